@@ -1,0 +1,1 @@
+"""What replicast decides, as pure values and functions: no file, network, clock or process is touched here."""

@@ -1,0 +1,153 @@
+"""The seams of the house, each with more than one thing behind it: models, executors, jobs, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from arro3.core import Schema, Table
+
+from .experiment import Scenario, Signature
+from .replication import Batch, Outcome
+
+Starting = Callable[[int], None]
+"""Told the number of a replication right before it is simulated, so that a death has a culprit."""
+
+
+class Simulate(Protocol):
+    """A model that is loaded and ready: performs replications first..last of a scenario, in order.
+
+    It yields one Outcome a replication, as each ends; whatever goes wrong inside the model is in the Outcome.
+    """
+
+    def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]: ...
+
+
+class Model(Protocol):
+    """What simulates. `folder` is the run's copy of the source, the working directory of every replication."""
+
+    def describe(self) -> Signature:
+        """Loads the model and says what it is. Raises ModelError."""
+        ...
+
+    def start(self) -> AbstractContextManager[Simulate]:
+        """Loads the model once for many replications. Raises ModelError."""
+        ...
+
+
+class JobState(Enum):
+    RUNNING = "running"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Progress: a part that a worker has committed. `first_metric` is (name, n, sum, sum of squares) or None."""
+
+    batch: Batch
+    failed: int
+    seconds: float
+    first_metric: tuple[str, int, float, float] | None = None
+
+
+class Job(Protocol):
+    """Batches under way somewhere."""
+
+    id: str
+
+    def poll(self, wait_seconds: float = 0.0) -> JobState:
+        """Waits at most `wait_seconds` for news. Raises ExecutorError or StoreError if the work cannot go on."""
+        ...
+
+    def progress(self) -> Sequence[Saved]:
+        """What was saved since the last call, where the executor can tell at no cost; else nothing."""
+        ...
+
+    def cancel(self) -> None:
+        """Stops what runs; returns when nothing of it is left."""
+        ...
+
+
+class Executor(Protocol):
+    """Where batches are performed. It never carries results: those travel through the store alone."""
+
+    name: str
+
+    def start(self, batches: Sequence[Batch]) -> Job:
+        """Has each batch performed at least once; returns at once. It may cut them smaller."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A replication in the ledger: how it ended, not what it returned."""
+
+    scenario: str
+    replication: int
+    state: str
+    seconds: float
+    worker: str
+    attempt: int
+    fingerprint: int
+    warning_count: int
+    warnings: str
+    error_kind: str
+    error_type: str
+    error: str
+    traceback: str
+    log: str
+
+
+class Coverage(Protocol):
+    """Which replications of a run are stored, by scenario: ranges that do not overlap, in order."""
+
+    def ok(self, scenario: str) -> Sequence[tuple[int, int]]: ...
+    def failed(self, scenario: str) -> Sequence[int]: ...
+
+
+class Store(Protocol):
+    """Where a run lives. What is saved is there whole or not at all; saving a replication twice changes nothing."""
+
+    url: str
+
+    def runs(self) -> list[str]:
+        """The IDs of all runs, in order of time."""
+        ...
+
+    def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
+        """Writes a document of the run. With `new`, an existing one is left alone and False is returned."""
+        ...
+
+    def read(self, run: str, name: str) -> bytes | None: ...
+
+    def documents(self, run: str, prefix: str) -> list[str]: ...
+
+    def delete(self, run: str, name: str) -> None: ...
+
+    def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
+        """Commits outcomes of consecutive replications of one scenario, all at once. Raises StoreError."""
+        ...
+
+    def coverage(self, run: str) -> Coverage: ...
+
+    def ledger(self, run: str, scenario: str) -> Iterator[Table]:
+        """How each stored replication ended, ordered by replication, in chunks (columns: see Row)."""
+        ...
+
+    def tables(self, run: str) -> Mapping[str, Sequence[Schema]]:
+        """Each table of the run (`metrics` first) with the distinct schemas in which it was stored."""
+        ...
+
+    def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
+        """The rows of a table that successful replications returned, ordered by replication, in chunks.
+
+        Chunks begin with the columns `scenario` and `replication`; their other columns may differ in presence and type.
+        """
+        ...
+
+    def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> Iterable[str]: ...
