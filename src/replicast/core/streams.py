@@ -1,0 +1,155 @@
+"""Random number streams of Python models: replication i of seed s runs on `SeedSequence(s, spawn_key=(i-1,))`.
+
+Separate streams (`common = false`) put the scenario's place first: `spawn_key=(j, i-1)` for scenario j, from 0.
+
+numpy takes 20 µs to build one such generator. `stream_states` computes the same words for many replications at once,
+by the algorithm of numpy's `SeedSequence` (O'Neill's seed_seq_fe, `numpy/random/bit_generator.pyx`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import PCG64, Generator, SeedSequence
+from numpy.random.bit_generator import ISpawnableSeedSequence
+from numpy.typing import NDArray
+
+POOL_SIZE = 4
+INIT_A, MULTIPLY_A = 0x43B0D7E5, 0x931E8875
+INIT_B, MULTIPLY_B = 0x8B51F9DD, 0x58F38DED
+MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
+MASK_32 = 0xFFFFFFFF
+MASK_63 = (1 << 63) - 1
+
+Words = NDArray[np.uint32]
+
+
+def spawn_key(replication: int, scenario_index: int, common: bool) -> tuple[int, ...]:
+    return (replication - 1,) if common else (scenario_index, replication - 1)
+
+
+def seed_sequence(seed: int, replication: int, scenario_index: int = 0, common: bool = True) -> SeedSequence:
+    return SeedSequence(seed, spawn_key=spawn_key(replication, scenario_index, common))
+
+
+def model_seed(seed: int, replication: int, scenario_index: int = 0, common: bool = True) -> int:
+    """The integer `seed` of one replication: 63 bits, not negative. A negative experiment seed counts modulo 2³²."""
+    sequence = seed_sequence(seed % 2**32 if seed < 0 else seed, replication, scenario_index, common)
+    return int(sequence.generate_state(1, np.uint64)[0]) & MASK_63
+
+
+class LazySeedSequence(ISpawnableSeedSequence):
+    """Stands for `SeedSequence(entropy, spawn_key=key)` with the words that seed a PCG64 computed beforehand.
+
+    Whatever else is asked of it (`spawn`, `entropy`, other words) goes to the real one, built when first needed.
+    """
+
+    __slots__ = ("_entropy", "_key", "_real", "_words")
+
+    def __init__(self, words: NDArray[np.uint64], entropy: int, key: tuple[int, ...]) -> None:
+        self._words, self._entropy, self._key = words, entropy, key
+        self._real: SeedSequence | None = None
+
+    @property
+    def real(self) -> SeedSequence:
+        if self._real is None:
+            self._real = SeedSequence(self._entropy, spawn_key=self._key)
+        return self._real
+
+    def generate_state(self, n_words, dtype=np.uint32):  # type: ignore[no-untyped-def]
+        if n_words == POOL_SIZE and dtype is np.uint64:
+            return self._words
+        return self.real.generate_state(n_words, dtype)
+
+    def spawn(self, n_children):  # type: ignore[no-untyped-def]
+        return self.real.spawn(n_children)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+def generators(
+    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
+) -> tuple[list[Generator], list[int]]:
+    """For replications first..last: the generator `rng` and the integer `seed` of each."""
+    states = stream_states(seed, first, last, scenario_index, common)
+    made = [
+        Generator(PCG64(LazySeedSequence(words, seed, spawn_key(i, scenario_index, common))))
+        for i, words in enumerate(states, first)
+    ]
+    return made, (states[:, 0] & np.uint64(MASK_63)).tolist()
+
+
+def stream_states(
+    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
+) -> NDArray[np.uint64]:
+    """The words `SeedSequence(...).generate_state(4, uint64)` of replications first..last: shape (last-first+1, 4)."""
+    if last > 2**32:
+        raise ValueError("replications are numbered up to 2**32")
+    head = _words_of(seed)
+    head += [0] * (POOL_SIZE - len(head))
+    if not common:
+        head += _words_of(scenario_index)
+    pool, constant = _mix_scalars(head)
+    return _generate(_absorb(pool, constant, np.arange(first - 1, last, dtype=np.uint32)))
+
+
+def _words_of(number: int) -> list[int]:
+    words = [number & MASK_32]
+    while number := number >> 32:
+        words.append(number & MASK_32)
+    return words
+
+
+def _hash(value: int, constant: int) -> tuple[int, int]:
+    value ^= constant
+    constant = constant * MULTIPLY_A & MASK_32
+    value = value * constant & MASK_32
+    return value ^ value >> 16, constant
+
+
+def _mix(left: int, right: int) -> int:
+    mixed = (MIX_LEFT * left - MIX_RIGHT * right) & MASK_32
+    return mixed ^ mixed >> 16
+
+
+def _mix_scalars(entropy: Sequence[int]) -> tuple[list[int], int]:
+    """The pool after all words that the replications share, and the running hash constant."""
+    constant, pool = INIT_A, [0] * POOL_SIZE
+    for i in range(POOL_SIZE):
+        pool[i], constant = _hash(entropy[i], constant)
+    for source in range(POOL_SIZE):
+        for target in range(POOL_SIZE):
+            if source != target:
+                hashed, constant = _hash(pool[source], constant)
+                pool[target] = _mix(pool[target], hashed)
+    for word in entropy[POOL_SIZE:]:
+        for target in range(POOL_SIZE):
+            hashed, constant = _hash(word, constant)
+            pool[target] = _mix(pool[target], hashed)
+    return pool, constant
+
+
+def _absorb(pool: Sequence[int], constant: int, last_word: Words) -> list[Words]:
+    """The pools of many sequences that differ in their last word alone."""
+    pools = []
+    for target in range(POOL_SIZE):
+        value = last_word ^ np.uint32(constant)
+        constant = constant * MULTIPLY_A & MASK_32
+        value *= np.uint32(constant)
+        value ^= value >> np.uint32(16)
+        mixed = np.uint32(MIX_LEFT * pool[target] & MASK_32) - np.uint32(MIX_RIGHT) * value
+        pools.append(mixed ^ mixed >> np.uint32(16))
+    return pools
+
+
+def _generate(pools: Sequence[Words]) -> NDArray[np.uint64]:
+    constant = INIT_B
+    words = np.empty((len(pools[0]), 2 * POOL_SIZE), dtype="<u4")
+    for i in range(2 * POOL_SIZE):
+        value = pools[i % POOL_SIZE] ^ np.uint32(constant)
+        constant = constant * MULTIPLY_B & MASK_32
+        value *= np.uint32(constant)
+        words[:, i] = value ^ value >> np.uint32(16)
+    return words.view("<u8").astype(np.uint64, copy=False)

@@ -1,0 +1,122 @@
+"""Which part answers for which replication, when parts may overlap.
+
+Parts overlap when a batch was performed twice: after a crash, by two conductors, by a queue that delivers at least
+once. Of several successes the first committed counts; a success counts before a failure; of failures the last counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from replicast.core.planning import Range, count, merge
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """A committed part: its range of replications, its token (ordered by time) and how many of them failed."""
+
+    first: int
+    last: int
+    token: str
+    failed: int
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Replications first..last, for which `part` answers."""
+
+    first: int
+    last: int
+    part: Part
+
+
+@dataclass(slots=True)
+class ScenarioCoverage:
+    segments: list[Segment] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+
+    def done(self) -> list[Range]:
+        return merge((s.first, s.last) for s in self.segments)
+
+
+@dataclass(slots=True)
+class RunCoverage:
+    """What is stored of a run, by scenario."""
+
+    scenarios: dict[str, ScenarioCoverage] = field(default_factory=dict)
+
+    def of(self, scenario: str) -> ScenarioCoverage:
+        return self.scenarios.get(scenario) or ScenarioCoverage()
+
+    def done(self, scenario: str) -> list[Range]:
+        """All replications that have ended, successful or failed."""
+        return self.of(scenario).done()
+
+    def failed(self, scenario: str) -> Sequence[int]:
+        return self.of(scenario).failed
+
+    def ok(self, scenario: str) -> list[Range]:
+        remaining, failed = [], iter([*self.failed(scenario), None])
+        cross = next(failed)
+        for first, last in self.done(scenario):
+            while cross is not None and cross <= last:
+                if cross > first:
+                    remaining.append((first, cross - 1))
+                first, cross = cross + 1, next(failed)
+            if first <= last:
+                remaining.append((first, last))
+        return remaining
+
+    def count(self, scenario: str) -> int:
+        return count(self.done(scenario))
+
+
+def cover(parts: Iterable[Part], failures: Mapping[Part, Sequence[int]]) -> ScenarioCoverage:
+    """Resolves parts of one scenario; `failures` names the failed replications of each part that has any."""
+    covered = ScenarioCoverage()
+    for cluster in _clusters(sorted(parts)):
+        if len(cluster) == 1:
+            part = cluster[0]
+            covered.segments.append(Segment(part.first, part.last, part))
+            covered.failed.extend(failures.get(part, ()))
+        else:
+            _resolve(cluster, failures, covered)
+    return covered
+
+
+def _clusters(parts: Iterable[Part]) -> Iterable[list[Part]]:
+    """Groups of parts, ordered by replication, such that no two groups overlap."""
+    cluster: list[Part] = []
+    end = 0
+    for part in parts:
+        if cluster and part.first > end:
+            yield cluster
+            cluster = []
+        cluster.append(part)
+        end = max(end, part.last)
+    if cluster:
+        yield cluster
+
+
+def _resolve(cluster: Sequence[Part], failures: Mapping[Part, Sequence[int]], covered: ScenarioCoverage) -> None:
+    by_time = sorted(cluster, key=lambda part: part.token)
+    answers: dict[int, Part] = {}
+    failed: dict[int, Part] = {}
+    for part in by_time:
+        lost = set(failures.get(part, ()))
+        for replication in range(part.first, part.last + 1):
+            if replication in lost:
+                failed[replication] = part
+            else:
+                answers.setdefault(replication, part)
+    for replication in sorted(answers.keys() | failed.keys()):
+        part = answers.get(replication) or failed[replication]
+        if replication not in answers:
+            covered.failed.append(replication)
+        previous = covered.segments[-1] if covered.segments else None
+        if previous and previous.part is part and previous.last == replication - 1:
+            covered.segments[-1] = Segment(previous.first, replication, part)
+        else:
+            covered.segments.append(Segment(replication, replication, part))

@@ -1,0 +1,157 @@
+"""Outcomes as Arrow tables: what a part of a run holds.
+
+A part holds consecutive replications of one scenario: a `metrics` table (a row per successful replication), a
+`replications` table (the ledger: how each one ended), and the model's own tables. Tables whose columns differ between
+replications are kept apart by schema and never converted here, so that no value depends on how batches were cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from collections.abc import Sequence
+
+import arro3.io
+import numpy as np
+from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
+from numpy.typing import NDArray
+
+from replicast.core.replication import Metric, Outcome
+
+INT64_MAX = 2**63 - 1
+TEXT = DataType.utf8()
+
+
+def constant_text(value: str, rows: int) -> Array:
+    return Array([value], TEXT).take(Array(np.zeros(rows, dtype=np.int64)))
+
+
+def keys(scenario: str, replications: NDArray[np.int64]) -> dict[str, Array]:
+    return {"scenario": constant_text(scenario, len(replications)), "replication": Array(replications)}
+
+
+def metric_column(values: Sequence[Metric]) -> Array:
+    """int64 where all values are integers, else float64; a missing value is null, a NaN stays NaN."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return Array(np.array(values, dtype=np.float64))
+    whole = not kinds - {int, type(None)} and all(v is None or abs(v) <= INT64_MAX for v in values)
+    if whole and int in kinds:
+        if type(None) not in kinds:
+            return Array(np.array(values, dtype=np.int64))
+        return Array(values, DataType.int64())
+    return Array([None if v is None else float(v) for v in values], DataType.float64())
+
+
+def metrics_table(outcomes: Sequence[Outcome]) -> Table:
+    """A row per successful outcome; columns in order of first appearance."""
+    returned = [outcome for outcome in outcomes if outcome.failure is None]
+    replications = np.array([outcome.replication for outcome in returned], dtype=np.int64)
+    columns = keys(outcomes[0].scenario, replications)
+    names: dict[str, None] = {}
+    for outcome in returned:
+        if outcome.metrics.keys() != names.keys():
+            names.update(dict.fromkeys(outcome.metrics))
+    for name in names:
+        columns[name] = metric_column([outcome.metrics.get(name) for outcome in returned])
+    return Table.from_pydict(columns)
+
+
+def model_tables(outcomes: Sequence[Outcome]) -> list[tuple[str, Table]]:
+    """(name, rows) for each table and each schema that it came in, keys first, ordered by replication."""
+    groups: dict[tuple[str, str], list[tuple[int, Table]]] = {}
+    for outcome in outcomes:
+        for name, table in outcome.tables.items():
+            groups.setdefault((name, schema_digest(table.schema)), []).append((outcome.replication, table))
+    scenario = outcomes[0].scenario
+    return [(name, _stack(scenario, pieces)) for (name, _), pieces in groups.items()]
+
+
+def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
+    lengths = [table.num_rows for _, table in pieces]
+    numbers = np.repeat(np.array([replication for replication, _ in pieces], dtype=np.int64), lengths)
+    schema = pieces[0][1].schema
+    if not schema.names:
+        return Table.from_pydict(keys(scenario, numbers))
+    body = Table.from_batches([b for _, t in pieces for b in t.to_batches()], schema=schema).combine_chunks()
+    columns: dict[str, Array] = keys(scenario, numbers)
+    for name in schema.names:
+        chunks = body.column(name).chunks
+        columns[name] = chunks[0] if chunks else Array([], schema.field(name).type)
+    fields = [Field("scenario", TEXT, nullable=True), Field("replication", DataType.int64(), nullable=True)]
+    fields += [schema.field(name) for name in schema.names]
+    return Table.from_batches([RecordBatch.from_arrays(list(columns.values()), schema=Schema(fields))])
+
+
+def schema_digest(schema: Schema) -> str:
+    """Eight hexadecimal digits that name a table's columns and types."""
+    text = "\n".join(f"{field.name}\t{field.type}" for field in schema)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def ledger_table(outcomes: Sequence[Outcome]) -> Table:
+    failures = [outcome.failure for outcome in outcomes]
+    plain = {
+        "state": ["ok" if f is None else "failed" for f in failures],
+        "worker": [o.worker for o in outcomes],
+        "warnings": ["\n".join(o.warnings) for o in outcomes],
+        "error_kind": [f.kind if f else "" for f in failures],
+        "error_type": [f.type if f else "" for f in failures],
+        "error": [f.message if f else "" for f in failures],
+        "traceback": [f.traceback if f else "" for f in failures],
+        "log": [o.log for o in outcomes],
+    }
+    columns = keys(outcomes[0].scenario, np.array([o.replication for o in outcomes], dtype=np.int64))
+    columns["seconds"] = Array(np.array([o.seconds for o in outcomes], dtype=np.float64))
+    columns["attempt"] = Array(np.array([o.attempt for o in outcomes], dtype=np.int64))
+    columns["warning_count"] = Array(np.array([o.warning_count for o in outcomes], dtype=np.int64))
+    columns["fingerprint"] = Array(fingerprints(outcomes))
+    for name, texts in plain.items():
+        columns[name] = _texts(texts)
+    return Table.from_pydict(columns)
+
+
+def _texts(texts: Sequence[str]) -> Array:
+    if all(text == texts[0] for text in texts):
+        return constant_text(texts[0], len(texts))
+    return Array([text.encode(errors="replace").decode() for text in texts], TEXT)
+
+
+def fingerprints(outcomes: Sequence[Outcome]) -> NDArray[np.uint64]:
+    """One 64-bit number per outcome, equal for copies of one replication; 0 for a failure."""
+    return np.fromiter(map(_fingerprint, outcomes), dtype=np.uint64, count=len(outcomes))
+
+
+def _fingerprint(outcome: Outcome) -> int:
+    if outcome.failure is not None:
+        return 0
+    metrics = outcome.metrics
+    if not outcome.tables and len(metrics) == 1 and not outcome.draws:
+        text = repr(next(iter(metrics.values())))
+    else:
+        text = repr((list(metrics.items()), outcome.draws, [_table_check(t) for t in outcome.tables.values()]))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def _table_check(table: Table) -> tuple[int, int]:
+    check = 0
+    for name in table.column_names:
+        for chunk in table.column(name).chunks:
+            if str(chunk.type) in ("Float64", "Int64", "Int32"):
+                check = zlib.crc32(chunk.to_numpy().tobytes(), check)
+    return table.num_rows, check
+
+
+def to_parquet(table: Table) -> bytes:
+    """Parquet bytes; text columns are dictionary-encoded, numbers plain, as that is what numbers of a simulation take."""
+    text_columns = {name: True for name in table.column_names if "Utf8" in str(table.schema.field(name).type)}
+    buffer = io.BytesIO()
+    arro3.io.write_parquet(
+        table, buffer, compression="zstd(1)", dictionary_enabled=False, column_dictionary_enabled=text_columns
+    )
+    return buffer.getvalue()
+
+
+def from_parquet(content: bytes) -> Table:
+    return arro3.io.read_parquet(io.BytesIO(content), batch_size=1 << 20).read_all()

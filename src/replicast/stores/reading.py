@@ -1,0 +1,32 @@
+"""Cutting and ordering of stored rows by replication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from arro3.core import Table
+
+
+def replications_of(table: Table) -> np.ndarray:  # type: ignore[type-arg]
+    chunks = table.column("replication").chunks
+    return np.concatenate([chunk.to_numpy() for chunk in chunks]) if chunks else np.empty(0, dtype=np.int64)
+
+
+def keep_replications(table: Table, first: int, last: int) -> Table:
+    """The rows of replications first..last of a table that is ordered by replication."""
+    numbers = replications_of(table)
+    start, end = np.searchsorted(numbers, [first, last + 1])
+    return table.slice(int(start), int(end - start))
+
+
+def order_by_replication(tables: Sequence[Table]) -> Iterator[Table]:
+    """The rows of several ordered tables, of which each has other replications, one replication after the other."""
+    runs = []
+    for which, table in enumerate(tables):
+        numbers = replications_of(table)
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1)) if len(numbers) else []
+        ends = [*starts[1:], len(numbers)]
+        runs += [(int(numbers[a]), which, int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
+    for _, which, start, end in sorted(runs):
+        yield tables[which].slice(start, end - start)
