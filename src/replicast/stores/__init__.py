@@ -1,0 +1,24 @@
+"""Where results live: a folder or object store, or a relational database, named by a URL."""
+
+from __future__ import annotations
+
+from replicast.core.errors import RequestError, nearest
+from replicast.core.ports import Store
+
+OBJECT_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
+SQL_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names. Raises RequestError for a kind of URL that is none, StoreError if it cannot be had."""
+    scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "file"
+    if scheme in SQL_SCHEMES:
+        from .sql import SqlStore
+
+        return SqlStore(url)
+    if scheme not in OBJECT_SCHEMES:
+        known = (*OBJECT_SCHEMES[:4], *SQL_SCHEMES)
+        raise RequestError(f"no store is named by '{scheme}://'{nearest(scheme, known)}")
+    from .objects import ObjectStore
+
+    return ObjectStore(url)

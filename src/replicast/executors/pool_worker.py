@@ -1,0 +1,136 @@
+"""The local pool's door into the worker: orders come in as JSON lines on one pipe, news goes out on another.
+
+Orders: `open` a model's folder, `describe` it, `join` a run, `do` a batch. News: `signature`, `ready`, `saved`, `done`,
+`model_error`, `store_error`. The number of the replication being simulated stands in a shared page, the beacon, so that
+whoever finds this process dead or silent knows the culprit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import mmap
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from replicast.core.errors import ModelError, ReplicastError
+from replicast.core.experiment import Experiment
+from replicast.core.ports import Model, Saved
+from replicast.core.replication import Batch
+from replicast.models import open_model
+from replicast.models.capture import Log
+from replicast.stores import open_store
+from replicast.worker import Assignment, Worker, started
+
+IN_WORKER = "REPLICAST_IN_WORKER"
+
+
+class Stop(BaseException):
+    """Raised in the main thread by SIGTERM: save what is there and leave."""
+
+
+def stop(_signal: int, _frame: FrameType | None) -> None:
+    raise Stop
+
+
+class Door:
+    def __init__(self, orders: int, news: int, beacon: int, log: Path) -> None:
+        self._orders = os.fdopen(orders, "rb")
+        self._news, self._telling = news, threading.Lock()
+        self._beacon = memoryview(mmap.mmap(beacon, mmap.PAGESIZE)).cast("q")
+        self._log = Log(log)
+        self._stack = ExitStack()
+        self._worker: Worker | None = None
+        self._model: Model | None = None
+        self._scratch = log.parent / log.stem
+        self._function: Callable[..., Any] | None = None
+
+    def tell(self, **news: Any) -> None:
+        line = memoryview(json.dumps(news).encode() + b"\n")
+        with self._telling:
+            while line:
+                line = line[os.write(self._news, line) :]
+
+    def starting(self, replication: int) -> None:
+        self._beacon[0] = replication
+
+    def serve(self) -> None:
+        """Follows orders until there are no more."""
+        with self._stack:
+            for line in self._orders:
+                (order,) = json.loads(line).items()
+                getattr(self, "follow_" + order[0])(order[1])
+
+    def follow_open(self, order: dict[str, Any]) -> None:
+        self._scratch.mkdir(exist_ok=True)
+        experiment = Experiment.from_dict(order["experiment"])
+        if experiment.model.language == "callable" and self._function is None:
+            import cloudpickle
+
+            self._function = cloudpickle.loads((Path(order["folder"]) / "callable.pickle").read_bytes())
+        self._model = open_model(
+            Path(order["folder"]),
+            experiment,
+            scratch=self._scratch,
+            log=self._log,
+            timeout_seconds=order.get("timeout_seconds"),
+            function=self._function,
+        )
+
+    def follow_describe(self, _order: None) -> None:
+        assert self._model is not None
+        try:
+            self.tell(signature=dataclasses.asdict(self._model.describe()))
+        except ModelError as error:
+            self.tell(model_error=[str(error), error.detail or self._log.take()])
+
+    def follow_join(self, order: dict[str, Any]) -> None:
+        assert self._model is not None
+        experiment = Experiment.from_dict(order["experiment"])
+        assignment = Assignment(order["run"], experiment, order["retries"], order["worker"])
+        try:
+            context = started(assignment, self._model, open_store(order["store"]), self._saved)
+            self._worker = self._stack.enter_context(context)
+        except ModelError as error:
+            self.tell(model_error=[str(error), error.detail])
+        else:
+            self.tell(ready=True)
+
+    def follow_do(self, order: list[Any]) -> None:
+        assert self._worker is not None
+        self._worker.perform(Batch(*order), self.starting)
+        self._beacon[0] = 0
+        self.tell(done=order)
+
+    def _saved(self, saved: Saved) -> None:
+        batch = saved.batch
+        where = [batch.scenario, batch.first, batch.last]
+        self.tell(saved=[where, saved.failed, saved.seconds, saved.first_metric])
+
+
+def main() -> None:
+    orders, news, beacon, log = sys.argv[1:5]
+    os.environ[IN_WORKER] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    for descriptor in (orders, news, beacon):
+        os.set_inheritable(int(descriptor), False)
+    door = Door(int(orders), int(news), int(beacon), Path(log))
+    try:
+        door.serve()
+    except Stop:
+        pass
+    except ReplicastError as error:
+        door.tell(store_error=str(error))
+        raise SystemExit(3) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The one worker: `Worker.perform(batch)` is the same code in the local pool, in a cloud function and anywhere else.
+
+It starts the model once, simulates, and saves outcomes into the store: at the end of each batch, and within about half
+a second of being simulated where a batch takes longer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from replicast.core.experiment import Experiment
+from replicast.core.ports import Model, Saved, Simulate, Starting, Store
+from replicast.core.replication import RETRIED, Batch, Outcome
+
+SAVE_EVERY_SECONDS = 0.5
+SAVE_BYTES = 64 << 20
+SavedCallback = Callable[[Saved], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a worker has to know of a run: where its results go, and how often a death is retried."""
+
+    run: str
+    experiment: Experiment
+    retries: int = 1
+    worker: str = ""
+
+
+def ignore_start(_replication: int) -> None:
+    """For callers that need no culprit."""
+
+
+class Worker:
+    """Performs batches of one run with one started model."""
+
+    def __init__(self, assignment: Assignment, simulate: Simulate, saver: Saver) -> None:
+        self.assignment, self.simulate, self.saver = assignment, simulate, saver
+
+    def perform(self, batch: Batch, starting: Starting = ignore_start) -> None:
+        """Simulates the batch and returns when all of it is in the store. Raises StoreError."""
+        scenario = self.assignment.experiment.scenario(batch.scenario)
+        for outcome in self.simulate(scenario, batch.first, batch.last, starting):
+            self.saver.put(self._retried(outcome, starting))
+        self.saver.flush()
+
+    def _retried(self, outcome: Outcome, starting: Starting) -> Outcome:
+        """Asks again for a replication whose process died or took too long, as often as `retries` says."""
+        scenario = self.assignment.experiment.scenario(outcome.scenario)
+        attempt = 1
+        while outcome.failure and outcome.failure.kind in RETRIED and attempt <= self.assignment.retries:
+            attempt += 1
+            (outcome,) = self.simulate(scenario, outcome.replication, outcome.replication, starting)
+        outcome.attempt, outcome.worker = attempt, self.assignment.worker
+        return outcome
+
+
+@contextmanager
+def started(
+    assignment: Assignment, model: Model, store: Store, saved: SavedCallback = lambda _saved: None
+) -> Iterator[Worker]:
+    """A worker with its model loaded. Raises ModelError."""
+    with ExitStack() as stack:
+        simulate = stack.enter_context(model.start())
+        saver = stack.enter_context(Saver(store, assignment.run, saved))
+        yield Worker(assignment, simulate, saver)
+
+
+class Saver:
+    """Collects outcomes of consecutive replications and saves them, from a thread of its own when none comes for long.
+
+    The thread makes a replication safe while the next one computes for minutes.
+    """
+
+    def __init__(self, store: Store, run: str, saved: SavedCallback) -> None:
+        self._store, self._run, self._saved = store, run, saved
+        self._waiting: list[Outcome] = []
+        self._bytes = 0
+        self._taking, self._saving = threading.Lock(), threading.Lock()
+        self._closing = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._save_now_and_then, name="replicast-saver", daemon=True)
+
+    def __enter__(self) -> Saver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+        self.flush()
+
+    def put(self, outcome: Outcome) -> None:
+        with self._taking:
+            self._waiting.append(outcome)
+            if outcome.tables:
+                self._bytes += sum(table.nbytes for table in outcome.tables.values())
+        if self._bytes > SAVE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Saves all that waits. Raises the StoreError that saving met, here or in the thread."""
+        self._save()
+        if self._error is not None:
+            raise self._error
+
+    def _save_now_and_then(self) -> None:
+        while not self._closing.wait(SAVE_EVERY_SECONDS) and self._error is None:
+            self._save()
+
+    def _save(self) -> None:
+        with self._saving:
+            with self._taking:
+                outcomes, self._waiting, self._bytes = self._waiting, [], 0
+            if not outcomes or self._error is not None:
+                return
+            try:
+                for group in consecutive(outcomes):
+                    self._store.save(self._run, group)
+                    self._saved(summary_of(group))
+            except Exception as error:  # handed to the thread that simulates
+                self._error = error
+            for outcome in outcomes:
+                if outcome.folder is not None:
+                    remove_folder(Path(outcome.folder))
+
+
+def remove_folder(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def consecutive(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Runs of outcomes of one scenario whose numbers follow each other."""
+    start = 0
+    for i in range(1, len(outcomes) + 1):
+        follows = (
+            i < len(outcomes)
+            and outcomes[i].replication == outcomes[i - 1].replication + 1
+            and outcomes[i].scenario == outcomes[i - 1].scenario
+        )
+        if not follows:
+            yield outcomes[start:i]
+            start = i
+
+
+def summary_of(outcomes: Sequence[Outcome]) -> Saved:
+    """What progress needs to know of a saved part: how many, how long, and sums of its first metric."""
+    batch = Batch(outcomes[0].scenario, outcomes[0].replication, outcomes[-1].replication)
+    failed = sum(outcome.failure is not None for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    named = next((outcome.metrics for outcome in outcomes if outcome.metrics), None)
+    if named is None:
+        return Saved(batch, failed, seconds)
+    name = next(iter(named))
+    values = [v for o in outcomes if (v := o.metrics.get(name)) is not None and -1e300 < v < 1e300]
+    return Saved(batch, failed, seconds, (name, len(values), float(sum(values)), float(sum(v * v for v in values))))
