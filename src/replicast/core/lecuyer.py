@@ -1,0 +1,134 @@
+"""R's L'Ecuyer-CMRG streams, computed without R.
+
+The generator is MRG32k3a: two linear recurrences of order three, one modulo M1 and one modulo M2. A jump of any length
+is a product of matrices, so stream 10⁶ costs microseconds. Sources: L'Ecuyer, Simard, Chen and Kelton (2002), "An
+object-oriented random-number package with many long streams and substreams", Operations Research 50(6); R's own
+`parallel::nextRNGStream` and `RNG_Init` (R sources, src/main/RNG.c), which tests hold this file to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .experiment import StreamKind
+
+State = tuple[int, int, int, int, int, int]
+"""Three values below M1, then three below M2: R's `.Random.seed` without its first element, unsigned."""
+RandomSeed = tuple[int, int, int, int, int, int, int]
+"""R's `.Random.seed`: the code of the generators, then the state as signed 32-bit integers."""
+Matrix = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+M1 = 4294967087
+M2 = 4294944443
+STEP_1: Matrix = ((0, 1, 0), (0, 0, 1), (M1 - 810728, 1403580, 0))
+STEP_2: Matrix = ((0, 1, 0), (0, 0, 1), (M2 - 1370589, 0, 527612))
+STREAM = 127
+"""A stream is 2**127 steps long."""
+SUBSTREAM = 76
+"""A sub-stream is 2**76 steps long."""
+GENERATORS = 10407
+"""R's code for kind "L'Ecuyer-CMRG", normal.kind "Inversion", sample.kind "Rejection"."""
+
+
+def seed_state(seed: int) -> State:
+    """The state after `RNGkind("L'Ecuyer-CMRG"); set.seed(seed)`. Any integer counts by its lowest 32 bits."""
+    value = seed % 2**32
+    for _ in range(50):
+        value = _scramble(value)
+    state = []
+    for _ in range(6):
+        value = _scramble(value)
+        while value >= M2:
+            value = _scramble(value)
+        state.append(value)
+    return (state[0], state[1], state[2], state[3], state[4], state[5])
+
+
+def _scramble(value: int) -> int:
+    return (69069 * value + 1) % 2**32
+
+
+def nth_stream(state: State, k: int) -> State:
+    """The state after `parallel::nextRNGStream` k times."""
+    return _jump(state, STREAM, k)
+
+
+def nth_substream(state: State, k: int) -> State:
+    """The state after `parallel::nextRNGSubStream` k times."""
+    return _jump(state, SUBSTREAM, k)
+
+
+def _jump(state: State, power: int, times: int) -> State:
+    if times < 0:
+        raise ValueError(f"a stream cannot be jumped {times} times")
+    while times:
+        if times & 1:
+            state = _apply(_squared(STEP_1, M1, power), _squared(STEP_2, M2, power), state)
+        times >>= 1
+        power += 1
+    return state
+
+
+def _apply(first: Matrix, second: Matrix, state: State) -> State:
+    a, b, c, d, e, f = state
+    (p, q, r), (s, t, u), (v, w, x) = first
+    (g, h, i), (j, k, m), (n, o, y) = second
+    return (
+        (p * a + q * b + r * c) % M1, (s * a + t * b + u * c) % M1, (v * a + w * b + x * c) % M1,
+        (g * d + h * e + i * f) % M2, (j * d + k * e + m * f) % M2, (n * d + o * e + y * f) % M2,
+    )  # fmt: skip
+
+
+@cache
+def _squared(step: Matrix, modulus: int, times: int) -> Matrix:
+    """`step` to the power of 2**times."""
+    if times == 0:
+        return step
+    root = _squared(step, modulus, times - 1)
+    columns = tuple(zip(*root, strict=True))
+    rows = [[sum(a * b for a, b in zip(row, column, strict=True)) % modulus for column in columns] for row in root]
+    return (
+        (rows[0][0], rows[0][1], rows[0][2]),
+        (rows[1][0], rows[1][1], rows[1][2]),
+        (rows[2][0], rows[2][1], rows[2][2]),
+    )
+
+
+def random_seed(seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool) -> RandomSeed | None:
+    """R's `.Random.seed` for a replication, or None where the model seeds itself.
+
+    Where scenarios do not share random numbers, scenario j (from 0) begins j sub-streams further on, so that the first
+    scenario keeps the shared ones.
+    """
+    if kind == "own":
+        return None
+    return _signed(_start(seed, kind, replication, scenario_index, common))
+
+
+def random_seeds(
+    seed: int, kind: StreamKind, first: int, last: int, scenario_index: int, common: bool
+) -> Iterator[RandomSeed | None]:
+    """`random_seed` of the replications first to last, both included, one jump each."""
+    if kind == "own":
+        yield from (None for _ in range(first, last + 1))
+        return
+    state = _start(seed, kind, first, scenario_index, common)
+    jump_1, jump_2 = _squared(STEP_1, M1, STREAM), _squared(STEP_2, M2, STREAM)
+    for replication in range(first, last + 1):
+        yield _signed(state)
+        if replication < last:
+            state = _apply(jump_1, jump_2, state)
+
+
+def _start(seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool) -> State:
+    streams = replication if kind == "parallel" else replication - 1
+    substreams = (1 if kind == "future" else 0) + (0 if common else scenario_index)
+    return nth_substream(nth_stream(seed_state(seed), streams), substreams)
+
+
+def _signed(state: State) -> RandomSeed:
+    a, b, c, d, e, f = ((value + 2**31) % 2**32 - 2**31 for value in state)
+    return (GENERATORS, a, b, c, d, e, f)
