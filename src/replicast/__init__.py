@@ -1,3 +1,26 @@
 """N replications of any simulation model, in parallel; every result kept, every number reproducible."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from replicast.core.errors import ExecutorError, ModelError, ReplicastError, RequestError, StoreError
+    from replicast.run import Run, run
+
+_HOMES = {
+    "run": "replicast.run", "Run": "replicast.run", "ReplicastError": "replicast.core.errors",
+    "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
+    "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
+}  # fmt: skip
+
+__all__ = ["ExecutorError", "ModelError", "ReplicastError", "RequestError", "Run", "StoreError", "__version__", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that a worker does not pay for them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'replicast' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

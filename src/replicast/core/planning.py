@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .replication import Batch
 
@@ -34,6 +34,19 @@ def gaps(wanted: int, done: Iterable[Range]) -> list[Range]:
     if following <= wanted:
         missing.append((following, wanted))
     return missing
+
+
+def without(ranges: Iterable[Range], replications: Collection[int]) -> list[Range]:
+    """Ordered ranges that do not overlap, less some replications."""
+    remaining = []
+    for first, last in ranges:
+        for replication in sorted(r for r in replications if first <= r <= last):
+            if replication > first:
+                remaining.append((first, replication - 1))
+            first = replication + 1
+        if first <= last:
+            remaining.append((first, last))
+    return remaining
 
 
 def count(ranges: Iterable[Range]) -> int:

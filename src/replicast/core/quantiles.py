@@ -115,7 +115,7 @@ def _parts(cell: _Cell, count: NDArray[np.int64]) -> list[_Cell]:
 
 
 def _keys(chunk: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Whole numbers in the order of the finite values: a negative one with all bits turned, others with the sign set."""
+    """Whole numbers in the order of the finite values: a negative one with all bits turned, else with the sign set."""
     finite = chunk[np.isfinite(chunk)] + 0.0
     bits = finite.view(np.uint64)
     return np.where(finite < 0, ~bits, bits | np.uint64(1 << 63))

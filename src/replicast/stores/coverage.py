@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from replicast.core.planning import Range, count, merge
+from replicast.core.planning import Range, count, merge, without
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,16 +58,7 @@ class RunCoverage:
         return self.of(scenario).failed
 
     def ok(self, scenario: str) -> list[Range]:
-        remaining, failed = [], iter([*self.failed(scenario), None])
-        cross = next(failed)
-        for first, last in self.done(scenario):
-            while cross is not None and cross <= last:
-                if cross > first:
-                    remaining.append((first, cross - 1))
-                first, cross = cross + 1, next(failed)
-            if first <= last:
-                remaining.append((first, last))
-        return remaining
+        return without(self.done(scenario), self.failed(scenario))
 
     def count(self, scenario: str) -> int:
         return count(self.done(scenario))

@@ -166,7 +166,7 @@ class ObjectStore:
 
     def tables(self, run: str) -> dict[str, list[Schema]]:
         """Each table's distinct schemas, in order of first appearance over scenarios as stored and replications."""
-        names = sorted({path.split("/")[2] for path, _ in self._list_relative(run, "parts")})
+        names = sorted({path.split("/")[1] for path, _ in self._list_relative(run, "parts")})
         ordered = [METRICS, *(name for name in names if name not in (METRICS, LEDGER))]
         return {unquote(name): self._schemas(run, name) for name in ordered}
 

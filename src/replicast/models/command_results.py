@@ -1,0 +1,180 @@
+"""What a command left in its folder, as metrics and tables: `metrics.json`, `*.csv` and `*.parquet`.
+
+CSV is read here and not by polars, whose import would cost every worker more than most files do.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import arro3.io
+from arro3.core import Table
+
+from replicast.core.replication import Metric
+
+from .results import NOT_A_NUMBER, Returned, UnusableResult, as_number, column_array, describe, read_result
+
+METRICS_FILE = "metrics.json"
+MISSING = ("", "NA")
+TRUTH = {"true": True, "TRUE": True, "True": True, "false": False, "FALSE": False, "False": False}
+INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")
+FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE)
+SHOWN_CHARACTERS = 60
+
+
+def take_results(folder: Path) -> Returned:
+    """Reads and removes what is metrics and tables; the other files stay. Raises UnusableResult."""
+    metrics: dict[str, Metric] = {}
+    tables: dict[str, Table] = {}
+    taken = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_result(path)]
+    for path in taken:
+        if path.name == METRICS_FILE:
+            _merge(metrics, read_metrics(path.read_bytes()))
+        else:
+            _add_table(path, metrics, tables)
+    for path in taken:
+        path.unlink()
+    return metrics, tables
+
+
+def _is_result(path: Path) -> bool:
+    return path.name == METRICS_FILE or path.suffix in (".csv", ".parquet")
+
+
+def _add_table(path: Path, metrics: dict[str, Metric], tables: dict[str, Table]) -> None:
+    if path.stem in tables:
+        raise UnusableResult(f"the command left two tables called '{path.stem}'")
+    content = path.read_bytes()
+    table = read_csv(content, path.name) if path.suffix == ".csv" else read_parquet(content, path.name)
+    numbers, found = read_result({path.stem: table})
+    _merge(metrics, numbers)
+    tables.update(found)
+
+
+def _merge(metrics: dict[str, Metric], more: dict[str, Metric]) -> None:
+    for name, value in more.items():
+        if name in metrics:
+            raise UnusableResult(f"two metrics are called '{name}'")
+        metrics[name] = value
+
+
+def read_metrics(content: bytes) -> dict[str, Metric]:
+    """The numbers of a `metrics.json`, those of an inner object beside the others. Raises UnusableResult."""
+    try:
+        named = json.loads(content, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise UnusableResult(f"{METRICS_FILE} is not JSON: {error}") from None
+    if not isinstance(named, dict):
+        raise UnusableResult(f"{METRICS_FILE} holds {describe(named)}; it must hold an object of numbers")
+    for name, value in named.items():
+        _check_numbers(name, value)
+    return read_result(named)[0] if named else {}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UnusableResult(f"two metrics are called '{name}'")
+    return dict(pairs)
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    for inner, item in value.items() if isinstance(value, dict) and value else ((name, value),):
+        if as_number(item) is NOT_A_NUMBER:
+            path = name if inner == name else f"{name}.{inner}"
+            raise UnusableResult(f"'{path}' of {METRICS_FILE} is {describe(item)}, not a number")
+
+
+def read_printed(text: str) -> Metric:
+    """The number that stands alone on the last line of what a command printed. Raises UnusableResult."""
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    if not last:
+        raise UnusableResult("the command left no file in {out} and printed nothing")
+    if last != "NA" and not FLOAT.fullmatch(last):
+        shown = last if len(last) <= SHOWN_CHARACTERS else last[: SHOWN_CHARACTERS - 1] + "…"
+        raise UnusableResult(f"the command left no file in {{out}}, and its last line is no number: '{shown}'")
+    return column_array(parse_column([last]), "", "")[0].as_py()  # type: ignore[no-any-return]
+
+
+def read_parquet(content: bytes, name: str) -> Table:
+    try:
+        return arro3.io.read_parquet(io.BytesIO(content)).read_all()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException" and not isinstance(error, Exception):
+            raise
+        raise UnusableResult(f"{name} is not a Parquet file that can be read: {error}") from None
+
+
+def read_csv(content: bytes, name: str) -> Table:
+    """A table with a header line, its columns typed by what all their values are: bool, int, float, else text.
+
+    Empty fields and NA are missing. R's row names and pandas' index (a first column without a name) are left out where
+    they only count. Raises UnusableResult, naming the line or the column.
+    """
+    header, *rows = _csv_rows(content, name)
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in header]
+    if header and not header[0]:
+        if _counts(columns[0]):
+            header, columns = header[1:], columns[1:]
+        else:
+            header[0] = "row"
+    _check_header(header, name)
+    stem = name.rpartition(".")[0]
+    arrays = {h: column_array(parse_column(c), stem, h) for h, c in zip(header, columns, strict=True)}
+    return Table.from_pydict(arrays)
+
+
+def _csv_rows(content: bytes, name: str) -> list[list[str]]:
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        rows: list[list[str]] = []
+        for row in lines:
+            if rows and len(row) != len(rows[0]):
+                if not row and len(rows[0]) > 1:
+                    continue
+                if row or len(rows[0]) != 1:
+                    message = f"line {lines.line_num} of {name} has {len(row)} fields, its header {len(rows[0])}"
+                    raise UnusableResult(message)
+                row = [""]
+            rows.append(row)
+    except UnicodeDecodeError:
+        raise UnusableResult(f"{name} is not UTF-8 text") from None
+    except csv.Error as error:
+        raise UnusableResult(f"{name} is not CSV: {error}") from None
+    if not rows:
+        raise UnusableResult(f"{name} is empty; a table begins with a line of column names")
+    return rows
+
+
+def _counts(column: Sequence[str]) -> bool:
+    """Whether a column holds nothing but the rows' numbers, from 1 or from 0."""
+    return any(all(text == str(i) for i, text in enumerate(column, first)) for first in (0, 1))
+
+
+def _check_header(header: Sequence[str], name: str) -> None:
+    for i, column in enumerate(header):
+        if not column:
+            raise UnusableResult(f"column {i + 1} of {name} has no name")
+        if column in header[:i]:
+            raise UnusableResult(f"{name} has two columns called '{column}'")
+
+
+def parse_column(texts: Sequence[str]) -> list[Any]:
+    """The texts in the narrowest of bool, int, float and text that keeps all of them; a leading zero keeps a text."""
+    present = {text for text in texts if text not in MISSING}
+    kind: Any = str
+    if present <= TRUTH.keys():
+        kind = TRUTH.__getitem__
+    elif all(map(INTEGER.fullmatch, present)):
+        kind = int
+    elif all(map(FLOAT.fullmatch, present)):
+        kind = float
+    values: dict[str, Any] = {text: kind(text) for text in present} | dict.fromkeys(MISSING)
+    return [values[text] for text in texts]

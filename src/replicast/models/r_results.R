@@ -1,0 +1,157 @@
+# What a model returned, as metrics (named numbers) and tables (data.frames by name).
+
+REFUSED_TABLES <- c("metrics", "replications", "summary")
+EXPECTED <- "; it must return a number, named numbers, a data.frame, or a named list of numbers and data.frames"
+
+names_found <- character()
+values_found <- double()
+kinds_found <- double()
+tables_found <- list()
+
+# Fills the four variables above. Signals UnusableResult.
+read_result <- function(value) {
+  if (is_number(value)) {
+    names_found <<- "value"
+    values_found <<- number_of(value)
+    kinds_found <<- kind_of(value)
+    tables_found <<- list()
+    return(invisible())
+  }
+  names_found <<- character()
+  values_found <<- kinds_found <<- double()
+  tables_found <<- list()
+  if (is_frame(value)) add_table("table", value)
+  else if (is_simulation(value)) add_monitors(simulations_of(value))
+  else if (is_numbers(value)) add_metrics(names(value), number_of(value), rep(kind_of(value), length(value)))
+  else if (is_mapping(value)) add_elements(value)
+  else unusable("the model returned ", description(value), EXPECTED)
+  if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
+}
+
+is_frame <- function(value) inherits(value, "data.frame")
+
+# Whether a vector is of numbers, classes set aside: what has a class of its own may be anything.
+is_numeric <- function(value) {
+  if (is.object(value)) return(inherits(value, c("difftime", "integer64")) || (is.numeric(value) && !is.factor(value)))
+  is.double(value) || is.integer(value) || is.logical(value)
+}
+
+is_number <- function(value) length(value) == 1L && is.null(names(value)) && is_numeric(value) && length(dim(value)) < 2L
+
+is_numbers <- function(value) {
+  length(value) > 0L && is_numeric(value) && length(dim(value)) < 2L && is_named(value)
+}
+
+is_named <- function(value) {
+  names <- names(value)
+  !is.null(names) && !anyNA(names) && all(nzchar(names))
+}
+
+is_mapping <- function(value) is.list(value) && length(value) > 0L && is_named(value) && !is_frame(value)
+
+number_of <- function(value) {
+  if (!is.object(value)) return(as.double(value))
+  if (inherits(value, "difftime")) return(as.double(value, units = "secs"))
+  as.double(bare(value))
+}
+
+kind_of <- function(value) {
+  if (is.object(value) && inherits(value, "integer64")) INTEGER64
+  else if (is.double(value)) DOUBLE
+  else INTEGER
+}
+
+add_metrics <- function(names, values, kinds) {
+  kept <- !(names %in% OURS)
+  names <- enc2utf8(names[kept])
+  twice <- names[names %in% names_found | duplicated(names)]
+  if (length(twice)) unusable("two metrics are called '", twice[[1L]], "'")
+  names_found <<- c(names_found, names)
+  values_found <<- c(values_found, values[kept])
+  kinds_found <<- c(kinds_found, kinds[kept])
+}
+
+add_elements <- function(mapping) {
+  if (is_plain_list(mapping)) return(add_metrics(names(mapping), plain_numbers(mapping), plain_kinds(mapping)))
+  simulations <- list()
+  for (name in unique(names(mapping))) {
+    for (place in which(names(mapping) == name)) {
+      element <- .subset2(mapping, place)
+      if (is_simulation(element)) simulations <- c(simulations, simulations_of(element))
+      else add_element(name, element)
+    }
+  }
+  if (length(simulations)) add_monitors(simulations)
+}
+
+# A list of bare numbers, the most common return value, is read at once.
+is_plain_list <- function(mapping) {
+  all(lengths(mapping) == 1L) && all(vapply(mapping, is_bare_number, NA))
+}
+
+is_bare_number <- function(value) !is.object(value) && (is.double(value) || is.integer(value) || is.logical(value))
+
+plain_numbers <- function(mapping) as.double(unlist(mapping, use.names = FALSE))
+
+plain_kinds <- function(mapping) vapply(mapping, kind_of, 0, USE.NAMES = FALSE)
+
+add_element <- function(name, element) {
+  if (is.null(element)) return(invisible())
+  if (length(element) == 1L && is_numeric(element) && length(dim(element)) < 2L)
+    add_metrics(name, number_of(element), kind_of(element))
+  else if (is_frame(element)) add_table(name, element)
+  else if (is_numbers(element)) add_metrics(names(element), number_of(element), rep(kind_of(element), length(element)))
+  else if (is_mapping(element) && all(vapply(element, is_number, NA))) add_numbers(element)
+  else unusable("'", name, "' of what the model returned is ", description(element), ", not a number or a data.frame")
+}
+
+add_numbers <- function(mapping) {
+  add_metrics(names(mapping), vapply(mapping, number_of, 0), vapply(mapping, kind_of, 0))
+}
+
+add_table <- function(name, frame) {
+  if (name %in% REFUSED_TABLES) unusable("a table cannot be called '", name, "': replicast writes one of that name itself")
+  if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'")
+  tables_found[[name]] <<- frame
+  columns <- columns_of(frame, name)
+  if (NROW(.subset2(columns, 1L)) == 1L && length(columns)) {
+    numbers <- columns[vapply(columns, function(column) is_numeric(column) && length(column) == 1L && !is.na(column), NA)]
+    if (length(numbers)) add_numbers(lapply(numbers, unname))
+  }
+}
+
+is_environment_of_simmer <- function(value) inherits(value, c("simmer", "wrap")) && is.environment(value)
+
+# A simmer environment, wrapped or not, or a list of them.
+is_simulation <- function(value) {
+  if (is.environment(value)) return(is_environment_of_simmer(value))
+  is.list(value) && !is_frame(value) && length(value) > 0L && all(vapply(value, is_environment_of_simmer, NA))
+}
+
+simulations_of <- function(value) if (is.environment(value)) list(value) else unname(unclass(value))
+
+# simmer's three monitors; it numbers the environments in a column `replication`, which gives way to ours.
+add_monitors <- function(simulations) {
+  add_monitor("arrivals", simmer::get_mon_arrivals(simulations))
+  add_monitor("resources", simmer::get_mon_resources(simulations))
+  add_monitor("attributes", simmer::get_mon_attributes(simulations))
+}
+
+add_monitor <- function(name, frame) {
+  if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'; one is simmer's monitor")
+  tables_found[[name]] <<- frame
+}
+
+description <- function(value) {
+  if (is.null(value)) return("NULL")
+  if (is.function(value)) return("a function")
+  if (is_numeric(value) && length(dim(value)) == 2L) return(paste0("a ", nrow(value), " x ", ncol(value), " matrix (make it a data.frame)"))
+  if (is_numeric(value)) return(paste0(length(value), " numbers without names (give them names, as in c(wait = 1.5))"))
+  if (is.list(value) && !is.object(value)) {
+    if (!length(value)) return("an empty list")
+    if (!is_named(value)) return(paste0("a list of ", length(value), " without names for all (as in list(wait = 1.5))"))
+    return(paste0("a list of ", paste(names(value)[seq_len(min(5L, length(value)))], collapse = ", ")))
+  }
+  if (is.character(value)) return(paste0("text (", paste(encodeString(value[seq_len(min(3L, length(value)))], quote = '"'), collapse = ", "), ")"))
+  paste0("an object of class ", paste(class(value), collapse = "/"))
+}

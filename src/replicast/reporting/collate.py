@@ -1,0 +1,135 @@
+"""Collation: one file per table, all replications one after the other, the same bytes however they were computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from replicast.core.errors import RequestError, StoreError
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+
+from .summary import Summary, summarise_run
+from .tables import RunTables
+
+FORMATS = ("csv", "parquet")
+ROW_GROUP = 100_000
+Report = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class Collated:
+    """The files written, in order, with their rows, and what had to be unified."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    summary: Summary | None = None
+
+
+def collate(
+    store: Store,
+    record: RunRecord,
+    folder: Path,
+    *,
+    file_format: str = "csv",
+    only: Iterable[str] = (),
+    confidence: float = 0.95,
+    report: Report = lambda _table, _rows: None,
+) -> Collated:
+    """Writes `metrics`, each model table and `summary` to `folder`, each whole or not at all.
+
+    Raises RequestError for a format or table that is not there, StoreError where a file cannot be written.
+    """
+    if file_format not in FORMATS:
+        raise RequestError(f"collate writes {' or '.join(FORMATS)}, not '{file_format}'")
+    tables = RunTables(store, record)
+    wanted = list(dict.fromkeys(only)) or [*tables.names, "summary"]
+    for name in wanted:
+        if name != "summary":
+            tables.unified(name)
+    collated = Collated()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in wanted:
+            path = folder / f"{file_name(name)}.{file_format}"
+            if name == "summary":
+                collated.summary = summarise_run(store, record, tables, confidence=confidence)
+                collated.notes += collated.summary.notes
+                frames: Iterator[pl.DataFrame] = iter([collated.summary.frame()])
+                schema: dict[str, pl.DataType] = dict(collated.summary.frame().schema)
+            else:
+                unified = tables.unified(name)
+                collated.notes += unified.notes
+                frames, schema = tables.chunks(name), unified.schema
+            collated.rows[name] = write_frames(frames, schema, path, file_format)
+            collated.files[name] = path
+            report(name, collated.rows[name])
+    except OSError as error:
+        raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
+    return collated
+
+
+def file_name(table: str) -> str:
+    """A table's name as a file's name."""
+    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in table).strip(". ") or "table"
+
+
+def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path, file_format: str) -> int:
+    """Writes to a file beside `path`, which then takes its place; returns the number of rows."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        rows = (_write_csv if file_format == "csv" else _write_parquet)(frames, schema, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return rows
+
+
+def _write_csv(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
+    rows = 0
+    with path.open("wb") as file:
+        pl.DataFrame(schema=schema).write_csv(file)
+        for frame in frames:
+            frame.write_csv(file, include_header=False)
+            rows += len(frame)
+    return rows
+
+
+def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
+    """Row groups of exactly ROW_GROUP rows, so that the bytes do not depend on how the rows came."""
+    import io
+
+    import arro3.io
+    from arro3.core import RecordBatchReader, Table
+
+    rows = 0
+    empty = Table.from_arrow(pl.DataFrame(schema=schema))
+
+    def batches() -> Iterator[Any]:
+        nonlocal rows
+        for frame in _regrouped(frames, schema):
+            rows += len(frame)
+            yield from Table.from_arrow(frame.rechunk()).to_batches()
+
+    with path.open("wb") as file:
+        reader = RecordBatchReader.from_batches(empty.schema, batches())
+        arro3.io.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=ROW_GROUP)
+        assert isinstance(file, io.BufferedWriter)
+    return rows
+
+
+def _regrouped(frames: Iterable[pl.DataFrame], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
+    waiting = pl.DataFrame(schema=schema)
+    for frame in frames:
+        waiting = pl.concat([waiting, frame])
+        while len(waiting) >= ROW_GROUP:
+            yield waiting[:ROW_GROUP]
+            waiting = waiting[ROW_GROUP:]
+    if len(waiting):
+        yield waiting

@@ -1,0 +1,160 @@
+"""The model's own collation and output chunk, called after the standard one with the results of all replications."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from arro3.core import Table
+
+from replicast.core.errors import ModelError, StoreError
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+from replicast.models.python import load_module, model_traceback, working_in
+from replicast.models.results import UnusableResult, as_table
+from replicast.source import check_out
+
+from .collate import Collated, Report, collate, file_name, write_frames
+from .tables import RunTables
+from .unify import polars_types
+
+OWN_TABLE = "collated"
+
+
+def collate_run(
+    store: Store, record: RunRecord, folder: Path, *, own: bool = True, run: Any = None, **options: Any
+) -> Collated:
+    """`collate`, then the model's own collation if it has one. Raises ModelError for an error of the latter."""
+    collated = collate(store, record, folder, **options)
+    if own and not options.get("only") and has_own_collation(record):
+        report: Report = options.get("report", lambda _table, _rows: None)
+        file_format = options.get("file_format", "csv")
+        with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
+            _collate_own(store, record, folder, Path(scratch), collated, report, file_format, run)
+    return collated
+
+
+def has_own_collation(record: RunRecord) -> bool:
+    return record.experiment.collation is not None or bool(record.signature.get("has_collate"))
+
+
+def _collate_own(
+    store: Store,
+    record: RunRecord,
+    folder: Path,
+    scratch: Path,
+    collated: Collated,
+    report: Report,
+    file_format: str,
+    run: Any,
+) -> None:
+    source = scratch / "model"
+    check_out(store, record.id, source)
+    collation = record.experiment.collation
+    if collation is not None and collation.command:
+        _by_command(store, record, source, scratch, folder, collated)
+        return
+    file = collation.file if collation is not None else record.experiment.model.file
+    if Path(file).suffix.lower() == ".r":
+        tables = _by_r(store, record, source, scratch)
+    else:
+        tables = _by_python(store, record, source, file, collation.function if collation else "collate", run)
+    for name, table in tables.items():
+        path = folder / f"{file_name(name)}.{file_format}"
+        frame = pl.DataFrame(table) if table.num_columns else pl.DataFrame()
+        collated.rows[name] = write_frames([frame], dict(polars_types(table.schema)), path, file_format)
+        collated.files[name] = path
+        report(name, collated.rows[name])
+
+
+def _by_python(
+    store: Store, record: RunRecord, source: Path, file: str, function: str, run: Any
+) -> Mapping[str, Table]:
+    if run is None:
+        from replicast.run import Run  # the model's collate takes the public handle
+
+        run = Run(store, record.id)
+    with working_in(source):
+        collate_function = getattr(load_module(source, file), function, None)
+        if not callable(collate_function):
+            raise ModelError(f"{file} has no function '{function}' to collate with")
+        try:
+            returned = collate_function(run)
+        except Exception as error:
+            raise ModelError(f"{file}:{function} failed: {type(error).__name__}: {error}", model_traceback(error)) from None
+    return as_tables(returned, f"{file}:{function}")
+
+
+def as_tables(returned: Any, label: str) -> dict[str, Table]:
+    """A table is called `collated`; a mapping gives tables by name; nothing gives none."""
+    if returned is None:
+        return {}
+    returned = getattr(returned, "pl", lambda: returned)() if type(returned).__name__ == "Rows" else returned
+    try:
+        table = as_table(returned, OWN_TABLE)
+        if table is not None:
+            return {OWN_TABLE: table}
+        if isinstance(returned, Mapping):
+            tables = {str(name): as_table(value, str(name)) for name, value in returned.items()}
+            if all(found is not None for found in tables.values()):
+                return {name: found for name, found in tables.items() if found is not None}
+    except UnusableResult as error:
+        raise ModelError(f"{label}: {error}") from None
+    raise ModelError(f"{label} returned a {type(returned).__name__}; it must return a table or a dict of tables")
+
+
+def _by_r(store: Store, record: RunRecord, source: Path, scratch: Path) -> Mapping[str, Table]:
+    from replicast.models.r import RModel
+
+    model = RModel(source, record.experiment, timeout_seconds=None, scratch=scratch)
+    if record.signature.get("collate_argument") == "objects":
+        return model.collate(None, lay_out_artefacts(store, record, scratch / "objects", only="result.rds"))
+    tables = RunTables(store, record)
+    return model.collate({name: Table.from_arrow(tables.frame(name)) for name in tables.names}, [])
+
+
+def _by_command(
+    store: Store, record: RunRecord, source: Path, scratch: Path, folder: Path, collated: Collated
+) -> None:
+    from replicast.models.command import CommandModel
+
+    artefacts, out = scratch / "artefacts", scratch / "out"
+    lay_out_artefacts(store, record, artefacts)
+    out.mkdir()
+    model = CommandModel(source, record.experiment, timeout_seconds=None, scratch=scratch)
+    model.collate(artefacts, out, dict(record.experiment.scenarios[0].parameters))
+    for path in sorted(out.rglob("*")):
+        if path.is_file():
+            target = folder / path.relative_to(out)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            collated.files[path.stem] = target
+
+
+def lay_out_artefacts(store: Store, record: RunRecord, folder: Path, only: str = "") -> list[Path]:
+    """Writes all kept files of all replications to one flat folder, so named that order by name is that of replication.
+
+    A name that two replications share gets scenario and replication in front of it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for scenario in record.experiment.scenarios:
+        for name in store.artefacts(record.id, scenario.name):
+            if not only or name.endswith(f"/{only}"):
+                names.append((scenario.name, name))
+    return [_lay_out(store, record, folder, scenario, name) for scenario, name in names]
+
+
+def _lay_out(store: Store, record: RunRecord, folder: Path, scenario: str, name: str) -> Path:
+    content = store.read(record.id, name)
+    if content is None:
+        raise StoreError(f"'{name}' of run {record.id} is gone from the store")
+    number, file = name.split("/replication=")[1].split("/", 1)
+    prefix = f"{file_name(scenario)}." if len(record.experiment.scenarios) > 1 else ""
+    path = folder / f"{prefix}{number}.{file.replace('/', '.')}"
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,72 @@
+"""Rows of a run as a frame of the reader's choice: `.df()` pandas, `.pl()` polars, `.arrow()` Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from arro3.core import Table
+
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+from replicast.reporting.tables import RunTables
+
+FAILURE_COLUMNS = {
+    "scenario": "scenario", "replication": "replication", "error_kind": "kind", "error_type": "type", "error": "message",
+    "traceback": "traceback", "log": "log", "attempt": "attempts", "seconds": "seconds", "worker": "worker",
+}  # fmt: skip
+
+
+class Rows:
+    """A table that shows itself well in a notebook."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    @classmethod
+    def of_table(cls, store: Store, record: RunRecord, name: str) -> Rows:
+        return cls(RunTables(store, record).frame(name))
+
+    @classmethod
+    def of_failures(cls, store: Store, record: RunRecord) -> Rows:
+        return cls(failures_frame(store, record))
+
+    def pl(self) -> pl.DataFrame:
+        return self._frame
+
+    def df(self) -> Any:
+        """A pandas DataFrame; needs pandas."""
+        import pandas as pd
+
+        return pd.DataFrame({name: self._frame[name].to_list() for name in self._frame.columns})
+
+    def arrow(self) -> Table:
+        return Table.from_arrow(self._frame)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return self._frame.to_dicts()
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._frame.iter_rows(named=True)
+
+    def __repr__(self) -> str:
+        return repr(self._frame)
+
+    def _repr_html_(self) -> str:
+        return self._frame._repr_html_()
+
+
+def failures_frame(store: Store, record: RunRecord) -> pl.DataFrame:
+    """A row per failed replication, in order of scenario and replication."""
+    frames = []
+    coverage = store.coverage(record.id)
+    for scenario in (s.name for s in record.experiment.scenarios):
+        if coverage.failed(scenario):
+            for chunk in store.ledger(record.id, scenario):
+                frame = pl.DataFrame(chunk).filter(pl.col("state") == "failed")
+                frames.append(frame.select(pl.col(old).alias(new) for old, new in FAILURE_COLUMNS.items()))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(FAILURE_COLUMNS.values(), pl.String))

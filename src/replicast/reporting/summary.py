@@ -1,0 +1,107 @@
+"""The summary: a row per scenario and metric, and what must be said beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+from replicast.core.statistics import SummaryRow, summarise
+
+from .tables import METRICS, RunTables
+
+INTEGERS = ("planned", "n", "failed", "non_finite")
+TEXTS = ("scenario", "metric")
+SUMMARY_SCHEMA = {
+    f.name: pl.String() if f.name in TEXTS else pl.Int64() if f.name in INTEGERS else pl.Float64()
+    for f in fields(SummaryRow)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How many replications of a scenario are distinct, of those that succeeded."""
+
+    successful: int
+    distinct: int
+
+    @property
+    def found(self) -> bool:
+        return self.distinct < self.successful
+
+
+@dataclass(slots=True)
+class Summary:
+    """`rows` in the order of the experiment's scenarios and of the metrics' first appearance."""
+
+    rows: list[SummaryRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    distinct: Mapping[str, Copies] = field(default_factory=dict)
+
+    def frame(self) -> pl.DataFrame:
+        return pl.DataFrame([asdict(row) for row in self.rows], schema=SUMMARY_SCHEMA)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [asdict(row) for row in self.rows]
+
+
+def summarise_run(
+    store: Store, record: RunRecord, tables: RunTables | None = None, *, confidence: float = 0.95
+) -> Summary:
+    """Statistics of every metric of every scenario over what is stored now."""
+    tables = tables or RunTables(store, record)
+    coverage = store.coverage(record.id)
+    summary, distinct = Summary(), {}
+    for scenario in (s.name for s in record.experiment.scenarios):
+        failed = len(coverage.failed(scenario))
+        distinct[scenario] = copies = count_distinct(store, record.id, scenario)
+        planned = max(record.replications, copies.successful + failed)
+        if copies.found:
+            summary.notes.append(copies_note(scenario, copies))
+        columns = _metric_columns(tables, scenario)
+        for metric, values in columns.items():
+            row = summarise(
+                values.to_numpy(), scenario=scenario, metric=metric, planned=planned,
+                failed=failed, confidence=confidence, copies=copies.found,
+            )  # fmt: skip
+            summary.rows.append(row)
+            if row.non_finite:
+                summary.notes.append(_non_finite_note(row))
+            if row.sd == 0 and row.n > 1 and not copies.found:
+                summary.notes.append(f"{scenario}: '{metric}' was the same in all {row.n} replications: no interval")
+    summary.distinct = distinct
+    return summary
+
+
+def _metric_columns(tables: RunTables, scenario: str) -> dict[str, pl.Series]:
+    """Each metric's values as doubles, over all successful replications; a missing value is NaN."""
+    frame = tables.frame(METRICS, [scenario])
+    return {name: frame[name].cast(pl.Float64).fill_null(np.nan) for name in tables.metric_names()}
+
+
+def count_distinct(store: Store, run: str, scenario: str) -> Copies:
+    """Counts the fingerprints of successful replications, without holding more than those."""
+    marks = []
+    for chunk in store.ledger(run, scenario):
+        frame = pl.DataFrame(chunk.select(["state", "fingerprint"]))
+        marks.append(frame.filter(pl.col("state") == "ok")["fingerprint"].to_numpy())
+    everything = np.concatenate(marks) if marks else np.empty(0, dtype=np.uint64)
+    return Copies(len(everything), len(np.unique(everything)))
+
+
+def copies_note(scenario: str, copies: Copies) -> str:
+    one = "all are copies of one" if copies.distinct == 1 else f"only {copies.distinct} are distinct"
+    return (
+        f"{scenario}: of {copies.successful} replications {one}, so no interval is given. Does the model seed itself "
+        "with a constant? It should draw from the stream that replicast gives it, or seed itself with `seed`."
+    )
+
+
+def _non_finite_note(row: SummaryRow) -> str:
+    which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
+    return f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': the mean is of the other {row.n}"

@@ -1,0 +1,68 @@
+"""Tables of a run, all replications one after the other, read in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+from arro3.core import Table
+
+from replicast.core.errors import RequestError, nearest
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+
+from .unify import Unified, fit, unify
+
+CHUNK_ROWS = 100_000
+METRICS = "metrics"
+
+
+class RunTables:
+    """The tables of one run, each in one schema; rows ordered by scenario (as in the experiment) and replication."""
+
+    def __init__(self, store: Store, record: RunRecord) -> None:
+        self.store, self.record = store, record
+        self._schemas = dict(store.tables(record.id))
+        self._unified: dict[str, Unified] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """`metrics`, then the model's tables by name."""
+        return list(self._schemas)
+
+    def unified(self, table: str) -> Unified:
+        if table not in self._schemas:
+            raise RequestError(f"run {self.record.id} has no table '{table}'{nearest(table, self._schemas)}")
+        if table not in self._unified:
+            found = unify(table, self._schemas[table])
+            if not found.schema:
+                found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
+            self._unified[table] = found
+        return self._unified[table]
+
+    def chunks(self, table: str, scenarios: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Frames of about CHUNK_ROWS rows; none of them empty."""
+        schema = self.unified(table).schema
+        waiting: list[pl.DataFrame] = []
+        for part in self._parts(table, scenarios):
+            waiting.append(fit(part, schema))
+            if sum(map(len, waiting)) >= CHUNK_ROWS:
+                yield pl.concat(waiting)
+                waiting = []
+        if waiting:
+            yield pl.concat(waiting)
+
+    def _parts(self, table: str, scenarios: Sequence[str] | None) -> Iterator[Table]:
+        names = scenarios if scenarios is not None else [s.name for s in self.record.experiment.scenarios]
+        for scenario in names:
+            for part in self.store.rows(self.record.id, table, scenario):
+                if part.num_rows:
+                    yield part
+
+    def frame(self, table: str, scenarios: Sequence[str] | None = None) -> pl.DataFrame:
+        """All rows at once: as much memory as they take."""
+        schema = self.unified(table).schema
+        return pl.concat([pl.DataFrame(schema=schema), *self.chunks(table, scenarios)], rechunk=True)
+
+    def metric_names(self) -> list[str]:
+        return [name for name in self.unified(METRICS).schema if name not in ("scenario", "replication")]

@@ -1,0 +1,96 @@
+"""One schema for a table that replications returned in several.
+
+The rule, for each column by name: integers and logicals beside doubles become doubles; logicals beside integers become
+integers; dates beside times become times; anything else beside another type becomes text; a column of nothing but
+missing values takes the type it has elsewhere; a column that a replication did not return is missing there. Columns
+stand in order of first appearance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+from arro3.core import Schema, Table
+
+NUMBERS = (pl.Boolean, pl.Int64, pl.Float64)
+
+
+@dataclass(slots=True)
+class Unified:
+    """The common schema, and a sentence for each column that had to be changed to fit it."""
+
+    schema: dict[str, pl.DataType] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def polars_types(schema: Schema) -> dict[str, pl.DataType]:
+    empty = pl.DataFrame(Table.from_batches([], schema=schema))
+    return dict(plain(empty).schema)
+
+
+def unify(table: str, schemas: Sequence[Schema]) -> Unified:
+    """The schema that all rows of `table` are cast to."""
+    unified = Unified()
+    found: dict[str, list[pl.DataType]] = {}
+    present: dict[str, int] = {}
+    for types in map(polars_types, schemas):
+        for name, kind in types.items():
+            present[name] = present.get(name, 0) + 1
+            if kind not in found.setdefault(name, []):
+                found[name].append(kind)
+    for name, kinds in found.items():
+        unified.schema[name] = common_type(kinds)
+        if len(kinds) > 1:
+            names = ", ".join(sorted(map(type_name, kinds)))
+            became = type_name(unified.schema[name])
+            unified.notes.append(f"column '{name}' of table '{table}' came as {names}: written as {became}")
+        if present[name] < len(schemas):
+            unified.notes.append(f"column '{name}' of table '{table}' is missing in some replications: left empty there")
+    return unified
+
+
+def common_type(kinds: Iterable[pl.DataType]) -> pl.DataType:
+    """The type of the rule above; it does not depend on the order of `kinds`."""
+    kinds = set(kinds)
+    if len(kinds) > 1:
+        others = kinds - {pl.Boolean()}
+        if not all(kind in NUMBERS for kind in others):
+            kinds = others
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if all(kind in NUMBERS for kind in kinds):
+        return pl.Float64() if pl.Float64 in kinds else pl.Int64()
+    if all(kind.is_temporal() and kind != pl.Time for kind in kinds):
+        zones = {kind.time_zone for kind in kinds if isinstance(kind, pl.Datetime)}
+        if len(zones) == 1:
+            return pl.Datetime("us", next(iter(zones)))
+    return pl.String()
+
+
+def type_name(kind: pl.DataType) -> str:
+    names = {pl.Boolean: "logical", pl.Int64: "integer", pl.Float64: "double", pl.String: "text", pl.Date: "date"}
+    return next((name for known, name in names.items() if kind == known), "time")
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame without dictionary types, whose codes differ from part to part."""
+    coded = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    return frame.with_columns(pl.col(coded).cast(pl.String)) if coded else frame
+
+
+def fit(table: Table, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Rows of one stored schema, cast to the common one."""
+    frame = plain(pl.DataFrame(table))
+    columns = []
+    for name, kind in schema.items():
+        if name not in frame.columns:
+            columns.append(pl.lit(None, dtype=kind).alias(name))
+        elif frame.schema[name] == kind:
+            columns.append(pl.col(name))
+        elif frame.schema[name] == pl.Boolean and kind not in NUMBERS and frame[name].null_count() == len(frame):
+            columns.append(pl.lit(None, dtype=kind).alias(name))
+        else:
+            columns.append(pl.col(name).cast(kind))
+    return frame.select(columns)

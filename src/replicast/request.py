@@ -1,0 +1,305 @@
+"""What a user asked for, made into a run: model found, source copied, parameters checked, record written."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import importlib.util
+import inspect
+import platform
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from replicast import __version__
+from replicast.core.errors import ModelError, RequestError, RunChanged, nearest
+from replicast.core.experiment import (
+    Collation,
+    Experiment,
+    ModelReference,
+    Scenario,
+    Signature,
+    Streams,
+    check_scenarios,
+    check_seed,
+    cross,
+    differences,
+    fit_parameters,
+    model_reference_from_text,
+)
+from replicast.core.ports import Store
+from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
+from replicast.settings import ExperimentFile
+from replicast.source import Source, changes, code_hash
+
+DEFAULT_REPLICATIONS = 10
+R_SUFFIXES = (".r",)
+
+
+@dataclass(slots=True)
+class Request:
+    """Everything that `replicast.run` and `replicast run` take. None means: not said."""
+
+    model: str | Callable[..., Any] | None = None
+    command: Sequence[str] = ()
+    replications: int | None = None
+    seed: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    streams: str | None = None
+    common: bool | None = None
+    keep: str | None = None
+    collate: str | None = None
+    name: str | None = None
+    timeout_seconds: float | None = None
+    retries: int | None = None
+    tolerate: str | None = None
+    precision: str | None = None
+    maximum: int | None = None
+    workers: int | None = None
+    file: ExperimentFile | None = None
+
+    def value(self, own: Any, key: str) -> Any:
+        """What was asked for directly, else what the experiment file says."""
+        return own if own is not None or self.file is None else self.file.get(key)
+
+    def merged(self, own: Mapping[str, Any], key: str) -> dict[str, Any]:
+        return {**(self.file.get(key, {}) if self.file else {}), **own}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A model that was found: what it is, the folder of its source, files that must be in it, the callable if one."""
+
+    reference: ModelReference
+    folder: Path
+    needed: tuple[str, ...] = ()
+    function: Callable[..., Any] | None = None
+    collation: Collation | None = None
+
+
+def locate(request: Request) -> Located:
+    """Finds the model, without loading it. Raises ModelError and RequestError."""
+    base = request.file.folder if request.file else Path.cwd()
+    located = _locate_model(request, base)
+    return dataclasses.replace(located, **_locate_collation(request, located))
+
+
+def _locate_model(request: Request, base: Path) -> Located:
+    command = list(request.command) or (request.file.get("command") if request.file and not request.model else None)
+    if command:
+        if request.model:
+            raise RequestError("give either a model or a command after '--', not both")
+        here = Path.cwd() if request.command and request.file is None else base
+        return Located(ModelReference("command", command=tuple(map(str, command))), here)
+    model = request.model
+    if model is None and request.file is not None:
+        model = request.file.get("model")
+    elif isinstance(model, str):
+        base = Path.cwd()
+    if model is None:
+        raise RequestError("which model? Name a file (model.py, model.R), a package.module:function, or an --experiment")
+    return _locate_callable(model) if callable(model) else _locate_text(model, base)
+
+
+def _locate_text(text: str, base: Path) -> Located:
+    head, function = model_reference_from_text(text)
+    suffix = Path(head).suffix.lower()
+    path = base / head
+    if suffix in (".py", *R_SUFFIXES):
+        if not path.is_file():
+            neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in (".py", *R_SUFFIXES)]
+            raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
+        language = "python" if suffix == ".py" else "r"
+        path = path.resolve()
+        return Located(ModelReference(language, path.name, function), path.parent, (path.name,))  # type: ignore[arg-type]
+    if path.exists() or "/" in head:
+        what = "is a folder" if path.is_dir() else "is neither Python (.py) nor R (.R)" if path.exists() else "is not there"
+        hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else ""
+        raise ModelError(f"'{head}' {what}{hint}")
+    return _locate_module(head, function, base)
+
+
+def _locate_module(name: str, function: str, base: Path) -> Located:
+    """An importable module: copied if it lies below `base`, else taken from where it is installed."""
+    first = name.partition(".")[0]
+    here = [base / first / "__init__.py", base / f"{first}.py", base / first]
+    if name.replace(".", "").isidentifier() and any(path.exists() for path in here):
+        return Located(ModelReference("python", "", function, module=name), base)
+    try:
+        specification = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        specification = None
+    if specification is None:
+        raise ModelError(f"there is no file and no importable module '{name}'")
+    folder = base if not base.samefile(Path(sys.prefix)) else Path.cwd()
+    return Located(ModelReference("python", "", function, module=name), folder)
+
+
+def _locate_callable(function: Callable[..., Any]) -> Located:
+    """A function of a file travels as that file; anything else (notebook, closure) stays on this machine."""
+    module = inspect.getmodule(function)
+    name = getattr(function, "__qualname__", "")
+    file = getattr(module, "__file__", None)
+    if module is not None and module.__name__ != "__main__" and file and name.isidentifier():
+        path = Path(file).resolve()
+        if getattr(module, name, None) is function and "." not in module.__name__:
+            return Located(ModelReference("python", path.name, name), path.parent, (path.name,))
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        text = repr(function)
+    label = getattr(function, "__name__", type(function).__name__)
+    digest = code_hash({"source": text})[:12]
+    return Located(ModelReference("callable", "", label, module=digest), Path.cwd(), (), function)
+
+
+def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
+    own = request.file.get("collate") if request.file else None
+    if request.collate is not None:
+        head, function = model_reference_from_text(request.collate)
+        own = {"file": head, "function": "collate" if function == "simulate" else function}
+    if not own:
+        return {}
+    if "command" in own:
+        return {"collation": Collation(command=tuple(map(str, own["command"])))}
+    file = own.get("file", located.reference.file)
+    base = Path.cwd() if request.collate is not None else located.folder
+    path = (base / file).resolve()
+    if not path.is_file():
+        raise RequestError(f"there is no file '{file}' to collate with")
+    if located.folder not in path.parents:
+        raise RequestError(f"'{file}' must lie in the model's folder, {located.folder}, to travel with it")
+    name = path.relative_to(located.folder).as_posix()
+    return {"collation": Collation(name, own.get("function", "collate")), "needed": (*located.needed, name)}
+
+
+def draft(request: Request, located: Located) -> Experiment:
+    """The experiment as far as it is known before the model was loaded. Raises RequestError."""
+    check_replications(_replications(request))
+    parameters = request.merged(request.parameters, "parameters")
+    scenarios = request.merged(request.scenarios, "scenarios")
+    crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
+    from_file = request.file.get("streams", {}) if request.file else {}
+    kind = request.streams or from_file.get("kind", "parallel")
+    common = request.common if request.common is not None else from_file.get("common", True)
+    keep = request.value(request.keep, "keep")
+    if keep not in (None, "rds"):
+        raise RequestError(f"keep takes 'rds', not '{keep}'")
+    if keep == "rds" and located.reference.language != "r":
+        raise RequestError("keep = \"rds\" keeps what an R model returned, and this model is not in R")
+    seed = request.value(request.seed, "seed")
+    streams = Streams(kind, common)
+    check_seed(0 if seed is None else seed, located.reference, streams)
+    return Experiment(
+        located.reference, crossed, 0 if seed is None else seed, streams, keep == "rds", located.collation
+    )
+
+
+def settle(request: Request, experiment: Experiment, signature: Signature) -> Experiment:
+    """The experiment with its parameters in the types of the model's defaults, and with a seed."""
+    label = experiment.model.label
+    scenarios = tuple(
+        Scenario(s.name, fit_parameters(s.parameters, signature, label), s.index) for s in experiment.scenarios
+    )
+    check_scenarios(scenarios)
+    seed = request.value(request.seed, "seed")
+    if seed is None:
+        seed = secrets.randbelow(2**31 - 1) + 1
+    return dataclasses.replace(experiment, scenarios=scenarios, seed=seed)
+
+
+def _replications(request: Request) -> int:
+    number = request.value(request.replications, "replications")
+    return DEFAULT_REPLICATIONS if number is None else int(number)
+
+
+def options_of(request: Request) -> Options:
+    """Raises RequestError for options out of range."""
+    timeout, retries = request.value(request.timeout_seconds, "timeout"), request.value(request.retries, "retries")
+    workers, tolerate = request.value(request.workers, "workers"), request.value(request.tolerate, "tolerate")
+    if timeout is not None and timeout <= 0:
+        raise RequestError(f"--timeout takes seconds above 0, and {timeout:g} is not")
+    if retries is not None and retries < 0:
+        raise RequestError(f"--retries takes 0 or more, and {retries} is not")
+    if workers is not None and workers < 1:
+        raise RequestError(f"--workers takes 1 or more, and {workers} is not")
+    return Options(
+        timeout_seconds=timeout,
+        retries=1 if retries is None else retries,
+        tolerance=Tolerance() if tolerate is None else Tolerance.parse(str(tolerate)),
+        precision=request.value(request.precision, "precision"),
+        maximum=request.value(request.maximum, "max"),
+        workers=workers,
+    )
+
+
+def new_record(request: Request, experiment: Experiment, source: Source, signature: Signature) -> RunRecord:
+    now = datetime.now(UTC)
+    name = request.value(request.name, "name")
+    return RunRecord(
+        id=check_run_name(name) if name else new_run_id(now),
+        experiment=experiment,
+        replications=_replications(request),
+        created=now.isoformat(timespec="seconds"),
+        options=options_of(request),
+        files=source.files,
+        code_hash=code_hash(source.files),
+        git_commit=_git_commit(source.folder),
+        host=platform.node(),
+        user=_user(),
+        versions={"replicast": __version__, "python": platform.python_version()} | dict(signature.versions),
+        signature={
+            "uses": list(signature.uses), "has_collate": signature.has_collate,
+            "collate_argument": signature.collate_argument,
+        },
+    )  # fmt: skip
+
+
+def existing_record(store: Store, request: Request) -> RunRecord | None:
+    name = request.value(request.name, "name")
+    if not name:
+        return None
+    content = store.read(check_run_name(name), NAME)
+    return None if content is None else RunRecord.from_json(content, f"{NAME} of run {name}")
+
+
+def continue_record(request: Request, old: RunRecord, experiment: Experiment, source: Source) -> RunRecord:
+    """The stored run with more replications. Raises RunChanged, naming each difference, for another experiment."""
+    if request.value(request.seed, "seed") is None:
+        experiment = dataclasses.replace(experiment, seed=old.experiment.seed)
+    found = [*differences(old.experiment, experiment), *changes(old.files, source)]
+    if found:
+        listed = "\n".join(f"  - {line}" for line in found)
+        raise RunChanged(
+            f"run '{old.id}' is another experiment:\n{listed}\n"
+            "Its results stay as they are. Give this experiment another --name, or none."
+        )
+    replications = max(old.replications, _replications(request))
+    return dataclasses.replace(old, experiment=experiment, replications=replications, options=options_of(request))
+
+
+def _git_commit(folder: Path) -> str:
+    """The commit of the work tree that holds `folder`, with '+' where it has changes; empty where there is none."""
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return ""
+    try:
+        git = ["git", "-C", str(folder)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        state = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head.stdout.strip() + ("+" if state.stdout.strip() else "")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
