@@ -1,4 +1,4 @@
-"""How precise a mean is wanted: targets for half-widths, as text and as numbers, and the replications they would take."""
+"""How precise a mean is wanted: targets for half-widths, as text and numbers, and how many replications they take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FURTHEST = 10**15
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The half-width that a metric's interval is to reach: a share of |mean| where `relative`, else in the metric's unit."""
+    """The half-width that a metric's interval is to reach: a share of |mean| if `relative`, else in its unit."""
 
     metric: str
     half_width: float
@@ -73,8 +73,8 @@ def replications_needed(
     """How many replications in all (`n` or more) would meet `target` if the sample mean and sd stayed as they are.
 
     Law (2015), section 9.4.1: the least i ≥ n with t(i - 1)·sd/√i ≤ the half-width allowed. With `adjusted`, a relative
-    target γ is taken as γ/(1 + γ), so that the error is within γ of the true mean and not of the estimate. None where no
-    number can be said: fewer than two values, values that do not vary, a relative target at a mean of 0, or beyond 10^15.
+    target γ is taken as γ/(1 + γ), which holds the error to γ of the true mean and not of the estimate. None where no
+    number can be said: fewer than two values, no variation, a relative target at a mean of 0, more than 10^15.
     """
     check_confidence(confidence)
     allowed = target.allowed(mean)
