@@ -211,7 +211,7 @@ def find_run(store: Store, name: str) -> RunRecord:
     known = store.runs()
     if name == "latest":
         if not known:
-            raise RunNotFound(f"there is no run in '{store.url}'")
+            raise RunNotFound(f"there is no run in '{store.label}'")
         records = [_read_record(store, run) for run in known]
         return max(records, key=lambda record: (record.created, record.id))
     matching = [run for run in known if run == name] or [run for run in known if run.startswith(name)]
@@ -219,14 +219,14 @@ def find_run(store: Store, name: str) -> RunRecord:
         listed = ", ".join(matching[:5])
         raise RunNotFound(f"'{name}' is the beginning of {len(matching)} runs: {listed}; give more of it")
     if not matching:
-        raise RunNotFound(f"there is no run '{name}' in '{store.url}'{nearest(name, known)}")
+        raise RunNotFound(f"there is no run '{name}' in '{store.label}'{nearest(name, known)}")
     return _read_record(store, matching[0])
 
 
 def _read_record(store: Store, run: str) -> RunRecord:
     content = store.read(run, NAME)
     if content is None:
-        raise RunNotFound(f"there is no run '{run}' in '{store.url}'")
+        raise RunNotFound(f"there is no run '{run}' in '{store.label}'")
     return RunRecord.from_json(content, f"{NAME} of run {run}")
 
 
@@ -262,7 +262,7 @@ class Run:
         return self._record
 
     def __repr__(self) -> str:
-        return f"<Run {self.id} of {self.record.experiment.model.label} in {self.store.url}>"
+        return f"<Run {self.id} of {self.record.experiment.model.label} in {self.store.label}>"
 
     def status(self) -> Status:
         record, coverage = self.record, self.store.coverage(self.id)
@@ -308,7 +308,7 @@ class Run:
         """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too."""
         from replicast.reporting.own_collation import collate_run
 
-        return collate_run(self.store, self.record, Path(folder), **options)
+        return collate_run(self.store, self.record, Path(folder), run=self, **options)
 
     def cancel(self) -> None:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""

@@ -114,6 +114,9 @@ class Store(Protocol):
     """Where a run lives. What is saved is there whole or not at all; saving a replication twice changes nothing."""
 
     url: str
+    """Opens the same store from any process and working directory; may hold a password."""
+    label: str
+    """Names the store to a person: as it was given, without a password."""
 
     def runs(self) -> list[str]:
         """The IDs of all runs, in order of time."""

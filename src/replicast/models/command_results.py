@@ -78,17 +78,17 @@ def read_metrics(content: bytes) -> dict[str, Metric]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UnusableResult(f"two metrics are called '{name}'")
-    return dict(pairs)
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise UnusableResult(f"two metrics are called '{twice}'")
+    return named
 
 
 def _check_numbers(name: str, value: Any) -> None:
-    for inner, item in value.items() if isinstance(value, dict) and value else ((name, value),):
+    inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {}
+    for path, item in inner.items() or ((name, value),):
         if as_number(item) is NOT_A_NUMBER:
-            path = name if inner == name else f"{name}.{inner}"
             raise UnusableResult(f"'{path}' of {METRICS_FILE} is {describe(item)}, not a number")
 
 
@@ -100,7 +100,7 @@ def read_printed(text: str) -> Metric:
     if last != "NA" and not FLOAT.fullmatch(last):
         shown = last if len(last) <= SHOWN_CHARACTERS else last[: SHOWN_CHARACTERS - 1] + "…"
         raise UnusableResult(f"the command left no file in {{out}}, and its last line is no number: '{shown}'")
-    return column_array(parse_column([last]), "", "")[0].as_py()  # type: ignore[no-any-return]
+    return as_number(parse_column([last])[0])  # type: ignore[no-any-return]
 
 
 def read_parquet(content: bytes, name: str) -> Table:
@@ -132,24 +132,22 @@ def read_csv(content: bytes, name: str) -> Table:
 
 
 def _csv_rows(content: bytes, name: str) -> list[list[str]]:
+    """The header and the rows, all of one length. A blank line is a missing value where there is one column alone."""
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        rows: list[list[str]] = []
+        rows = [next(lines, [])]
         for row in lines:
-            if rows and len(row) != len(rows[0]):
-                if not row and len(rows[0]) > 1:
-                    continue
-                if row or len(rows[0]) != 1:
-                    message = f"line {lines.line_num} of {name} has {len(row)} fields, its header {len(rows[0])}"
-                    raise UnusableResult(message)
-                row = [""]
-            rows.append(row)
+            if row and len(row) != len(rows[0]):
+                message = f"line {lines.line_num} of {name} has {len(row)} fields, and its header {len(rows[0])}"
+                raise UnusableResult(message)
+            if row or len(rows[0]) == 1:
+                rows.append(row or [""])
     except UnicodeDecodeError:
         raise UnusableResult(f"{name} is not UTF-8 text") from None
     except csv.Error as error:
         raise UnusableResult(f"{name} is not CSV: {error}") from None
-    if not rows:
-        raise UnusableResult(f"{name} is empty; a table begins with a line of column names")
+    if not rows[0]:
+        raise UnusableResult(f"{name} does not begin with a line of column names")
     return rows
 
 

@@ -1,32 +1,5 @@
-# Writing answers. Numbers wait in `waiting` until something has to be sent, since a writeBin costs more than a quick model.
-
-waiting <- list()
-
-put <- function(numbers) waiting[[length(waiting) + 1L]] <<- numbers
-
-put_vector <- function(values) {
-  send_waiting()
-  writeBin(values, answers)
-}
-
-# Texts go as their bytes, each closed by a zero, after their number of bytes and their count.
-put_texts <- function(texts) {
-  bytes <- writeBin(enc2utf8(texts), raw())
-  put(c(length(bytes), length(texts)))
-  put_vector(bytes)
-}
-
-send_waiting <- function() {
-  if (length(waiting)) {
-    writeBin(as.double(unlist(waiting, use.names = FALSE)), answers)
-    waiting <<- list()
-  }
-}
-
-send <- function() {
-  send_waiting()
-  flush(answers)
-}
+# Answers. They are collected and then written at once: a write costs more than a quick model, and what cannot be written
+# to its end must not be begun.
 
 OUTCOME <- 1
 FAILED <- 2
@@ -34,3 +7,32 @@ LAYOUT <- 3
 LOADED <- 4
 REFUSED <- 5
 COLLATED <- 6
+
+waiting <- list()
+only_numbers <- TRUE
+
+put <- function(numbers) waiting[[length(waiting) + 1L]] <<- numbers
+
+# A vector that keeps its own type on the way.
+put_vector <- function(values) {
+  only_numbers <<- FALSE
+  waiting[[length(waiting) + 1L]] <<- values
+}
+
+# Texts go as their bytes, each closed by a zero, after their number of bytes and their count.
+put_texts <- function(texts) {
+  bytes <- writeBin(enc2utf8(texts), raw())
+  put(as.double(c(length(bytes), length(texts))))
+  put_vector(bytes)
+}
+
+# Forgets what was put after `mark` answers.
+take_back <- function(mark) waiting <<- waiting[seq_len(mark)]
+
+send <- function() {
+  if (only_numbers) writeBin(unlist(waiting, use.names = FALSE), answers)
+  else for (one in waiting) writeBin(one, answers)
+  flush(answers)
+  waiting <<- list()
+  only_numbers <<- TRUE
+}

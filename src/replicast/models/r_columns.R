@@ -27,65 +27,66 @@ columns_of <- function(frame, table) {
   columns[!(names %in% OURS)]
 }
 
+# A table is: its numbers of columns and rows, the kind of each column; its name and its columns' names; the columns.
 put_table <- function(name, frame) {
-  columns <- columns_of(frame, name)
+  columns <- lapply(columns_of(frame, name), as_plain_time)
   rows <- if (length(columns)) NROW(columns[[1L]]) else 0L
-  put(c(length(columns), rows))
+  for (column in names(columns)) check_column(columns[[column]], rows, column, name)
+  kinds <- vapply(columns, kind_of_column, 0)
+  put(as.double(c(length(columns), rows, kinds)))
   put_texts(c(name, names(columns)))
-  for (column in names(columns)) put_column(columns[[column]], rows, column, name)
+  for (place in seq_along(columns)) put_column(columns[[place]], kinds[[place]], names(columns)[[place]], name)
 }
 
-put_column <- function(values, rows, column, table) {
-  if (is.list(values) && inherits(values, "POSIXlt")) values <- as.POSIXct(values)
-  if (is.list(values)) unusable("column '", column, "' of table '", table, "' is a list; a column holds numbers, texts, truths, dates or times")
-  if (length(dim(values)) > 1L) unusable("column '", column, "' of table '", table, "' is a matrix; give each of its columns a name of its own")
-  if (length(values) != rows) unusable("column '", column, "' of table '", table, "' has ", length(values), " values for ", rows, " rows")
-  if (is.object(values)) put_classed(values, column, table) else put_plain(values, column, table)
+as_plain_time <- function(values) if (inherits(values, "POSIXlt")) as.POSIXct(values) else values
+
+check_column <- function(values, rows, column, table) {
+  where <- paste0("column '", column, "' of table '", table, "'")
+  if (length(dim(values)) > 1L) unusable(where, " is a matrix or a table; give each of its columns a name of its own")
+  if (is.na(kind_of_column(values))) unusable(where, " is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
+  if (length(values) != rows) unusable(where, " has ", length(values), " values for ", rows, " rows")
 }
 
-put_classed <- function(values, column, table) {
-  if (is.factor(values)) put_codes(levels(values), as.integer(values), column, table)
-  else if (inherits(values, "Date")) put_as(DATE, as.double(values))
-  else if (inherits(values, "POSIXct")) put_time(values)
-  else if (inherits(values, "difftime")) put_as(DOUBLE, as.double(values, units = "secs"))
-  else if (inherits(values, "integer64")) put_as(INTEGER64, bare(values))
-  else put_plain(bare(values), column, table)
+kind_of_column <- function(values) {
+  if (is.object(values)) {
+    if (is.factor(values)) return(TEXT)
+    if (inherits(values, "Date")) return(DATE)
+    if (inherits(values, "POSIXct")) return(TIME)
+    if (inherits(values, "integer64")) return(INTEGER64)
+  }
+  switch(typeof(values), double = DOUBLE, integer = INTEGER, raw = INTEGER, logical = LOGICAL, character = TEXT, NA_real_)
+}
+
+put_column <- function(values, kind, column, table) {
+  if (kind == TEXT) return(put_text_column(values, column, table))
+  if (kind == TIME) put_texts(zone_of(values))
+  if (inherits(values, "difftime")) values <- as.double(values, units = "secs")
+  values <- bare(values)
+  if (kind == DATE || kind == TIME) values <- as.double(values)
+  if (is.raw(values)) values <- as.integer(values)
+  put_vector(values)
 }
 
 # The values alone: no class, names or dimension.
 bare <- function(values) {
-  attributes(values) <- NULL
+  if (!is.null(attributes(values))) attributes(values) <- NULL
   values
 }
 
-put_plain <- function(values, column, table) {
-  switch(typeof(values),
-    double = put_as(DOUBLE, values),
-    integer = put_as(INTEGER, values),
-    logical = put_as(LOGICAL, values),
-    raw = put_as(INTEGER, as.integer(values)),
-    character = {
-      texts <- unique(values)
-      put_codes(texts, match(values, texts), column, table)
-    },
-    unusable("column '", column, "' of table '", table, "' is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
-  )
-}
-
-put_as <- function(kind, values) {
-  put(kind)
-  put_vector(values)
-}
-
-put_time <- function(values) {
+zone_of <- function(values) {
   zone <- attr(values, "tzone")[1L]
-  put(TIME)
-  put_texts(if (is.null(zone) || is.na(zone) || !nzchar(zone)) Sys.timezone() else zone)
-  put_vector(as.double(bare(values)))
+  if (is.null(zone) || is.na(zone) || !nzchar(zone)) Sys.timezone() else zone
 }
 
-# Texts as the distinct ones and, for each row, the place of its text, from 1; a missing text has the code NA.
-put_codes <- function(texts, codes, column, table) {
+# The distinct texts and, for each row, the place of its text, from 1; a missing text has the code NA.
+put_text_column <- function(values, column, table) {
+  if (is.factor(values)) {
+    texts <- levels(values)
+    codes <- bare(unclass(values))
+  } else {
+    texts <- unique(bare(values))
+    codes <- match(values, texts)
+  }
   missing <- which(is.na(texts))
   if (length(missing)) {
     codes[codes %in% missing] <- NA_integer_
@@ -93,7 +94,6 @@ put_codes <- function(texts, codes, column, table) {
   }
   texts <- enc2utf8(texts)
   if (!all(validUTF8(texts))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
-  put(TEXT)
   put_texts(texts)
   put_vector(codes)
 }

@@ -17,15 +17,19 @@ read_result <- function(value) {
     tables_found <<- list()
     return(invisible())
   }
-  names_found <<- character()
-  values_found <<- kinds_found <<- double()
-  tables_found <<- list()
+  read_nothing()
   if (is_frame(value)) add_table("table", value)
   else if (is_simulation(value)) add_monitors(simulations_of(value))
   else if (is_numbers(value)) add_metrics(names(value), number_of(value), rep(kind_of(value), length(value)))
   else if (is_mapping(value)) add_elements(value)
   else unusable("the model returned ", description(value), EXPECTED)
   if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
+}
+
+read_nothing <- function() {
+  names_found <<- character()
+  values_found <<- kinds_found <<- double()
+  tables_found <<- list()
 }
 
 is_frame <- function(value) inherits(value, "data.frame")

@@ -6,11 +6,14 @@ fastest <- function(quick, plain) {
   if (works) quick else plain
 }
 
+output <- stdout()
+
 # .Internal saves microseconds in a loop of microseconds; where another R has it otherwise, the public function serves.
 now <- fastest(function() .Internal(Sys.time()), function() unclass(Sys.time()))
 sinks <- fastest(function() .Internal(sink.number(TRUE)), function() sink.number())
 message_sink <- fastest(function() .Internal(sink.number(FALSE)), function() sink.number("message"))
 variables <- fastest(function() .Internal(Sys.getenv(character(), "")), function() as.character(Sys.getenv()))
+flush_output <- fastest(function() .Internal(flush(output)), function() flush(output))
 log_size <- fastest(function() .Internal(file.info(log_file, FALSE))[[1L]], function() file.size(log_file))
 
 then <- list()
@@ -155,12 +158,9 @@ copy_of <- function(value) if (inherits(value, "data.table")) data.table::copy(v
 
 remember_environment <- function(environment) {
   names <- names_in(environment)
-  list(
-    environment = environment,
-    names = names,
-    values = lapply(mget(names, envir = environment), copy_of),
-    all = length(setdiff(ls(environment, all.names = TRUE, sorted = FALSE), ".Random.seed"))
-  )
+  all <- setdiff(ls(environment, all.names = TRUE, sorted = FALSE), ".Random.seed")
+  values <- lapply(mget(names, envir = environment), copy_of)
+  list(environment = environment, names = names, values = values, all = all, count = length(all))
 }
 
 absent <- new.env()
@@ -169,13 +169,13 @@ if_absent <- list(absent)
 # Values that were not touched are the same objects, which `identical` sees without looking inside.
 has_changed <- function(memory) {
   environment <- memory$environment
-  length(environment) - !is.null(environment[[".Random.seed"]]) != memory$all ||
+  length(environment) - !is.null(environment[[".Random.seed"]]) != memory$count ||
     !identical(mget(memory$names, envir = environment, ifnotfound = if_absent), memory$values)
 }
 
 restore_environment <- function(memory) {
   environment <- memory$environment
-  added <- setdiff(ls(environment, all.names = TRUE, sorted = FALSE), c(memory$names, memory$odd, ".Random.seed"))
+  added <- setdiff(ls(environment, all.names = TRUE, sorted = FALSE), c(memory$all, ".Random.seed"))
   try(rm(list = added, envir = environment), silent = TRUE)
   for (name in memory$names) {
     current <- get0(name, envir = environment, inherits = FALSE, ifnotfound = absent)

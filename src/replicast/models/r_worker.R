@@ -1,36 +1,35 @@
 # The R end of r_process.py: reads requests from one inherited pipe and answers on another, in binary.
-# All of it lives in one environment under base, so that nothing is looked up in, or left in, the model's global environment.
+# All of it lives in one environment under base: nothing is looked up in the model's global environment, or left in it.
 base::local({
-  source_of <- function(name) file.path(here, paste0("r_", name, ".R"))
-  arguments <- commandArgs(trailingOnly = TRUE)
-  here <- arguments[[1L]]
-  requests <- file(paste0("/dev/fd/", arguments[[2L]]), "rb", raw = TRUE)
-  answers <- file(paste0("/dev/fd/", arguments[[3L]]), "wb", raw = TRUE)
-  log_file <- arguments[[4L]]
-  for (name in c("answers", "columns", "state", "results", "keep", "model", "collate", "simulate"))
-    sys.source(source_of(name), environment(), keep.source = FALSE)
-  rm(name)
+  told <- strsplit(Sys.getenv("REPLICAST_R_PIPES"), "\n", fixed = TRUE)[[1L]]
+  Sys.unsetenv("REPLICAST_R_PIPES")
+  requests <- file(paste0("/dev/fd/", told[[1L]]), "rb", raw = TRUE)
+  answers <- file(paste0("/dev/fd/", told[[2L]]), "wb", raw = TRUE)
+  here <- told[[3L]]
+  log_file <- told[[4L]]
+  for (name in c("answers", "columns", "state", "results", "keep", "model", "simulate", "collate"))
+    sys.source(file.path(here, paste0("r_", name, ".R")), environment(), keep.source = FALSE)
+  rm(name, told, here)
 
   read_source <- function(bytes) {
     text <- rawToChar(readBin(requests, "raw", bytes))
     eval(parse(text = text, keep.source = FALSE), baseenv())
   }
 
+  # A request is five integers: what is asked, then its arguments; a text or raw integers may follow.
   serve <- function() {
     repeat {
       request <- readBin(requests, "integer", 5L)
-      if (length(request) < 5L) leave()
+      if (length(request) < 5L) really_quit("no", runLast = FALSE)
       switch(request[[1L]],
         load_model(read_source(request[[2L]])),
         take_scenario(read_source(request[[2L]])),
-        simulate_chunk(request[[2L]], request[[3L]], request[[4L]], request[[5L]] == 1L),
+        simulate_chunk(request[[2L]], request[[3L]], request[[4L]]),
         collate_results(read_source(request[[2L]]))
       )
     }
   }
 
-  leave <- function() really_quit("no", runLast = FALSE)
-  really_quit <- base::quit
   mask_endings()
   serve()
 }, base::new.env(parent = base::baseenv()))

@@ -26,9 +26,12 @@ OWN_TABLE = "collated"
 
 
 def collate_run(
-    store: Store, record: RunRecord, folder: Path, *, own: bool = True, run: Any = None, **options: Any
+    store: Store, record: RunRecord, folder: Path, *, run: Any, own: bool = True, **options: Any
 ) -> Collated:
-    """`collate`, then the model's own collation if it has one. Raises ModelError for an error of the latter."""
+    """`collate`, then the model's own collation if it has one. Raises ModelError for an error of the latter.
+
+    `run` is the public handle that a Python model's `collate(run)` takes.
+    """
     collated = collate(store, record, folder, **options)
     if own and not options.get("only") and has_own_collation(record):
         report: Report = options.get("report", lambda _table, _rows: None)
@@ -62,7 +65,7 @@ def _collate_own(
     if Path(file).suffix.lower() == ".r":
         tables = _by_r(store, record, source, scratch)
     else:
-        tables = _by_python(store, record, source, file, collation.function if collation else "collate", run)
+        tables = _by_python(source, file, collation.function if collation else "collate", run)
     for name, table in tables.items():
         path = folder / f"{file_name(name)}.{file_format}"
         frame = pl.DataFrame(table) if table.num_columns else pl.DataFrame()
@@ -71,13 +74,7 @@ def _collate_own(
         report(name, collated.rows[name])
 
 
-def _by_python(
-    store: Store, record: RunRecord, source: Path, file: str, function: str, run: Any
-) -> Mapping[str, Table]:
-    if run is None:
-        from replicast.run import Run  # the model's collate takes the public handle
-
-        run = Run(store, record.id)
+def _by_python(source: Path, file: str, function: str, run: Any) -> Mapping[str, Table]:
     with working_in(source):
         collate_function = getattr(load_module(source, file), function, None)
         if not callable(collate_function):

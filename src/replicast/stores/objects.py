@@ -56,8 +56,10 @@ class ObjectStore:
     """Fulfils `core.ports.Store`. `url` is a folder or `s3://bucket/prefix`, `gs://…`, `az://…`."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
-        self.url = url
-        self.folder = None if "://" in url and not url.startswith("file://") else Path(url.removeprefix("file://"))
+        self.label = url
+        local = "://" not in url or url.startswith("file://")
+        self.folder = Path(url.removeprefix("file://")).absolute() if local else None
+        self.url = str(self.folder) if self.folder else url
         self._objects: Any = None
         self._options = dict(options or {})
 
@@ -67,11 +69,11 @@ class ObjectStore:
             try:
                 if self.folder is not None:
                     self.folder.mkdir(parents=True, exist_ok=True)
-                    self._objects = LocalStore(prefix=self.folder.resolve())
+                    self._objects = LocalStore(prefix=self.folder)
                 else:
                     self._objects = from_url(self.url, **self._options)
             except (BaseError, OSError, ValueError) as error:
-                raise StoreError(f"cannot open the store '{self.url}': {one_line(error)}") from error
+                raise StoreError(f"cannot open the store '{self.label}': {one_line(error)}") from error
         return self._objects
 
     def runs(self) -> list[str]:
@@ -206,7 +208,7 @@ class ObjectStore:
     def _table(self, run: str, path: str) -> Table:
         content = self.read(run, path)
         if content is None:
-            raise StoreError(f"'{path}' of run {run} is gone from the store '{self.url}'")
+            raise StoreError(f"'{path}' of run {run} is gone from the store '{self.label}'")
         try:
             return parts.from_parquet(content)
         except Exception as error:  # arro3 raises its own untyped errors for damaged files
@@ -233,7 +235,7 @@ class ObjectStore:
         except NotFoundError:
             return
         except BaseError as error:
-            raise StoreError(f"the store '{self.url}' cannot be listed: {one_line(error)}") from error
+            raise StoreError(f"the store '{self.label}' cannot be listed: {one_line(error)}") from error
 
     def _call(self, operation: Any, *arguments: Any, **options: Any) -> Any:
         try:
@@ -241,7 +243,7 @@ class ObjectStore:
         except (AlreadyExistsError, NotFoundError, FileNotFoundError):
             raise
         except (BaseError, OSError) as error:
-            raise StoreError(f"the store '{self.url}' failed: {one_line(error)}") from error
+            raise StoreError(f"the store '{self.label}' failed: {one_line(error)}") from error
 
 
 def artefact_folder(scenario: str, replication: int) -> str:

@@ -1,0 +1,5 @@
+"""`python -m replicast` is `replicast`."""
+
+from replicast.cli import main
+
+raise SystemExit(main())

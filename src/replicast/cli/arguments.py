@@ -1,0 +1,225 @@
+"""Commands and options, as DESIGN's contract names them, and the way from an argument list to a command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from replicast import __version__
+from replicast.core.errors import RequestError, nearest
+
+EPILOGUE = """\
+examples:
+  replicast run model.py -n 100 --seed 42 -o results      a model to its tables, on all cores
+  replicast run model.R -n 100 --param beds=12            an R model with another parameter value
+  replicast resume latest -n 1000                         900 more of the same
+  replicast summary latest                                means with confidence intervals
+
+exit status: 0 done; 1 too many replications failed, or a difference was found; 2 the request is wrong;
+3 the executor or the store failed; 130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains as the rest of replicast does, naming the nearest option or command."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown, found, listed = message.partition("unrecognized arguments: ")[2], "", self._option_string_actions
+        if unknown:
+            first = unknown.split()[0].split("=")[0]
+            found = nearest(first, listed) if first.startswith("-") else ""
+            message = f"there is no option '{first}'{found}" if first.startswith("-") else f"what is '{first}' for?"
+        elif "invalid choice: '" in message:
+            given = message.split("invalid choice: '")[1].split("'")[0]
+            choices = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
+            if choices and given not in choices:
+                message = f"there is no command '{given}'{nearest(given, choices)}"
+        raise RequestError(f"{message}; see: {self.prog} --help")
+
+
+def parse(arguments: Sequence[str]) -> int:
+    """Runs the command that the arguments name. Raises RequestError for arguments that fit none."""
+    arguments, command = _split_command(arguments)
+    parser, commands = build_parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    chosen, rest = parser.parse_known_args(arguments)
+    if rest:
+        commands.get(chosen.command, parser).error("unrecognized arguments: " + " ".join(rest))
+    if command and chosen.command != "run":
+        raise RequestError("only `run` takes a command after '--'")
+    chosen.command_model = command
+    module, _, function = chosen.action.partition(":")
+    act: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(f"replicast.cli.{module}"), function)
+    return act(chosen)
+
+
+def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    given = list(arguments)
+    if given[:1] == ["run"] and "--" in given:
+        at = given.index("--")
+        return given[:at], given[at + 1 :]
+    return given, []
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="replicast",
+        description="N replications of any simulation model, in parallel: every result kept, every number reproducible.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"replicast {__version__}")
+    group = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    commands: dict[str, Parser] = {}
+
+    def add(name: str, action: str, text: str) -> Parser:
+        commands[name] = group.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+        )
+        commands[name].set_defaults(action=action)
+        commands[name].add_argument("--json", action="store_true", help="print the result as JSON")
+        return commands[name]
+
+    _add_run(add("run", "run_commands:run", "run N replications of a model and summarise them"))
+    _add_looking(add)
+    _add_checking(add)
+    return parser, commands
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", metavar="URL", help="where runs live: a folder, s3://…, postgresql://… (default: runs)")
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's ID, a unique beginning of one, or 'latest'")
+    _store(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
+    how = {"nargs": "?"} if optional else {}
+    parser.add_argument(
+        "model", metavar="MODEL", help="model.py[:function], model.R[:function] or package.module:function", **how
+    )
+    parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter, for every scenario")
+    parser.add_argument(
+        "--scenario", action="append", default=[], metavar="NAME:K=V,K=V", help="a named set of parameter values"
+    )
+    parser.add_argument("--grid", action="append", default=[], metavar="K=V1,V2", help="full factorial over values")
+    parser.add_argument("--experiment", metavar="F.toml", help="an experiment file; options given here go before it")
+    parser.add_argument("--seed", type=int, help="decides all random numbers (default: chosen and recorded)")
+    parser.add_argument("--streams", metavar="KIND", help="parallel (default), future, doRNG or own")
+    parser.add_argument("--keep", metavar="rds", help="also keep what an R model returned, whole")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser, optional=True)
+    parser.usage = "replicast run MODEL [-n N] [--seed S] [options]\n       replicast run [options] -- COMMAND ARG..."
+    parser.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario (default: 10)")
+    parser.add_argument("--on", default="local", metavar="WHERE", help="local (default) or aws")
+    parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
+    _store(parser)
+    parser.add_argument("--name", metavar="ID", help="the run's ID; the same name again goes on with the same run")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one replication")
+    parser.add_argument("--retries", type=int, metavar="K", help="of a replication whose process died (default: 1)")
+    parser.add_argument("--tolerate", metavar="5%|COUNT", help="failures that are no failure of the run (default: 0)")
+    parser.add_argument("--precision", metavar="METRIC=5%", help="run until the interval's half-width is that small")
+    parser.add_argument("--max", type=int, dest="maximum", metavar="N", help="with --precision: at most N replications")
+    parser.add_argument("--collate", metavar="FILE[:FUNCTION]", help="the model's own collation")
+    parser.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
+    parser.add_argument("--detach", action="store_true", help="go on in the background")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
+
+
+Add = Callable[[str, str, str], Parser]
+
+
+def _add_looking(add: Add) -> None:
+    resume = add("resume", "run_commands:resume", "compute what is missing of a run, or more of it")
+    _run_argument(resume)
+    resume.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario in all")
+    resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
+    resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
+    resume.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
+    resume.add_argument("--quiet", action="store_true", help="no progress and no messages")
+    status = add("status", "look_commands:status", "say how a run stands")
+    _run_argument(status)
+    status.add_argument("--watch", action="store_true", help="until nobody is at work on it")
+    _store(add("list", "look_commands:list_runs", "list the runs of a store"))
+    _run_argument(add("cancel", "look_commands:cancel", "stop a run; what is stored stays"))
+    summary = add("summary", "look_commands:summary", "means, intervals and quartiles of each metric and scenario")
+    _run_argument(summary)
+    summary.add_argument("--confidence", type=float, default=0.95, metavar="C", help="of the intervals (default: 0.95)")
+    summary.add_argument("--csv", action="store_true", help="print the summary as CSV")
+    collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
+    _run_argument(collate)
+    collate.add_argument("-o", dest="output", required=True, metavar="DIR", help="the folder to write to")
+    collate.add_argument("--format", default="csv", metavar="csv|parquet", help="default: csv")
+    collate.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table (repeatable)")
+    failures = add("failures", "look_commands:failures", "show what failed, with the model's own tracebacks")
+    _run_argument(failures)
+    failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
+
+
+def _add_checking(add: Add) -> None:
+    replay = add("replay", "check_commands:replay", "simulate one replication again, here, and compare it with the stored one")
+    _run_argument(replay)
+    replay.add_argument("replication", type=int, metavar="REPLICATION", help="its number, from 1")
+    replay.add_argument("--scenario", metavar="NAME", help="default: the only one, or the first")
+    replay.add_argument("--pdb", action="store_true", help="Python models: stop in the debugger where it fails")
+    verify = add("verify", "check_commands:verify", "simulate a sample of replications again and compare them")
+    _run_argument(verify)
+    verify.add_argument("--sample", type=int, default=5, metavar="K", help="replications of each scenario (default: 5)")
+    verify.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
+    check = add("check", "check_commands:check", "find out whether a model gives the same result for the same seed")
+    _add_model(check, optional=True)
+    init = add("init", "init_command:init", "write a first model and an experiment.toml to a folder")
+    init.add_argument("folder", nargs="?", default=".", metavar="DIR", help="default: this folder")
+    kind = init.add_mutually_exclusive_group()
+    kind.add_argument("--r", action="store_true", help="a model in R")
+    kind.add_argument("--python", action="store_true", help="a model in Python (default)")
+    doctor = add("doctor", "doctor_command:doctor", "say what of replicast works on this machine")
+    _store(doctor)
+
+
+def key_values(text: str, option: str) -> dict[str, Any]:
+    """`k=v,k=v` → texts whose type the model decides."""
+    from replicast.core.experiment import Text
+
+    found: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        key, separator, value = part.partition("=")
+        if not separator or not key.strip():
+            raise RequestError(f"{option} takes NAME=VALUE, and '{part}' is not of that form")
+        found[key.strip()] = Text(value)
+    return found
+
+
+def one_key_value(text: str, option: str) -> dict[str, Any]:
+    from replicast.core.experiment import Text
+
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise RequestError(f"{option} takes NAME=VALUE, and '{text}' is not of that form")
+    return {key.strip(): Text(value)}
+
+
+def grid_values(text: str) -> dict[str, list[Any]]:
+    from replicast.core.experiment import Text
+
+    key, separator, values = text.partition("=")
+    if not separator or not key.strip() or not values:
+        raise RequestError(f"--grid takes NAME=VALUE,VALUE,…, and '{text}' is not of that form")
+    return {key.strip(): [Text(value) for value in values.split(",")]}
+
+
+def named_scenario(text: str) -> tuple[str, dict[str, Any]]:
+    name, _, values = text.partition(":")
+    if not name.strip():
+        raise RequestError(f"--scenario takes NAME:K=V,K=V, and '{text}' is not of that form")
+    return name.strip(), key_values(values, "--scenario")

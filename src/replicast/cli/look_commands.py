@@ -1,0 +1,132 @@
+"""Commands that look at a run and change none of its results."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .screen import print_json, print_summary, print_table, say
+
+WATCH_SECONDS = 1.0
+
+
+def open_run(chosen: argparse.Namespace) -> Any:
+    from replicast.run import Run
+    from replicast.settings import default_store
+
+    return Run(chosen.store or default_store(), chosen.run)
+
+
+def status(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    found = handle.status()
+    while chosen.watch and found.state == "running":
+        if not chosen.json:
+            sys.stderr.write(f"\r\x1b[2K{found.done:,} of {found.planned:,}, {found.failed:,} failed" if sys.stderr.isatty()
+                             else f"{found.done:,} of {found.planned:,}, {found.failed:,} failed\n")  # fmt: skip
+            sys.stderr.flush()
+        time.sleep(WATCH_SECONDS)
+        found = handle.status()
+    if chosen.watch and sys.stderr.isatty():
+        say()
+    if chosen.json:
+        print_json(dataclasses.asdict(found))
+        return 0
+    share = f" ({found.done / found.planned:.0%})" if found.planned else ""
+    print(f"run       {found.id}")
+    print(f"state     {found.state}" + (f" (process {found.at_work['pid']} on {found.at_work['host']})" if found.at_work else ""))
+    print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
+    print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
+    print(f"created   {found.created}")
+    if found.state in ("incomplete", "cancelled"):
+        say(f"go on with: replicast resume {found.id}")
+    return 0
+
+
+def list_runs(chosen: argparse.Namespace) -> int:
+    from replicast.run import Run
+    from replicast.settings import default_store
+    from replicast.stores import open_store
+
+    store = open_store(chosen.store or default_store())
+    found = [Run(store, name).status() for name in store.runs()]
+    if chosen.json:
+        print_json([dataclasses.asdict(one) for one in found])
+        return 0
+    if not found:
+        say(f"there is no run in '{store.label}'")
+        return 0
+    rows = [[one.id, one.state, f"{one.done:,}/{one.planned:,}", f"{one.failed:,}", one.model, one.created] for one in found]
+    print_table(["run", "state", "done", "failed", "model", "created"], rows, right=(2, 3))
+    return 0
+
+
+def cancel(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    at_work = handle.status().at_work
+    handle.cancel()
+    if chosen.json:
+        print_json({"run": handle.id, "cancelled": True, "was_running": at_work is not None})
+    else:
+        say(f"run {handle.id} is asked to stop; what is stored stays" if at_work else
+            f"nobody is at work on run {handle.id}; it is marked as cancelled")  # fmt: skip
+    return 0
+
+
+def summary(chosen: argparse.Namespace) -> int:
+    found = open_run(chosen).summary(confidence=chosen.confidence)
+    if chosen.json:
+        distinct = {name: copies.distinct for name, copies in found.distinct.items()}
+        print_json({"summary": found.to_dicts(), "distinct": distinct, "notes": found.notes})
+        return 0
+    if chosen.csv:
+        print(found.frame().write_csv(), end="")
+    elif found.rows:
+        print_summary(found, confidence=chosen.confidence)
+    else:
+        say("no replication has returned a metric yet")
+    for note in found.notes:
+        say(f"note: {note}")
+    return 0
+
+
+def collate(chosen: argparse.Namespace) -> int:
+    def report(name: str, rows: int) -> None:
+        if not chosen.json:
+            say(f"  {name}: {rows:,} rows")
+
+    handle = open_run(chosen)
+    collated = handle.collate(Path(chosen.output), file_format=chosen.format, only=chosen.table, report=report)
+    if chosen.json:
+        files = {name: str(path) for name, path in collated.files.items()}
+        print_json({"run": handle.id, "files": files, "rows": collated.rows, "notes": collated.notes})
+        return 0
+    for path in collated.files.values():
+        print(path)
+    for note in collated.notes:
+        say(f"note: {note}")
+    return 0
+
+
+def failures(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    rows = handle.failures()
+    if chosen.json:
+        print_json(rows.to_dicts())
+        return 0
+    if chosen.csv:
+        print(rows.pl().write_csv(), end="")
+        return 0
+    if not len(rows):
+        say(f"no replication of run {handle.id} failed")
+    for row in rows:
+        print(f"scenario '{row['scenario']}', replication {row['replication']}: {row['type']}: {row['message']}"
+              + (f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""))  # fmt: skip
+        for text in (row["traceback"], row["log"]):
+            if text.strip():
+                print("    " + text.rstrip().replace("\n", "\n    "))
+    return 0

@@ -1,0 +1,184 @@
+"""`run` and `resume`: from a model to its summary."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from replicast.conductor import Conclusion, Ending, Interrupted
+from replicast.core.errors import RequestError
+from replicast.core.record import RunRecord
+
+from .arguments import grid_values, named_scenario, one_key_value
+from .screen import duration, number, print_json, print_summary, say, screen_for
+
+DONE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 130
+
+
+def request_from(chosen: argparse.Namespace) -> Any:
+    """The Request of a command line. Raises RequestError."""
+    from replicast.request import Request
+    from replicast.settings import read_experiment_file
+
+    parameters: dict[str, Any] = {}
+    grid: dict[str, Any] = {}
+    for text in chosen.param:
+        parameters |= one_key_value(text, "--param")
+    for text in chosen.grid:
+        grid |= grid_values(text)
+    scenarios = dict(named_scenario(text) for text in chosen.scenario)
+    if len(scenarios) < len(chosen.scenario):
+        raise RequestError("two --scenario have the same name")
+    own = {name: getattr(chosen, name, None) for name in
+           ("replications", "seed", "streams", "keep", "collate", "name", "retries", "tolerate", "precision", "maximum",
+            "workers")}  # fmt: skip
+    return Request(
+        model=chosen.model, command=chosen.command_model, parameters=parameters, scenarios=scenarios, grid=grid,
+        timeout_seconds=getattr(chosen, "timeout", None),
+        file=read_experiment_file(Path(chosen.experiment)) if chosen.experiment else None, **own,
+    )  # fmt: skip
+
+
+def run(chosen: argparse.Namespace) -> int:
+    from replicast.run import Preparation
+
+    screen = screen_for(quiet=chosen.quiet or chosen.json)
+    quiet = chosen.quiet or chosen.json
+    without = [Path(chosen.output)] if chosen.output else []
+    with Preparation(request_from(chosen), on=chosen.on, store_url=chosen.store, without=without) as preparation:
+        record = preparation.create()
+        if not quiet:
+            _announce(record, is_new=preparation.is_new)
+        if chosen.detach:
+            return _detach(record, preparation.store.url, chosen)
+        started = time.monotonic()
+        try:
+            conclusion = preparation.conduct(screen.show)
+        except Interrupted as interruption:
+            screen.close()
+            return _interrupted(record, interruption.conclusion, preparation.store.label)
+        finally:
+            screen.close()
+        handle = preparation.run
+    return _finish(handle, conclusion, chosen, time.monotonic() - started)
+
+
+def resume(chosen: argparse.Namespace) -> int:
+    from replicast.core.record import check_replications
+    from replicast.run import Run
+    from replicast.settings import default_store
+
+    if chosen.replications is not None:
+        check_replications(chosen.replications)
+    if chosen.workers is not None and chosen.workers < 1:
+        raise RequestError(f"--workers takes 1 or more, and {chosen.workers} is not")
+    handle = Run(chosen.store or default_store(), chosen.run)
+    screen = screen_for(quiet=chosen.quiet or chosen.json)
+    started = time.monotonic()
+    try:
+        conclusion = handle.resume(
+            chosen.replications, retry_failed=chosen.retry_failed, workers=chosen.workers, watch=screen.show
+        )
+    except Interrupted as interruption:
+        screen.close()
+        return _interrupted(handle.record, interruption.conclusion, handle.store.label)
+    finally:
+        screen.close()
+    return _finish(handle, conclusion, chosen, time.monotonic() - started)
+
+
+def _announce(record: RunRecord, *, is_new: bool) -> None:
+    experiment = record.experiment
+    scenarios = f" of {len(experiment.scenarios)} scenarios" if len(experiment.scenarios) > 1 else ""
+    say(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
+        f"{record.replications:,} replications{scenarios}, seed {experiment.seed}")  # fmt: skip
+
+
+def _store_option(url: str) -> str:
+    from replicast.settings import DEFAULT_STORE
+
+    return "" if url == DEFAULT_STORE else f" --store {url}"
+
+
+def _detach(record: RunRecord, store: str, chosen: argparse.Namespace) -> int:
+    """Has another process, which no terminal can interrupt, go on with the run."""
+    import os
+
+    command = [sys.executable, "-m", "replicast", "resume", record.id, "--quiet", "--store", store]
+    command += ["-o", chosen.output] if chosen.output else []
+    log = Path(store) / record.id / "detached.log" if "://" not in store else Path(os.devnull)
+    with log.open("ab") as output:
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    if chosen.json:
+        print_json({"run": record.id, "state": "detached"})
+    else:
+        print(record.id)
+        say(f"it goes on in the background; look with: replicast status {record.id} --watch{_store_option(store)}")
+    return DONE
+
+
+def _interrupted(record: RunRecord, conclusion: Conclusion, store: str) -> int:
+    say(f"\ninterrupted: {conclusion.done:,} of {sum(conclusion.planned.values()):,} replications are stored")
+    say(f"go on with: replicast resume {record.id}{_store_option(store)}")
+    return INTERRUPTED
+
+
+def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, seconds: float) -> int:
+    record, quiet = handle.record, chosen.quiet or chosen.json
+    summary = handle.summary()
+    collated = None
+    if chosen.output:
+        collated = handle.collate(chosen.output)
+    planned = sum(conclusion.planned.values())
+    allowed = record.options.tolerance.allows(conclusion.failed, planned)
+    good = allowed and conclusion.ending is Ending.DONE
+    if chosen.json:
+        files = {name: str(path) for name, path in collated.files.items()} if collated else {}
+        print_json({
+            "run": record.id, "store": handle.store.label, "state": conclusion.ending.value, "planned": planned,
+            "done": conclusion.done, "failed": conclusion.failed, "simulated": conclusion.simulated,
+            "seed": record.experiment.seed, "seconds": round(seconds, 3), "summary": summary.to_dicts(),
+            "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
+            "notes": summary.notes, "files": files,
+        })  # fmt: skip
+        return DONE if good else TOO_MANY_FAILED
+    if summary.rows:
+        print_summary(summary, confidence=0.95)
+    for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
+        say(f"note: {note}")
+    if not quiet:
+        rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
+        say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}; run {record.id} in {handle.store.label}")
+    if collated and not quiet:
+        for name, path in collated.files.items():
+            rows = f"  {collated.rows[name]:,} rows" if name in collated.rows else ""
+            say(f"  {path}{rows}")
+    if conclusion.failed or not good:
+        _explain(handle, conclusion, planned, allowed=allowed)
+    return DONE if good else TOO_MANY_FAILED
+
+
+def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool) -> None:
+    """Why the run is not as wished: the first failure whole, and what to do next."""
+    option = _store_option(handle.store.label)
+    if conclusion.ending is Ending.CANCELLED:
+        say(f"cancelled: {conclusion.done:,} of {planned:,} replications are stored; "
+            f"go on with: replicast resume {handle.id}{option}")  # fmt: skip
+    if conclusion.ending is Ending.HOPELESS:
+        say(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
+    if not conclusion.failed:
+        return
+    first = next(iter(handle.failures()))
+    say(f"\nreplication {first['replication']} of scenario '{first['scenario']}' failed: {first['type']}: {first['message']}")
+    if first["traceback"]:
+        say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
+    elif first["log"].strip():
+        say("--- the end of its log ---\n" + first["log"].rstrip()[-2000:] + "\n---")
+    scenario = f" --scenario '{first['scenario']}'" if len(handle.record.experiment.scenarios) > 1 else ""
+    say(f"again, here: replicast replay {handle.id} {first['replication']}{scenario}{option}")
+    verdict = "within --tolerate" if allowed else "more than --tolerate allows"
+    say(f"{conclusion.failed:,} of {planned:,} replications failed ({verdict}); all: replicast failures {handle.id}{option}")

@@ -1,0 +1,137 @@
+# Replications, one after the other, of one scenario.
+
+call <- NULL
+current <- last <- 0L
+streams <- seeds <- NULL
+place_of_replication <- place_of_seed <- 0L
+keep_prefix <- NULL
+layout_names <- NULL
+layout_kinds <- NULL
+started <- sent_at <- 0
+SEND_EVERY_SECONDS <- 0.02
+
+# The call that a user would type: `simulate(beds = 12L, replication = 1L)`.
+take_scenario <- function(request) {
+  arguments <- names(formals(args(model$value)))
+  given <- request$parameters
+  passed <- if ("..." %in% arguments) given else given[names(given) %in% arguments]
+  if ("params" %in% arguments) passed["params"] <- list(given)
+  if ("replication" %in% arguments) passed$replication <- 0L
+  if ("seed" %in% arguments) passed$seed <- 0L
+  call <<- as.call(c(list(model$name), passed))
+  place_of_replication <<- match("replication", names(call), 0L)
+  place_of_seed <<- match("seed", names(call), 0L)
+  keep_prefix <<- request$keep
+}
+
+simulate_chunk <- function(from, to, given) {
+  current <<- from - 1L
+  last <<- to
+  count <- to - from + 1L
+  streams <<- if (model$seeded) matrix(readBin(requests, "integer", 7L * count), 7L)
+  seeds <<- if (given) readBin(requests, "integer", count)
+  first_of_chunk <<- from
+  sent_at <<- now()
+  while (current < last) {
+    failure <- attempt(perform_rest)
+    if (!is.null(failure)) put_failure(failure)
+  }
+  send()
+}
+
+first_of_chunk <- 1L
+
+# Simulates until the last replication or the first failure: one set of handlers serves many quick replications.
+perform_rest <- function() {
+  global <- globalenv()
+  depth <<- sys.nframe() + 2L
+  while (current < last) {
+    current <<- current + 1L
+    seed <- begin_replication()
+    stage <<- SIMULATING
+    started <<- now()
+    value <- eval(call, global)
+    seconds <- now() - started
+    stage <<- READING
+    end_replication(value, seconds, drawn(seed))
+  }
+}
+
+begin_replication <- function() {
+  place <- current - first_of_chunk + 1L
+  if (place_of_replication) call[[place_of_replication]] <<- current
+  if (place_of_seed) call[[place_of_seed]] <<- seeds[[place]]
+  if (warning_count) {
+    warning_count <<- 0L
+    warnings_found <<- character()
+  }
+  if (is.null(streams)) return(begin_own_stream())
+  assign(".Random.seed", streams[, place], envir = globalenv())
+  streams[, place]
+}
+
+# The model seeds itself: its generators are what they were once its file was loaded.
+begin_own_stream <- function() {
+  if (!identical(RNGkind(), then$kinds)) do.call(RNGkind, as.list(then$kinds))
+  if (!is.null(then$seed)) assign(".Random.seed", then$seed, envir = globalenv())
+  else if (!is.null(globalenv()[[".Random.seed"]])) rm(".Random.seed", envir = globalenv())
+  then$seed
+}
+
+# The final state of the generators, or nothing where the model drew from none.
+drawn <- function(seed) {
+  state <- globalenv()[[".Random.seed"]]
+  if (identical(state, seed)) NULL
+  else if (is.integer(state)) as.double(state)
+  else 0
+}
+
+end_replication <- function(value, seconds, state) {
+  mark <- length(waiting)
+  read_result_or_keep(value)
+  restore_state()
+  flush_output()
+  put_layout()
+  put(c(OUTCOME, current, seconds, log_size(), warning_count, length(state), length(values_found), length(tables_found),
+    !is.null(keep_prefix), values_found, state))
+  complete <- FALSE
+  on.exit(if (!complete) take_back(mark))
+  if (warning_count) put_texts(warnings_found)
+  for (name in names(tables_found)) put_table(name, tables_found[[name]])
+  complete <- TRUE
+  send_now_and_then()
+}
+
+# Numbers alone may wait a little; with anything else in it, the pipe is left empty while the model runs, which may fork.
+send_now_and_then <- function() {
+  if (!only_numbers || now() - sent_at > SEND_EVERY_SECONDS) {
+    send()
+    sent_at <<- now()
+  }
+}
+
+# What is kept whole need not also be metrics and tables.
+read_result_or_keep <- function(value) {
+  if (is.null(keep_prefix)) return(read_result(value))
+  keep_result(value, paste0(keep_prefix, current))
+  tryCatch(read_result(value), UnusableResult = function(e) read_nothing())
+}
+
+put_layout <- function() {
+  if (!length(names_found) || (identical(names_found, layout_names) && identical(kinds_found, layout_kinds))) return()
+  put(c(LAYOUT, length(names_found), kinds_found))
+  put_texts(names_found)
+  layout_names <<- names_found
+  layout_kinds <<- kinds_found
+}
+
+put_failure <- function(failure) {
+  seconds <- now() - started
+  state <- drawn(if (is.null(streams)) then$seed else streams[, current - first_of_chunk + 1L])
+  try(restore_state(), silent = TRUE)
+  flush_output()
+  put(c(FAILED, current, seconds, log_size(), warning_count, length(state), 0, 0, 0, state))
+  if (warning_count) put_texts(warnings_found)
+  put_texts(failure)
+  send_now_and_then()
+}
