@@ -146,7 +146,9 @@ class Conductor:
             left = sum(map(len, batches))
             rounds = rounds + 1 if left == left_before else 0
             if rounds >= ROUNDS_WITHOUT_PROGRESS:
-                raise ExecutorError(f"{left} replications came back from '{self.executor.name}' without a result, again")
+                raise ExecutorError(
+                    f"{left} replications came back from '{self.executor.name}' without a result, again"
+                )
             left_before = left
             ending = self._perform(batches)
             if ending is not Ending.DONE:

@@ -27,6 +27,7 @@ from replicast.core.experiment import (
     Streams,
     check_scenarios,
     check_seed,
+    check_streams,
     cross,
     differences,
     fit_parameters,
@@ -104,7 +105,9 @@ def _locate_model(request: Request, base: Path) -> Located:
     elif isinstance(model, str):
         base = Path.cwd()
     if model is None:
-        raise RequestError("which model? Name a file (model.py, model.R), a package.module:function, or an --experiment")
+        raise RequestError(
+            "which model? Name a file (model.py, model.R), a package.module:function, or an --experiment"
+        )
     return _locate_callable(model) if callable(model) else _locate_text(model, base)
 
 
@@ -120,7 +123,13 @@ def _locate_text(text: str, base: Path) -> Located:
         path = path.resolve()
         return Located(ModelReference(language, path.name, function), path.parent, (path.name,))  # type: ignore[arg-type]
     if path.exists() or "/" in head:
-        what = "is a folder" if path.is_dir() else "is neither Python (.py) nor R (.R)" if path.exists() else "is not there"
+        what = (
+            "is a folder"
+            if path.is_dir()
+            else "is neither Python (.py) nor R (.R)"
+            if path.exists()
+            else "is not there"
+        )
         hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else ""
         raise ModelError(f"'{head}' {what}{hint}")
     return _locate_module(head, function, base)
@@ -187,14 +196,15 @@ def draft(request: Request, located: Located) -> Experiment:
     scenarios = request.merged(request.scenarios, "scenarios")
     crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
     from_file = request.file.get("streams", {}) if request.file else {}
-    kind = request.streams or from_file.get("kind", "parallel")
+    kind: Any = request.streams or from_file.get("kind", "parallel")
     common = request.common if request.common is not None else from_file.get("common", True)
     keep = request.value(request.keep, "keep")
     if keep not in (None, "rds"):
         raise RequestError(f"keep takes 'rds', not '{keep}'")
     if keep == "rds" and located.reference.language != "r":
-        raise RequestError("keep = \"rds\" keeps what an R model returned, and this model is not in R")
+        raise RequestError('keep = "rds" keeps what an R model returned, and this model is not in R')
     seed = request.value(request.seed, "seed")
+    check_streams(kind)
     streams = Streams(kind, common)
     check_seed(0 if seed is None else seed, located.reference, streams)
     return Experiment(
@@ -292,7 +302,9 @@ def _git_commit(folder: Path) -> str:
     try:
         git = ["git", "-C", str(folder)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        state = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True, timeout=10)
+        state = subprocess.run(
+            [*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return head.stdout.strip() + ("+" if state.stdout.strip() else "")

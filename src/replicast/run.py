@@ -24,7 +24,7 @@ from replicast.core.errors import RequestError, RunNotFound, nearest
 from replicast.core.experiment import Experiment, Signature
 from replicast.core.planning import count
 from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord, check_replications
+from replicast.core.record import NAME, Options, RunRecord, check_replications
 from replicast.executors.pool import Pool
 from replicast.request import (
     Located,
@@ -43,9 +43,10 @@ from replicast.stores import open_store
 from replicast.worker import Assignment
 
 if TYPE_CHECKING:
+    from replicast.checking import Comparison
     from replicast.reporting.collate import Collated
-    from replicast.reporting.summary import Summary
     from replicast.reporting.rows import Rows
+    from replicast.reporting.summary import Summary
 
 EXECUTORS = ("local", "serial", "aws")
 
@@ -124,13 +125,10 @@ class Preparation:
         try:
             self.located = locate(self.request)
             self._draft = draft(self.request, self.located)
-            options_of(self.request)
-            self.pool = self._stack.enter_context(
-                Pool(self._staging, self._draft, workers=options_of(self.request).workers)
-            )
+            self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=self.options.workers))
             self.pool.folder = self.pool.scratch / "model"
             self.pool.warm_up(1)
-            self.source = self._stage(self.located)
+            self.source = self.stage(self.pool.folder)
             self.signature = self.pool.describe()
             self.experiment = settle(self.request, self._draft, self.signature)
         except BaseException:
@@ -138,19 +136,20 @@ class Preparation:
             raise
         return self
 
-    @property
-    def _staging(self) -> Path:
-        return Path()
-
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _stage(self, located: Located) -> Source:
-        """Copies the source to where the pool's workers run it."""
+    @property
+    def options(self) -> Options:
+        return options_of(self.request)
+
+    def stage(self, folder: Path) -> Source:
+        """Copies the source to `folder`, where workers run it."""
+        located: Located = self.located
         if located.function is not None:
-            return stage_callable(located.function, self.pool.folder)
+            return stage_callable(located.function, folder)
         source = find_source(located.folder, located.needed, self._without)
-        source.copy_to(self.pool.folder)
+        source.copy_to(folder)
         return source
 
     @property
@@ -314,6 +313,25 @@ class Run:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""
         self.store.write(self.id, CANCEL, json.dumps({"time": datetime.now(UTC).isoformat()}).encode())
 
+    def replay(self, replication: int, scenario: str | None = None) -> Comparison:
+        """Simulates one stored replication again, here, and compares it with what is stored."""
+        from replicast.checking import compare_again
+
+        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        if replication < 1:
+            raise RequestError(f"replications are numbered from 1, and {replication} is not")
+        with pool_for(self.store, self.record, workers=1) as pool:
+            return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
+
+    def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
+        """Simulates a random sample of each scenario's stored replications again and compares them."""
+        from replicast.checking import compare_again, sample
+
+        coverage = self.store.coverage(self.id)
+        done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}
+        with pool_for(self.store, self.record, workers=workers) as pool:
+            return list(compare_again(pool, self.record, self.store, sample(self.record, done, size)))
+
     def resume(
         self,
         n: int | None = None,
@@ -338,6 +356,15 @@ class Run:
             return conduct_locally(self.record, self.store, pool, watch, redo)
 
 
+def given_function(record: RunRecord, function: Callable[..., Any] | None) -> Callable[..., Any]:
+    if function is None:
+        raise RequestError(
+            f"run {record.id} is of a function that no file defines, so this process does not have it; "
+            "resume it from Python with Run.resume(function=...)"
+        )
+    return function
+
+
 def pool_for(
     store: Store,
     record: RunRecord,
@@ -351,12 +378,7 @@ def pool_for(
     try:
         pool.folder = pool.scratch / "model"
         if record.experiment.model.language == "callable":
-            if function is None:
-                raise RequestError(
-                    f"run {record.id} is of a function that no file defines, so this process does not have it; "
-                    "resume it from Python with Run.resume(function=...)"
-                )
-            stage_callable(function, pool.folder)
+            stage_callable(given_function(record, function), pool.folder)
         else:
             check_out(store, record.id, pool.folder)
     except BaseException:

@@ -12,12 +12,12 @@ from typing import Any
 from replicast.core.errors import RequestError, nearest
 
 DEFAULT_STORE = "runs"
-TOP_KEYS = {
+TOP_KEYS: dict[str, Any] = {
     "model": str, "command": list, "replications": int, "seed": int, "parameters": dict, "scenarios": dict,
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
     "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int,
 }  # fmt: skip
-INNER_KEYS = {
+INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},
     "streams": {"kind": str, "common": bool},
 }

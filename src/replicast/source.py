@@ -157,7 +157,7 @@ def code_hash(files: Mapping[str, str]) -> str:
 
 
 def changes(old: Mapping[str, str], new: Source) -> list[str]:
-    """What of the stored source is different now. A file that is only new can have changed nothing, unless it is code."""
+    """What of the stored source is different now; a file that is only new changed nothing, unless it is code."""
     lines = []
     for name, content in old.items():
         now = new.files.get(name)

@@ -69,7 +69,7 @@ def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="replicast",
-        description="N replications of any simulation model, in parallel: every result kept, every number reproducible.",
+        description="N replications of any simulation model, in parallel; every result kept, every number reproducible",
         epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -93,7 +93,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", metavar="URL", help="where runs live: a folder, s3://…, postgresql://… (default: runs)")
+    parser.add_argument(
+        "--store", metavar="URL", help="where runs live: a folder, s3://…, postgresql://… (default: runs)"
+    )
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -102,10 +104,8 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
-    how = {"nargs": "?"} if optional else {}
-    parser.add_argument(
-        "model", metavar="MODEL", help="model.py[:function], model.R[:function] or package.module:function", **how
-    )
+    text = "model.py[:function], model.R[:function] or package.module:function"
+    parser.add_argument("model", metavar="MODEL", nargs="?" if optional else None, help=text)
     parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter, for every scenario")
     parser.add_argument(
         "--scenario", action="append", default=[], metavar="NAME:K=V,K=V", help="a named set of parameter values"
@@ -120,7 +120,9 @@ def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_model(parser, optional=True)
     parser.usage = "replicast run MODEL [-n N] [--seed S] [options]\n       replicast run [options] -- COMMAND ARG..."
-    parser.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario (default: 10)")
+    parser.add_argument(
+        "-n", type=int, dest="replications", metavar="N", help="replications of each scenario (default: 10)"
+    )
     parser.add_argument("--on", default="local", metavar="WHERE", help="local (default) or aws")
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
@@ -167,7 +169,9 @@ def _add_looking(add: Add) -> None:
 
 
 def _add_checking(add: Add) -> None:
-    replay = add("replay", "check_commands:replay", "simulate one replication again, here, and compare it with the stored one")
+    replay = add(
+        "replay", "check_commands:replay", "simulate one replication again, here, and compare it with the stored one"
+    )
     _run_argument(replay)
     replay.add_argument("replication", type=int, metavar="REPLICATION", help="its number, from 1")
     replay.add_argument("--scenario", metavar="NAME", help="default: the only one, or the first")

@@ -26,8 +26,8 @@ def status(chosen: argparse.Namespace) -> int:
     found = handle.status()
     while chosen.watch and found.state == "running":
         if not chosen.json:
-            sys.stderr.write(f"\r\x1b[2K{found.done:,} of {found.planned:,}, {found.failed:,} failed" if sys.stderr.isatty()
-                             else f"{found.done:,} of {found.planned:,}, {found.failed:,} failed\n")  # fmt: skip
+            line = f"{found.done:,} of {found.planned:,}, {found.failed:,} failed"
+            sys.stderr.write(f"\r\x1b[2K{line}" if sys.stderr.isatty() else line + "\n")
             sys.stderr.flush()
         time.sleep(WATCH_SECONDS)
         found = handle.status()
@@ -38,7 +38,10 @@ def status(chosen: argparse.Namespace) -> int:
         return 0
     share = f" ({found.done / found.planned:.0%})" if found.planned else ""
     print(f"run       {found.id}")
-    print(f"state     {found.state}" + (f" (process {found.at_work['pid']} on {found.at_work['host']})" if found.at_work else ""))
+    print(
+        f"state     {found.state}"
+        + (f" (process {found.at_work['pid']} on {found.at_work['host']})" if found.at_work else "")
+    )
     print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
     print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
     print(f"created   {found.created}")
@@ -60,7 +63,9 @@ def list_runs(chosen: argparse.Namespace) -> int:
     if not found:
         say(f"there is no run in '{store.label}'")
         return 0
-    rows = [[one.id, one.state, f"{one.done:,}/{one.planned:,}", f"{one.failed:,}", one.model, one.created] for one in found]
+    rows = [
+        [one.id, one.state, f"{one.done:,}/{one.planned:,}", f"{one.failed:,}", one.model, one.created] for one in found
+    ]
     print_table(["run", "state", "done", "failed", "model", "created"], rows, right=(2, 3))
     return 0
 

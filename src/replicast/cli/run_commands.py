@@ -152,7 +152,8 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
         say(f"note: {note}")
     if not quiet:
         rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
-        say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}; run {record.id} in {handle.store.label}")
+        say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
+        say(f"run {record.id} in {handle.store.label}")
     if collated and not quiet:
         for name, path in collated.files.items():
             rows = f"  {collated.rows[name]:,} rows" if name in collated.rows else ""
@@ -173,7 +174,8 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
     if not conclusion.failed:
         return
     first = next(iter(handle.failures()))
-    say(f"\nreplication {first['replication']} of scenario '{first['scenario']}' failed: {first['type']}: {first['message']}")
+    which = f"replication {first['replication']} of scenario '{first['scenario']}'"
+    say(f"\n{which} failed: {first['type']}: {first['message']}")
     if first["traceback"]:
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():
@@ -181,4 +183,5 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
     scenario = f" --scenario '{first['scenario']}'" if len(handle.record.experiment.scenarios) > 1 else ""
     say(f"again, here: replicast replay {handle.id} {first['replication']}{scenario}{option}")
     verdict = "within --tolerate" if allowed else "more than --tolerate allows"
-    say(f"{conclusion.failed:,} of {planned:,} replications failed ({verdict}); all: replicast failures {handle.id}{option}")
+    say(f"{conclusion.failed:,} of {planned:,} replications failed ({verdict})")
+    say(f"all failures: replicast failures {handle.id}{option}")

@@ -130,7 +130,9 @@ def status_line(progress: Progress) -> str:
     interval = progress.interval()
     if interval is not None:
         mean, half_width = interval
-        parts.append(f"{progress.metric} {number(mean)}" + (f" ± {number(half_width)}" if half_width is not None else ""))
+        parts.append(
+            f"{progress.metric} {number(mean)}" + (f" ± {number(half_width)}" if half_width is not None else "")
+        )
     return " · ".join(parts)
 
 
@@ -172,5 +174,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], right: It
         return
     widths = [max(map(len, column)) for column in zip(headers, *listed, strict=True)]
     for row in [list(headers), *listed]:
-        cells = [c.rjust(w) if i in set(right) else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            c.rjust(w) if i in set(right) else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells).rstrip())

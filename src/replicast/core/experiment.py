@@ -83,8 +83,8 @@ class Experiment:
         raise RequestError(f"no scenario is called '{name}'{nearest(name, (s.name for s in self.scenarios))}")
 
     def to_dict(self) -> dict[str, Any]:
-        model = {"language": self.model.language, "file": self.model.file, "function": self.model.function}
-        model |= {"module": self.model.module, "command": list(self.model.command)}
+        model: dict[str, Any] = {"language": self.model.language, "file": self.model.file, "function": self.model.function}
+        model = {**model, "module": self.model.module, "command": list(self.model.command)}
         collation = None
         if self.collation is not None:
             own = self.collation
@@ -100,7 +100,8 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Experiment:
-        model, collate = dict(saved["model"]), saved.get("collate")
+        model: dict[str, Any] = dict(saved["model"])
+        collate = saved.get("collate")
         model["command"] = tuple(model.get("command", ()))
         if collate is not None:
             collate = Collation(collate["file"], collate["function"], tuple(collate["command"]))
@@ -198,7 +199,13 @@ def _text_fits(text: Text, parameter: Parameter) -> Any:
     return value
 
 
-ARTICLES = {"integer": "an integer", "double": "a number", "boolean": "true or false", "string": "text", "list": "a list"}
+ARTICLES = {
+    "integer": "an integer",
+    "double": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "list": "a list",
+}
 
 
 def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -> dict[str, Any]:
@@ -269,7 +276,9 @@ def check_scenarios(scenarios: Iterable[Scenario]) -> None:
     """Refuses names that could not stand in a file's name, and parameter values that cannot be written as JSON."""
     for scenario in scenarios:
         if not SCENARIO_NAME.fullmatch(scenario.name) or scenario.name in (".", ".."):
-            raise RequestError(f"a scenario cannot be called {scenario.name!r}: use letters, digits, and any of - _ . , =")
+            raise RequestError(
+                f"a scenario cannot be called {scenario.name!r}: use letters, digits, and any of - _ . , ="
+            )
         for name, value in scenario.parameters.items():
             if not _is_plain(value):
                 raise ParameterError(
@@ -286,10 +295,13 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
+def check_streams(kind: str) -> None:
+    if kind not in STREAM_KINDS:
+        raise RequestError(f"no kind of streams is called '{kind}'{nearest(kind, STREAM_KINDS)}")
+
+
 def check_seed(seed: int, reference: ModelReference, streams: Streams) -> None:
     """Refuses a seed outside the range that the model's generator takes (R: 32-bit signed; numpy: not negative)."""
-    if streams.kind not in STREAM_KINDS:
-        raise RequestError(f"no kind of streams is called '{streams.kind}'{nearest(streams.kind, STREAM_KINDS)}")
     if reference.language == "r":
         if abs(seed) > 2**31 - 1:
             raise RequestError(f"an R seed lies between -2147483647 and 2147483647, and {seed} does not")

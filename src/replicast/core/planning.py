@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -38,14 +39,16 @@ def gaps(wanted: int, done: Iterable[Range]) -> list[Range]:
 
 def without(ranges: Iterable[Range], replications: Collection[int]) -> list[Range]:
     """Ordered ranges that do not overlap, less some replications."""
-    remaining = []
+    remaining: list[Range] = []
+    crossed = sorted(replications)
     for first, last in ranges:
-        for replication in sorted(r for r in replications if first <= r <= last):
-            if replication > first:
-                remaining.append((first, replication - 1))
-            first = replication + 1
-        if first <= last:
-            remaining.append((first, last))
+        start = first
+        for replication in crossed[bisect_left(crossed, first) : bisect_right(crossed, last)]:
+            if replication > start:
+                remaining.append((start, replication - 1))
+            start = replication + 1
+        if start <= last:
+            remaining.append((start, last))
     return remaining
 
 

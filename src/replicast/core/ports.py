@@ -104,8 +104,12 @@ class Row:
 
 
 class Coverage(Protocol):
-    """Which replications of a run are stored, by scenario: ranges that do not overlap, in order."""
+    """Which replications of a run are stored, by scenario: ranges that do not overlap, in order.
 
+    `done` are all that have ended: `ok` and `failed`.
+    """
+
+    def done(self, scenario: str) -> Sequence[tuple[int, int]]: ...
     def ok(self, scenario: str) -> Sequence[tuple[int, int]]: ...
     def failed(self, scenario: str) -> Sequence[int]: ...
 

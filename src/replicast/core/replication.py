@@ -13,7 +13,7 @@ Metric = int | float | None
 """A metric's value. None is a missing value (R's NA); NaN and infinities are kept as they are."""
 
 FailureKind = Literal["error", "died", "timeout", "lost"]
-"""`error`: the model raised. `died`: its process ended. `timeout`: it took too long. `lost`: no executor could have it."""
+"""`error`: the model raised. `died`: its process ended. `timeout`: it took too long. `lost`: nobody could have it."""
 
 RETRIED: frozenset[FailureKind] = frozenset({"died", "timeout"})
 """Kinds of failure that another attempt may mend; a model's error is its answer."""

@@ -21,6 +21,8 @@ INIT_B, MULTIPLY_B = 0x8B51F9DD, 0x58F38DED
 MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
 MASK_32 = 0xFFFFFFFF
 MASK_63 = (1 << 63) - 1
+MASK_128 = (1 << 128) - 1
+PCG_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 
 Words = NDArray[np.uint32]
 
@@ -69,21 +71,42 @@ class LazySeedSequence(ISpawnableSeedSequence):
         return getattr(self.real, name)
 
 
+def drawn(rng: Generator) -> int:
+    """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it."""
+    state: int = rng.bit_generator.state["state"]["state"]
+    fresh = _seeded_state(rng.bit_generator.seed_seq._words) else state & MASK_63  # type: ignore[attr-defined]
+
+
+def _seeded_state(words: NDArray[np.uint64]) -> int:
+    """The state of a PCG64 seeded with four words (`pcg_setseq_128_srandom_r`)."""
+    high, low, stream_high, stream_low = words.tolist()
+    increment = (stream_high << 65 | stream_low << 1 | 1) & MASK_128
+    return ((increment + (high << 64 | low)) * PCG_MULTIPLIER + increment) & MASK_128
+
+
 def generators(
     seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
 ) -> tuple[list[Generator], list[int]]:
     """For replications first..last: the generator `rng` and the integer `seed` of each."""
     states = stream_states(seed, first, last, scenario_index, common)
     made = [
-        Generator(PCG64(LazySeedSequence(words, seed, spawn_key(i, scenario_index, common))))
+        Generator(PCG64(LazySeedSequence(words, seed, spawn_key(i, scenario_index, common))))  # type: ignore[arg-type]
         for i, words in enumerate(states, first)
     ]
-    return made, (states[:, 0] & np.uint64(MASK_63)).tolist()
+    return made, _seeds(states)
 
 
-def stream_states(
-    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
-) -> NDArray[np.uint64]:
+def stream_seeds(seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True) -> list[int]:
+    """The integer `seed` of replications first..last, as `model_seed` gives each."""
+    entropy = seed % 2**32 if seed < 0 else seed
+    return _seeds(stream_states(entropy, first, last, scenario_index, common))
+
+
+def _seeds(states: NDArray[np.uint64]) -> list[int]:
+    return (states[:, 0] & np.uint64(MASK_63)).tolist()  # type: ignore[no-any-return]
+
+
+def stream_states(seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True) -> NDArray[np.uint64]:
     """The words `SeedSequence(...).generate_state(4, uint64)` of replications first..last: shape (last-first+1, 4)."""
     if last > 2**32:
         raise ValueError("replications are numbered up to 2**32")

@@ -46,8 +46,16 @@ class Pool:
 
     name = "local"
 
-    def __init__(self, folder: Path, experiment: Experiment, *, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Experiment,
+        *,
+        workers: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder, self.experiment = folder, experiment
+        self.environment = dict(environment or {})
         self.workers = workers or available_cores()
         self.token = secrets.token_hex(8)
         self.scratch = Path(tempfile.mkdtemp(prefix="replicast-"))
@@ -69,7 +77,7 @@ class Pool:
 
     def _start_process(self) -> PoolProcess:
         self._started += 1
-        process = PoolProcess(self._started, self.token, self.scratch, self.guardian)
+        process = PoolProcess(self._started, self.token, self.scratch, self.guardian, self.environment)
         self.processes.append(process)
         if self._run is not None:
             self._join(process)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,21 @@ from replicast.core.replication import Batch
 
 from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian, kill_tree
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-                    "R_DATATABLE_NUM_THREADS", "POLARS_MAX_THREADS")  # fmt: skip
+FIXED_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",
+    "R_DATATABLE_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "0",
+}  # fmt: skip
+"""One thread a worker, since there is a worker a core; and one order of sets, on which a model's numbers may hang."""
+
 LOG_TAIL = 4096
 
 
 class PoolProcess:
     """A worker process with its pipes, beacon and log, and the batch that it has in hand."""
 
-    def __init__(self, number: int, token: str, scratch: Path, guardian: Guardian) -> None:
+    def __init__(
+        self, number: int, token: str, scratch: Path, guardian: Guardian, environment: Mapping[str, str]
+    ) -> None:
         self.number, self.token = number, f"{token}.{number}"
         self.batch: Batch | None = None
         self.saved: list[Range] = []
@@ -37,13 +44,13 @@ class PoolProcess:
         self._beacon = memoryview(mmap.mmap(self._beacon_file.fileno(), mmap.PAGESIZE)).cast("q")
         self._seen: tuple[int, float] = (0, 0.0)
         self._unread = b""
-        self._spawn(token)
+        self._spawn(token, environment)
         guardian.watch(self.process.pid)
 
-    def _spawn(self, token: str) -> None:
+    def _spawn(self, token: str, extra: Mapping[str, str]) -> None:
         orders, self._orders = os.pipe()
         self.news, news = os.pipe()
-        environment = dict.fromkeys(THREAD_VARIABLES, "1") | os.environ
+        environment = FIXED_ENVIRONMENT | os.environ | dict(extra)
         environment |= {POOL_VARIABLE: token, WORKER_VARIABLE: self.token}
         handed = [orders, news, self._beacon_file.fileno()]
         command = [sys.executable, "-m", "replicast.executors.pool_worker", *map(str, handed), str(self.log)]

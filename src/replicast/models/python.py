@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -26,7 +27,7 @@ from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import RESERVED, Experiment, ModelReference, Parameter, Scenario, Signature
 from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
-from replicast.core.streams import MASK_63, generators
+from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
 
 from .results import UnusableResult, read_result
 
@@ -105,7 +106,7 @@ def load_module(folder: Path, file: str) -> ModuleType:
         raise ModelError(f"'{file}' is not a Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    with _loading(file, folder), _in_path(path.parent):
+    with _loading(file), _in_path(path.parent):
         specification.loader.exec_module(module)
     return module
 
@@ -118,7 +119,7 @@ def _in_path(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _loading(label: str, folder: Path) -> Iterator[None]:
+def _loading(label: str) -> Iterator[None]:
     try:
         yield
     except SyntaxError as error:
@@ -136,7 +137,7 @@ def load_function(folder: Path, reference: ModelReference) -> Callable[..., Any]
     if reference.file:
         module = load_module(folder, reference.file)
     else:
-        with _loading(reference.module, folder):
+        with _loading(reference.module):
             module = importlib.import_module(reference.module)
     function: Any = module
     for part in reference.function.split("."):
@@ -229,6 +230,13 @@ class PythonSimulate:
                 self._seconds = max(outcomes[-1].seconds, sum(o.seconds for o in outcomes) / size, 1e-6)
                 first += size
 
+    def debug(self, scenario: Scenario, replication: int) -> Any:
+        """Calls the function as for that replication and lets its exceptions through; returns what it returned."""
+        ((seed, given),) = self._given(scenario, replication, replication)
+        if not self._own_streams:
+            _seed_globals(seed)
+        return self._call_of(scenario)(**given)
+
     def _call_of(self, scenario: Scenario) -> Callable[..., Any]:
         """The function with the scenario's parameters filled in, fresh copies of those that could be changed."""
         values = dict(scenario.parameters)
@@ -254,34 +262,37 @@ class PythonSimulate:
         chunk they are only watched, since seeding costs more than a quick model.
         """
         each = self._draws_globals or first == last
-        streams, seeds = self._streams(scenario, first, last)
         watched = None if each or self._own_streams else _seed_globals(0)
         outcomes = []
-        for position, replication in enumerate(range(first, last + 1)):
+        for replication, (seed, given) in enumerate(self._given(scenario, first, last), first):
             starting(replication)
-            given: dict[str, Any] = {}
-            if "replication" in self._uses:
-                given["replication"] = replication
-            if "seed" in self._uses:
-                given["seed"] = seeds[position]
-            if "rng" in self._uses:
-                given["rng"] = streams[position]
-            before = _seed_globals(seeds[position]) if each and not self._own_streams else None
+            before = _seed_globals(seed) if each and not self._own_streams else None
             outcome = self._perform(scenario.name, replication, call, given)
-            outcome.draws = self._draws(seeds[position], given.get("rng"), before)
+            outcome.draws = self._draws(outcome, seed, given.get("rng"), before)
             outcomes.append(outcome)
         if watched is not None and _globals_state() != watched:
             self._draws_globals = True
             return None
         return outcomes
 
-    def _streams(self, scenario: Scenario, first: int, last: int) -> tuple[list[Any], list[int]]:
-        experiment = self.experiment
-        return generators(experiment.seed, first, last, scenario.index, experiment.streams.common)
+    def _given(self, scenario: Scenario, first: int, last: int) -> list[tuple[int, dict[str, Any]]]:
+        """Of each replication: its seed, and the reserved arguments that the function takes."""
+        experiment, uses = self.experiment, self._uses
+        common = experiment.streams.common
+        if "rng" in uses:
+            streams, seeds = generators(experiment.seed, first, last, scenario.index, common)
+            given: list[dict[str, Any]] = [{"rng": stream} for stream in streams]
+        else:
+            seeds = stream_seeds(experiment.seed, first, last, scenario.index, common)
+            given = [{} for _ in seeds]
+        for replication, (seed, arguments) in enumerate(zip(seeds, given, strict=True), first):
+            if "replication" in uses:
+                arguments["replication"] = replication
+            if "seed" in uses:
+                arguments["seed"] = seed
+        return list(zip(seeds, given, strict=True))
 
-    def _perform(
-        self, scenario: str, replication: int, call: Callable[..., Any], given: Mapping[str, Any]
-    ) -> Outcome:
+    def _perform(self, scenario: str, replication: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
         start = time.perf_counter()
         try:
             metrics, tables = read_result(call(**given))
@@ -309,17 +320,18 @@ class PythonSimulate:
         except FileNotFoundError:
             os.chdir(self.folder)
 
-    def _draws(self, seed: int, rng: np.random.Generator | None, before: object) -> int:
-        """The fingerprint of Outcome.draws: a model that takes `seed` is taken to seed itself with it."""
+    def _draws(self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: object) -> int:
+        """The fingerprint of Outcome.draws, of whichever generator the model may have seeded itself by."""
         if "seed" in self._uses:
             return seed
         draws = 0
         if rng is not None:
-            state = rng.bit_generator.state["state"]
-            if isinstance(state, dict) and "state" in state:
-                draws = (int(state["state"]) ^ seed) & MASK_63
+            draws = drawn(rng)
         if before is not None and (after := _globals_state()) != before:
-            draws ^= hash(after) & MASK_63
+            draws ^= _digest(after)
+        if not draws and "replication" in self._uses and not outcome.tables:
+            whole = all(value is None or value == int(value) for value in outcome.metrics.values() if value == value)
+            return outcome.replication if whole else 0
         return draws
 
 
@@ -334,6 +346,10 @@ def _seed_globals(seed: int) -> object:
     return _globals_state()
 
 
-def _globals_state() -> object:
+def _globals_state() -> tuple[Any, ...]:
     legacy: Any = np.random.get_state(legacy=True)
     return random.getstate(), legacy[1].tobytes(), legacy[2:]
+
+
+def _digest(state: tuple[Any, ...]) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(state).encode(), digest_size=8).digest()) & MASK_63

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from arro3.core import Array, ChunkedArray, DataType, Table
 
+from replicast.core.arrow import fields_of, table_of
 from replicast.core.replication import Metric
 
 OURS = ("scenario", "replication")
@@ -144,18 +145,20 @@ def as_table(value: Any, name: str) -> Table | None:
         table = Table.from_arrow(value)
     elif isinstance(value, Mapping) and is_column_mapping(value):
         columns = {str(key): column_array(column, name, str(key)) for key, column in value.items()}
-        table = Table.from_pydict(columns)
+        table = table_of(columns)
     elif isinstance(value, (list, tuple)) and all(isinstance(row, Mapping) for row in value):
         table = _from_rows(value, name)
     else:
         return None
-    return _plain(table.drop_columns([c for c in OURS if c in table.column_names]) if table.num_columns else table, name)
+    return _plain(
+        table.drop_columns([c for c in OURS if c in table.column_names]) if table.num_columns else table, name
+    )
 
 
 def _from_rows(rows: Sequence[Mapping[Any, Any]], name: str) -> Table:
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     named = [row if all(type(key) is str for key in row) else {str(k): v for k, v in row.items()} for row in rows]
-    return Table.from_pydict({key: column_array([row.get(key) for row in named], name, key) for key in names})
+    return table_of({key: column_array([row.get(key) for row in named], name, key) for key in names})
 
 
 def _from_polars(frame: Any) -> Table:
@@ -170,7 +173,7 @@ def _from_pandas(frame: Any, name: str) -> Table:
     columns = {}
     for position, key in enumerate(frame.columns):
         columns[str(key)] = _from_pandas_column(frame.iloc[:, position], name, str(key))
-    return Table.from_pydict(columns)
+    return table_of(columns)
 
 
 def _from_pandas_column(series: Any, table: str, name: str) -> Array:
@@ -187,7 +190,7 @@ def _from_pandas_column(series: Any, table: str, name: str) -> Array:
     return column_array([None if m else v for v, m in zip(series, missing, strict=True)], table, name)
 
 
-def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> Array:  # type: ignore[type-arg]
+def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> Array:
     """One column from a list or 1-D numpy array; None is a missing value, NaN stays NaN.
 
     Integers beside floats become floats; other mixtures and nested values are refused with the column's name.
@@ -252,7 +255,7 @@ NARROW = ("Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32")
 
 def _plain(table: Table, name: str) -> Table:
     """The table in the few types that every store keeps: int64, float64, bool, utf8, date32, timestamp."""
-    for position, field in enumerate(table.schema):
+    for position, field in enumerate(fields_of(table.schema)):
         kind, column = str(field.type).removeprefix("arro3.core.DataType<").split(">")[0], table.column(field.name)
         if any(mark in kind for mark in ("List", "Struct", "Map", "Binary", "Union")):
             raise UnusableResult(f"column '{field.name}' of table '{name}' holds nested values ({kind})")

@@ -82,7 +82,9 @@ def _by_python(source: Path, file: str, function: str, run: Any) -> Mapping[str,
         try:
             returned = collate_function(run)
         except Exception as error:
-            raise ModelError(f"{file}:{function} failed: {type(error).__name__}: {error}", model_traceback(error)) from None
+            raise ModelError(
+                f"{file}:{function} failed: {type(error).__name__}: {error}", model_traceback(error)
+            ) from None
     return as_tables(returned, f"{file}:{function}")
 
 
@@ -114,9 +116,7 @@ def _by_r(store: Store, record: RunRecord, source: Path, scratch: Path) -> Mappi
     return model.collate({name: Table.from_arrow(tables.frame(name)) for name in tables.names}, [])
 
 
-def _by_command(
-    store: Store, record: RunRecord, source: Path, scratch: Path, folder: Path, collated: Collated
-) -> None:
+def _by_command(store: Store, record: RunRecord, source: Path, scratch: Path, folder: Path, collated: Collated) -> None:
     from replicast.models.command import CommandModel
 
     artefacts, out = scratch / "artefacts", scratch / "out"
@@ -141,8 +141,7 @@ def lay_out_artefacts(store: Store, record: RunRecord, folder: Path, only: str =
     names = []
     for scenario in record.experiment.scenarios:
         for name in store.artefacts(record.id, scenario.name):
-            if not only or name.endswith(f"/{only}"):
-                names.append((scenario.name, name))
+            names += [(scenario.name, name)] if not only or name.endswith(f"/{only}") else []
     return [_lay_out(store, record, folder, scenario, name) for scenario, name in names]
 
 

@@ -47,7 +47,9 @@ def unify(table: str, schemas: Sequence[Schema]) -> Unified:
             became = type_name(unified.schema[name])
             unified.notes.append(f"column '{name}' of table '{table}' came as {names}: written as {became}")
         if present[name] < len(schemas):
-            unified.notes.append(f"column '{name}' of table '{table}' is missing in some replications: left empty there")
+            unified.notes.append(
+                f"column '{name}' of table '{table}' is missing in some replications: left empty there"
+            )
     return unified
 
 

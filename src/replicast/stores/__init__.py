@@ -10,7 +10,7 @@ SQL_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 
 
 def open_store(url: str) -> Store:
-    """The store that a URL names. Raises RequestError for a kind of URL that is none, StoreError if it cannot be had."""
+    """The store that a URL names. Raises RequestError where none is named so, StoreError if it cannot be had."""
     scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "file"
     if scheme in SQL_SCHEMES:
         from .sql import SqlStore

@@ -17,6 +17,7 @@ import numpy as np
 from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
 from numpy.typing import NDArray
 
+from replicast.core.arrow import fields_of, table_of
 from replicast.core.replication import Metric, Outcome
 
 INT64_MAX = 2**63 - 1
@@ -55,7 +56,7 @@ def metrics_table(outcomes: Sequence[Outcome]) -> Table:
             names.update(dict.fromkeys(outcome.metrics))
     for name in names:
         columns[name] = metric_column([outcome.metrics.get(name) for outcome in returned])
-    return Table.from_pydict(columns)
+    return table_of(columns)
 
 
 def model_tables(outcomes: Sequence[Outcome]) -> list[tuple[str, Table]]:
@@ -73,7 +74,7 @@ def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
     numbers = np.repeat(np.array([replication for replication, _ in pieces], dtype=np.int64), lengths)
     schema = pieces[0][1].schema
     if not schema.names:
-        return Table.from_pydict(keys(scenario, numbers))
+        return table_of(keys(scenario, numbers))
     body = Table.from_batches([b for _, t in pieces for b in t.to_batches()], schema=schema).combine_chunks()
     columns: dict[str, Array] = keys(scenario, numbers)
     for name in schema.names:
@@ -86,7 +87,7 @@ def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
 
 def schema_digest(schema: Schema) -> str:
     """Eight hexadecimal digits that name a table's columns and types."""
-    text = "\n".join(f"{field.name}\t{field.type}" for field in schema)
+    text = "\n".join(f"{field.name}\t{field.type}" for field in fields_of(schema))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -109,7 +110,7 @@ def ledger_table(outcomes: Sequence[Outcome]) -> Table:
     columns["fingerprint"] = Array(fingerprints(outcomes))
     for name, texts in plain.items():
         columns[name] = _texts(texts)
-    return Table.from_pydict(columns)
+    return table_of(columns)
 
 
 def _texts(texts: Sequence[str]) -> Array:
@@ -144,8 +145,10 @@ def _table_check(table: Table) -> tuple[int, int]:
 
 
 def to_parquet(table: Table) -> bytes:
-    """Parquet bytes; text columns are dictionary-encoded, numbers plain, as that is what numbers of a simulation take."""
-    text_columns = {name: True for name in table.column_names if "Utf8" in str(table.schema.field(name).type)}
+    """Parquet bytes; text is dictionary-encoded, numbers are not, since those of a simulation hardly repeat."""
+    text_columns: dict[str | Sequence[str], bool] = {
+        name: True for name in table.column_names if "Utf8" in str(table.schema.field(name).type)
+    }
     buffer = io.BytesIO()
     arro3.io.write_parquet(
         table, buffer, compression="zstd(1)", dictionary_enabled=False, column_dictionary_enabled=text_columns

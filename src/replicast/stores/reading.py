@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from arro3.core import Table
+from numpy.typing import NDArray
 
 
-def replications_of(table: Table) -> np.ndarray:  # type: ignore[type-arg]
+def replications_of(table: Table) -> NDArray[np.int64]:
     chunks = table.column("replication").chunks
     return np.concatenate([chunk.to_numpy() for chunk in chunks]) if chunks else np.empty(0, dtype=np.int64)
 
@@ -25,7 +26,7 @@ def order_by_replication(tables: Sequence[Table]) -> Iterator[Table]:
     runs = []
     for which, table in enumerate(tables):
         numbers = replications_of(table)
-        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1)) if len(numbers) else []
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1)).tolist()
         ends = [*starts[1:], len(numbers)]
         runs += [(int(numbers[a]), which, int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
     for _, which, start, end in sorted(runs):

@@ -1,0 +1,53 @@
+# make demo   set everything up and run the emergency department example
+# make test   set everything up, then lint, types, import contracts and tests
+# Both work in a fresh clone on a machine with Python 3.11+ and make.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGUMENTS ?=
+DEMO_OUTPUT ?= demo-results
+
+.PHONY: demo test lint types contracts pytest format clean system test-image smoke-aws
+
+demo: $(VENV)/.demo
+	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
+	@echo; echo "The collated tables:"; ls -l $(DEMO_OUTPUT)/tables
+
+test: system $(VENV)/.test lint types contracts pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.test
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+system:
+	@sh tools/system-packages.sh
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "replicast needs Python 3.11 or newer, and there is none on the PATH"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

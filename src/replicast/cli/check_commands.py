@@ -1,0 +1,165 @@
+"""`replay`, `verify` and `check`: the same numbers again?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from replicast.core.errors import RequestError
+
+from .look_commands import open_run
+from .run_commands import request_from
+from .screen import number, print_json, print_table, say
+
+SAME, DIFFERENT = 0, 1
+SHOWN_METRICS = 20
+
+
+def replay(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    if chosen.pdb:
+        return _debug(handle, chosen)
+    comparison = handle.replay(chosen.replication, chosen.scenario)
+    again = comparison.again
+    if chosen.json:
+        print_json(_as_dict(comparison) | {"metrics": again.metrics(), "ledger": again.ledger})
+        return DIFFERENT if comparison.found else SAME
+    if again.ledger["log"].strip():
+        say(again.ledger["log"].rstrip())
+    if again.failed:
+        say(again.ledger["traceback"].rstrip())
+        print(f"replication {again.replication} failed: {again.ledger['error_type']}: {again.ledger['error']}")
+    for name, value in again.metrics().items():
+        print(f"{name} = {value!r}")
+    for name, frame in again.tables.items():
+        if name != "metrics":
+            print(f"table {name}: {len(frame):,} rows")
+    return _verdict(comparison)
+
+
+def _as_dict(comparison: Any) -> dict[str, Any]:
+    return {
+        "scenario": comparison.scenario, "replication": comparison.replication, "stored": comparison.found is not None,
+        "equal": comparison.found == [], "differences": comparison.found or [],
+    }  # fmt: skip
+
+
+def _verdict(comparison: Any) -> int:
+    where = f"replication {comparison.replication} of scenario '{comparison.scenario}'"
+    if comparison.found is None:
+        say(f"{where} is not stored, so there is nothing to compare with")
+        return SAME
+    if not comparison.found:
+        say(f"{where}: equal to the stored result")
+        return SAME
+    say(f"{where}: NOT equal to the stored result (stored; now):")
+    for line in comparison.found:
+        say(f"  {line}")
+    return DIFFERENT
+
+
+def _debug(handle: Any, chosen: argparse.Namespace) -> int:
+    """Simulates in this very process, and opens the debugger where the model raises."""
+    import pdb
+    import tempfile
+    import traceback
+    from pathlib import Path
+
+    from replicast.models.capture import NoLog
+    from replicast.models.python import PythonModel
+    from replicast.source import check_out
+
+    experiment = handle.record.experiment
+    if experiment.model.language != "python":
+        raise RequestError("--pdb is for Python models; in an R model put browser() and source it by hand")
+    scenario = experiment.scenario(chosen.scenario) if chosen.scenario else experiment.scenarios[0]
+    with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
+        folder = Path(scratch) / "model"
+        check_out(handle.store, handle.id, folder)
+        with PythonModel(folder, experiment, log=NoLog()).start() as simulate:
+            try:
+                returned = simulate.debug(scenario, chosen.replication)
+            except Exception as error:
+                traceback.print_exception(error)
+                pdb.post_mortem(error.__traceback__)
+                return DIFFERENT
+    say("it did not fail; it returned:")
+    print(repr(returned))
+    return SAME
+
+
+def verify(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    comparisons = handle.verify(chosen.sample, workers=chosen.workers)
+    different = [comparison for comparison in comparisons if comparison.found]
+    if chosen.json:
+        print_json({"run": handle.id, "verified": len(comparisons), "different": len(different),
+                    "replications": [_as_dict(c) for c in comparisons]})  # fmt: skip
+        return DIFFERENT if different else SAME
+    for comparison in comparisons:
+        _verdict(comparison)
+    print(f"{len(comparisons)} replications simulated again, {len(different)} of them different")
+    return DIFFERENT if different else SAME
+
+
+def check(chosen: argparse.Namespace) -> int:
+    from replicast.checking import check_model
+    from replicast.run import Preparation
+
+    chosen.command_model = []
+    with Preparation(request_from(chosen)) as preparation:
+        report = check_model(preparation)
+        signature, experiment = preparation.signature, preparation.experiment
+    first = report.first
+    if chosen.json:
+        print_json({
+            "model": experiment.model.label, "ok": not report.problems, "problems": report.problems,
+            "notes": report.notes, "metrics": first.metrics(), "seconds": first.ledger["seconds"],
+            "parameters": [{"name": p.name, "type": p.type, "default": p.default} for p in signature.parameters],
+            "tables": {n: {c: str(t) for c, t in f.schema.items()} for n, f in first.tables.items() if n != "metrics"},
+        })  # fmt: skip
+        return DIFFERENT if report.problems else SAME
+    _print_signature(signature)
+    _print_result(first)
+    for note in report.notes:
+        say(f"note: {note}")
+    for problem in report.problems:
+        print(f"PROBLEM: {problem}")
+        if first.failed and first.ledger["traceback"]:
+            say(first.ledger["traceback"].rstrip())
+    if not report.problems:
+        print("the same seed gives the same result, in another process, folder, time zone and order; no two are equal")
+    return DIFFERENT if report.problems else SAME
+
+
+def _print_signature(signature: Any) -> None:
+    for parameter in signature.parameters:
+        default = (
+            "no default"
+            if parameter.required
+            else "default " + ("?" if parameter.default is None else repr(parameter.default))
+        )
+        print(f"parameter {parameter.name} ({parameter.type}, {default})")
+    if signature.takes_any:
+        print("takes any further parameter")
+
+
+def _print_result(first: Any) -> None:
+    metrics = first.metrics()
+    if metrics:
+        kinds = {int: "integer", float: "double", bool: "logical", type(None): "missing"}
+        rows = [[n, kinds.get(type(v), "?"), repr(v)] for n, v in list(metrics.items())[:SHOWN_METRICS]]
+        print_table(["metric", "type", "replication 1"], rows)
+    for name, frame in first.tables.items():
+        if name != "metrics":
+            columns = ", ".join(
+                f"{c} {str(t).lower()}" for c, t in frame.schema.items() if c not in ("scenario", "replication")
+            )
+            print(f"table {name}: {len(frame):,} rows of {columns}")
+    print(f"one replication took {number(first.ledger['seconds'])} s")
+    if first.ledger["warning_count"]:
+        print(
+            f"{first.ledger['warning_count']} warnings, the first: {first.ledger['warnings'].splitlines()[0]}",
+            file=sys.stderr,
+        )

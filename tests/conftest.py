@@ -1,0 +1,68 @@
+"""What every test may use; in CI, only a test of simmer, Docker or a real account may be skipped."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAY_BE_SKIPPED = ("simmer", "docker", "real_aws")
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@functools.cache
+def r_has(package: str = "") -> bool:
+    if shutil.which("Rscript") is None:
+        return False
+    code = f"quit(status = !requireNamespace('{package or 'stats'}', quietly = TRUE))"
+    return subprocess.run(["Rscript", "--vanilla", "-e", code], capture_output=True, check=False).returncode == 0
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("r") and not r_has():
+        pytest.skip("R is not installed (Debian: apt install r-base-core)")
+    if item.get_closest_marker("simmer") and not r_has("simmer"):
+        pytest.skip("R's package simmer is not installed (in R: install.packages('simmer'))")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    forbidden = os.environ.get("REPLICAST_NO_SKIPS") == "1"
+    allowed = any(item.get_closest_marker(name) for name in MAY_BE_SKIPPED)
+    if forbidden and report.skipped and not allowed and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where no skip is allowed: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def write_model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a model to a folder of its own and returns its path."""
+
+    def write(text: str, name: str = "model.py") -> Path:
+        path = tmp_path / "project" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def replicast(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the installed command line in `tmp_path`, as a user would."""
+
+    def call(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "replicast", *map(str, arguments)]
+        options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120} | options
+        return subprocess.run(command, check=False, **options)
+
+    return call

@@ -1,0 +1,24 @@
+# Installs the system packages that the tests use, where this is Debian and we are root; else says what is missing.
+# R and two packages of R's (streams are compared with them), Chromium (pages are looked at).
+missing=
+command -v Rscript >/dev/null || missing="$missing r-base-core"
+if command -v Rscript >/dev/null; then
+  for package in future.apply dorng:doRNG data.table tibble; do
+    name=${package##*:}
+    Rscript --vanilla -e "quit(status = !requireNamespace('$name', quietly = TRUE))" >/dev/null 2>&1 ||
+      missing="$missing r-cran-${package%%:*}"
+  done
+else
+  missing="$missing r-cran-future.apply r-cran-dorng r-cran-data.table r-cran-tibble"
+fi
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+  missing="$missing chromium"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "installing:$missing"
+  (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing) >/tmp/replicast-apt.log 2>&1 ||
+    { tail -5 /tmp/replicast-apt.log; echo "these could not be installed:$missing; tests that need them are skipped"; }
+else
+  echo "missing:$missing (Debian: apt install$missing); tests that need them are skipped"
+fi
+exit 0
