@@ -73,8 +73,9 @@ class LazySeedSequence(ISpawnableSeedSequence):
 
 def drawn(rng: Generator) -> int:
     """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it."""
-    state: int = rng.bit_generator.state["state"]["state"]
-    fresh = _seeded_state(rng.bit_generator.seed_seq._words) else state & MASK_63  # type: ignore[attr-defined]
+    state: int = rng.bit_generator.state["state"]["state"]  # type: ignore[index]
+    words = rng.bit_generator.seed_seq._words  # type: ignore[attr-defined]
+    return 0 if state == _seeded_state(words) else state & MASK_63
 
 
 def _seeded_state(words: NDArray[np.uint64]) -> int:
