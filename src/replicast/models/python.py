@@ -106,7 +106,7 @@ def load_module(folder: Path, file: str) -> ModuleType:
         raise ModelError(f"'{file}' is not a Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    with _loading(file), _in_path(path.parent):
+    with _loading(file, folder), _in_path(path.parent):
         specification.loader.exec_module(module)
     return module
 
@@ -119,25 +119,26 @@ def _in_path(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _loading(label: str) -> Iterator[None]:
+def _loading(label: str, folder: Path) -> Iterator[None]:
+    where = os.path.realpath(folder)
     try:
         yield
     except SyntaxError as error:
-        detail = "".join(traceback.format_exception_only(error))
+        detail = "".join(traceback.format_exception_only(error)).replace(f'File "{where}/', 'File "')
         raise ModelError(f"{label} has a syntax error in line {error.lineno}: {error.msg}", detail) from None
     except ImportError as error:
         missing = f"; install it with: python -m pip install {error.name}" if error.name else ""
-        raise ModelError(f"{label} cannot be loaded: {error}{missing}", model_traceback(error)) from None
+        raise ModelError(f"{label} cannot be loaded: {error}{missing}", model_traceback(error, where)) from None
     except (Exception, SystemExit) as error:
         message = f"{label} cannot be loaded: {type(error).__name__}: {error}"
-        raise ModelError(message, model_traceback(error)) from None
+        raise ModelError(message, model_traceback(error, where)) from None
 
 
 def load_function(folder: Path, reference: ModelReference) -> Callable[..., Any]:
     if reference.file:
         module = load_module(folder, reference.file)
     else:
-        with _loading(reference.module):
+        with _loading(reference.module, folder):
             module = importlib.import_module(reference.module)
     function: Any = module
     for part in reference.function.split("."):
@@ -187,13 +188,14 @@ def read_signature(function: Callable[..., Any]) -> dict[str, Any]:
     return {"parameters": tuple(parameters), "takes_any": any_keyword or "params" in names, "uses": uses}
 
 
-def model_traceback(error: BaseException) -> str:
-    """The traceback from the model's first frame on, without replicast's and the importer's."""
+def model_traceback(error: BaseException, folder: str = "") -> str:
+    """The traceback from the model's first frame on, without replicast's; paths are relative to the source's copy."""
     ours = (str(Path(__file__).resolve().parent.parent), "<frozen importlib")
     frames = traceback.extract_tb(error.__traceback__)
     kept = [frame for frame in frames if not frame.filename.startswith(ours)]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(kept)] if kept else []
-    return "".join([*lines, *traceback.format_exception_only(error)])
+    text = "".join([*lines, *traceback.format_exception_only(error)])
+    return text.replace(f'File "{folder}/', 'File "') if folder else text
 
 
 class PythonSimulate:
@@ -299,7 +301,7 @@ class PythonSimulate:
         except UnusableResult as error:
             outcome = _failed(scenario, replication, start, Failure("error", "UnusableResult", str(error)))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            failure = Failure("error", type(error).__qualname__, str(error), model_traceback(error))
+            failure = Failure("error", type(error).__qualname__, str(error), model_traceback(error, self.folder))
             outcome = _failed(scenario, replication, start, failure)
         else:
             outcome = Outcome(scenario, replication, time.perf_counter() - start, metrics, tables)
@@ -320,15 +322,16 @@ class PythonSimulate:
         except FileNotFoundError:
             os.chdir(self.folder)
 
-    def _draws(self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: object) -> int:
+    def _draws(self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: tuple[Any, Any] | None) -> int:
         """The fingerprint of Outcome.draws, of whichever generator the model may have seeded itself by."""
         if "seed" in self._uses:
             return seed
         draws = 0
         if rng is not None:
             draws = drawn(rng)
-        if before is not None and (after := _globals_state()) != before:
-            draws ^= _digest(after)
+        if before is not None:
+            for then, now in zip(before, _globals_state(), strict=True):
+                draws ^= 0 if now == then else _digest(now)
         if not draws and "replication" in self._uses and not outcome.tables:
             whole = all(value is None or value == int(value) for value in outcome.metrics.values() if value == value)
             return outcome.replication if whole else 0
@@ -339,17 +342,18 @@ def _failed(scenario: str, replication: int, start: float, failure: Failure) -> 
     return Outcome(scenario, replication, time.perf_counter() - start, failure=failure)
 
 
-def _seed_globals(seed: int) -> object:
+def _seed_globals(seed: int) -> tuple[Any, Any]:
     """Seeds the generators that functions of `random` and `numpy.random` draw from; returns their state."""
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
     return _globals_state()
 
 
-def _globals_state() -> tuple[Any, ...]:
+def _globals_state() -> tuple[Any, Any]:
+    """The states of `random` and of `numpy.random`."""
     legacy: Any = np.random.get_state(legacy=True)
-    return random.getstate(), legacy[1].tobytes(), legacy[2:]
+    return random.getstate(), (legacy[1].tobytes(), legacy[2:])
 
 
-def _digest(state: tuple[Any, ...]) -> int:
+def _digest(state: Any) -> int:
     return int.from_bytes(hashlib.blake2b(repr(state).encode(), digest_size=8).digest()) & MASK_63
