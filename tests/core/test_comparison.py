@@ -15,7 +15,7 @@ JAIN_B = np.array([19.1, 3.5, 3.4, 2.5, 3.6, 1.7])
 
 LAW_1 = np.array([126.97, 124.31, 126.68, 122.66, 127.23])
 LAW_2 = np.array([118.21, 120.22, 122.45, 122.68, 119.40])
-"""Average monthly costs of two inventory policies, five replications each (Law 2015, examples 10.4 and 10.5)."""
+"""Average monthly costs of two inventory policies, five replications each (Law 2015, section 10.2)."""
 
 BRAKES = {
     "D1": [63.72, 32.24, 40.28, 36.94, 36.29, 56.94, 34.10, 63.36, 49.29, 87.20],

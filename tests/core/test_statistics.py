@@ -10,10 +10,10 @@ from replicast.core.errors import RequestError
 from replicast.core.statistics import SummaryRow, mean_interval, summarise, summary_row
 
 DELAYS = np.array([1.53, 1.66, 1.24, 2.34, 2.00, 1.69, 2.69, 2.86, 1.70, 2.60])
-"""Average delays of ten replications of a bank (Law 2015, example 9.14)."""
+"""Average delays of ten replications of a bank (Law 2015, chapter 9)."""
 
 PROPORTIONS = np.array([0.917, 0.916, 0.952, 0.822, 0.840, 0.866, 0.783, 0.782, 0.873, 0.779])
-"""Proportions of customers who wait under five minutes, ten replications (Law 2015, example 9.16)."""
+"""Proportions of customers who wait under five minutes, ten replications (Law 2015, chapter 9)."""
 
 INTERVAL = ("se", "ci_lower", "ci_upper", "half_width", "relative_half_width")
 

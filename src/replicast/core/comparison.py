@@ -1,7 +1,7 @@
 """How scenarios differ: intervals for differences of means, held together over all that are looked at.
 
 Where scenarios share random numbers, replication i of one is paired with replication i of the other, and what both have
-in common cancels. Where streams are separate, Welch's interval is used. Sources: Law (2015), sections 10.2 and 10.4.
+in common cancels. Where streams are separate, Welch's interval is used. Sources: Law (2015), sections 10.2 and 10.3.
 """
 
 from __future__ import annotations

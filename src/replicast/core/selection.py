@@ -183,7 +183,7 @@ def allocate(
 ) -> list[int]:
     """How many of `budget` further replications each scenario should have, to tell the best one apart soonest.
 
-    Optimal computing budget allocation: Chen and Lee (2011), Stochastic Simulation Optimization, theorem 3.2. With δ_i
+    Optimal computing budget allocation: Chen and Lee (2011), Stochastic Simulation Optimization, chapter 3. With δ_i
     the distance from the best mean, n_i goes with (s_i/δ_i)², and that of the best with s_b·√Σ(n_i/s_i)². `done`
     (default: none) have been run already, and a scenario that has had more than its share of the whole gets none. A
     mean equal to the best counts as the next one does. Fractions go to the largest remainders, so the parts add up.
