@@ -1,0 +1,388 @@
+"""Runs in a relational database: SQLite, PostgreSQL, MySQL or MariaDB.
+
+A batch is one transaction, so readers see all of it or nothing. A replication's key (run, scenario, replication) is the
+primary key, so one that is delivered twice counts once: of successes the first stays, a success takes the place of a
+failure, and a failure that of an earlier failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from arro3.core import Schema as ArrowSchema
+from arro3.core import Table
+
+from replicast.core.record import NAME
+from replicast.core.replication import Outcome
+
+from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
+from .objects import artefact_folder, encode_name
+from .sql_bulk import insert_rows
+from .sql_connections import WAIT_SECONDS, Database
+from .sql_layout import METRICS, Layout, Shape, arrow_schema, shapes_of
+from .sql_reading import Reader, Stretch, ledger_chunks
+from .sql_rows import ledger_rows, metric_rows, table_rows
+from .sql_schema import Schema, Server, check_version, create_schema, stored_version
+
+CHUNK_BYTES = 4 << 20
+"""Documents are kept in pieces that fit into one packet of any server."""
+
+
+class SqlStore:
+    """Fulfils `core.ports.Store`. `url` holds the password, for other processes; `label` does not, for people."""
+
+    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.database = Database(url, wait_seconds)
+        self.url, self.label = self.database.url, self.database.label
+        self._schema: Schema | None = None
+        self._layout: Layout | None = None
+        self._exists = False
+        self._known_shapes: set[tuple[str, str]] = set()
+        self._scenario_ids: dict[tuple[str, str], int] = {}
+
+    def __repr__(self) -> str:
+        return f"<SqlStore {self.label}>"
+
+    @property
+    def schema(self) -> Schema:
+        if self._schema is None:
+            self._schema = Schema(self.database.perform(Server.of))
+        return self._schema
+
+    @property
+    def layout(self) -> Layout:
+        if self._layout is None:
+            self._layout = Layout(self.database, self.schema)
+        return self._layout
+
+    def _is_there(self) -> bool:
+        """Whether the database holds our tables; nothing is created. Raises StoreError for another version's."""
+        if not self._exists:
+            if self.database.file is not None and not self.database.file.exists():
+                return False
+            version = self.database.perform(stored_version)
+            if version is not None:
+                check_version(version, self.label)
+                self._exists = True
+        return self._exists
+
+    def _make_sure(self) -> None:
+        if not self._is_there():
+            create_schema(self.database, self.schema)
+            self._exists = True
+
+    def runs(self) -> list[str]:
+        if not self._is_there():
+            return []
+        documents = self.schema.documents.c
+        query = sa.select(documents.run).distinct().where(documents.name == NAME)
+        return sorted(self.database.perform(lambda connection: connection.scalars(query).all()))
+
+    def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
+        self._make_sure()
+
+        def write(connection: sa.Connection) -> bool:
+            documents = self.schema.documents
+            this = (documents.c.run == run) & (documents.c.name == name)
+            _add_run(connection, self.schema, run)
+            if new and connection.execute(sa.select(documents.c.chunk).where(this).limit(1)).first() is not None:
+                return False
+            connection.execute(documents.delete().where(this))
+            connection.execute(documents.insert(), _chunks(run, name, content))
+            if name == NAME:
+                describe_run(connection, self.schema, run, content)
+            return True
+
+        return self.database.perform(write, write=True)
+
+    def read(self, run: str, name: str) -> bytes | None:
+        if not self._is_there():
+            return None
+        documents = self.schema.documents.c
+        this = sa.select(documents.content).where(documents.run == run, documents.name == name)
+        query = this.order_by(documents.chunk)
+        chunks = self.database.perform(lambda connection: connection.scalars(query).all())
+        return b"".join(map(bytes, chunks)) if chunks else None
+
+    def documents(self, run: str, prefix: str) -> list[str]:
+        if not self._is_there():
+            return []
+        documents = self.schema.documents.c
+        query = sa.select(documents.name).where(documents.run == run, documents.chunk == 0)
+        if prefix:
+            query = query.where(documents.name.startswith(prefix.rstrip("/") + "/", autoescape=True))
+        return sorted(self.database.perform(lambda connection: connection.scalars(query).all()))
+
+    def delete(self, run: str, name: str) -> None:
+        if self._is_there():
+            documents = self.schema.documents
+            statement = documents.delete().where(documents.c.run == run, documents.c.name == name)
+            self.database.perform(lambda connection: connection.execute(statement), write=True)
+
+    def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
+        if scenario is None:
+            return self.documents(run, "artefacts")
+        if replication is None:
+            return self.documents(run, f"artefacts/scenario={encode_name(scenario)}")
+        return self.documents(run, artefact_folder(scenario, replication))
+
+    def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
+        """Looks which of the replications are there already, and adds the others, in one transaction.
+
+        Whoever is overtaken by another saver of the same replications meets the primary key, and looks again.
+        """
+        self._make_sure()
+        scenario, waiting = outcomes[0].scenario, list(outcomes)
+        scenario_id = self._scenario_id(run, scenario)
+        while waiting:
+            shapes = shapes_of(waiting)
+            self._make_room(run, {shape.digest: shape for shape in shapes.values()})
+            commit = partial(self._commit, run, scenario_id, waiting, shapes)
+            waiting = self.database.perform(commit, write=True)
+
+    def _scenario_id(self, run: str, scenario: str) -> int:
+        key = (run, scenario)
+        if key not in self._scenario_ids:
+
+            def find(connection: sa.Connection) -> int:
+                _add_run(connection, self.schema, run)
+                return add_scenario(connection, self.schema, run, scenario)
+
+            self._scenario_ids[key] = self.database.perform(find, write=True)
+        return self._scenario_ids[key]
+
+    def _make_room(self, run: str, shapes: Mapping[str, Shape]) -> None:
+        self.layout.make_room(list(shapes.values()))
+        new = {digest: shape for digest, shape in shapes.items() if (run, digest) not in self._known_shapes}
+        if not new:
+            return
+
+        def add(connection: sa.Connection) -> None:
+            table = self.schema.shapes
+            stored = set(connection.scalars(sa.select(table.c.shape).where(table.c.run == run)))
+            rows = [{"run": run, "shape": d, "definition": s.definition} for d, s in new.items() if d not in stored]
+            if rows:
+                connection.execute(table.insert(), rows)
+
+        self.database.perform(add, write=True)
+        self._known_shapes.update((run, digest) for digest in new)
+
+    def _commit(
+        self,
+        run: str,
+        scenario_id: int,
+        outcomes: list[Outcome],
+        shapes: Mapping[int, Shape],
+        connection: sa.Connection,
+    ) -> list[Outcome]:
+        """Adds all outcomes, and returns none; or adds none, and returns those for which there is no success yet."""
+        states = self._states(connection, run, outcomes)
+        free = [outcome for outcome in outcomes if states.get(outcome.replication) != "ok"]
+        if len(free) < len(outcomes):
+            return free
+        if states:
+            self._drop_failures(connection, run, outcomes[0].scenario, list(states))
+        returned = [outcome for outcome in outcomes if outcome.failure is None]
+        kind = self.database.kind
+        insert_rows(connection, "replications", ledger_rows(run, outcomes, shapes, kind), len(outcomes))
+        for columns, rows in metric_rows(scenario_id, returned, self.layout.metric_ids, kind):
+            insert_rows(connection, "metric_values", columns, rows)
+        for name, columns, rows in table_rows(scenario_id, returned, self.layout.tables, kind):
+            insert_rows(connection, name, columns, rows)
+        for outcome in outcomes:
+            self._save_artefacts(connection, run, outcome)
+        return []
+
+    def _states(self, connection: sa.Connection, run: str, outcomes: Sequence[Outcome]) -> dict[int, str]:
+        kept = self.schema.replications.c
+        numbers = (outcomes[0].replication, outcomes[-1].replication)
+        query = sa.select(kept.replication, kept.state).where(
+            kept.run == run, kept.scenario == outcomes[0].scenario, kept.replication.between(*numbers)
+        )
+        asked = {outcome.replication for outcome in outcomes}
+        return {number: state for number, state in connection.execute(query).tuples() if number in asked}
+
+    def _drop_failures(self, connection: sa.Connection, run: str, scenario: str, replications: Sequence[int]) -> None:
+        kept, documents = self.schema.replications, self.schema.documents
+        for start in range(0, len(replications), 1000):
+            some = replications[start : start + 1000]
+            old = (kept.c.run == run) & (kept.c.scenario == scenario) & kept.c.replication.in_(some)
+            connection.execute(kept.delete().where(old))
+        for replication in replications:
+            folder = artefact_folder(scenario, replication) + "/"
+            old = (documents.c.run == run) & documents.c.name.startswith(folder, autoescape=True)
+            connection.execute(documents.delete().where(old))
+
+    def _save_artefacts(self, connection: sa.Connection, run: str, outcome: Outcome) -> None:
+        if outcome.folder is None:
+            return
+        folder = Path(outcome.folder)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                place = artefact_folder(outcome.scenario, outcome.replication)
+                name = f"{place}/{path.relative_to(folder).as_posix()}"
+                for chunk in _chunks(run, name, path.read_bytes()):
+                    connection.execute(self.schema.documents.insert(), chunk)
+
+    def coverage(self, run: str) -> RunCoverage:
+        found = RunCoverage()
+        if not self._is_there():
+            return found
+        kept = self.schema.replications.c
+        failures = sa.select(kept.scenario, kept.replication).where(kept.run == run, kept.state == "failed")
+
+        def look(connection: sa.Connection) -> tuple[list[Any], list[Any]]:
+            stretches = connection.execute(islands(kept, kept.run == run, [kept.scenario])).tuples()
+            return list(stretches), list(
+                connection.execute(failures.order_by(kept.scenario, kept.replication)).tuples()
+            )
+
+        stretches, failed = self.database.perform(look)
+        for scenario, first, last in stretches:
+            own = found.scenarios.setdefault(scenario, ScenarioCoverage())
+            own.segments.append(Segment(first, last, Part(first, last, "", 0)))
+        for scenario, replication in failed:
+            found.of(scenario).failed.append(replication)
+        return found
+
+    def ledger(self, run: str, scenario: str) -> Iterator[Table]:
+        if self._is_there():
+            yield from ledger_chunks(self.database, self.schema, run, scenario)
+
+    def tables(self, run: str) -> dict[str, list[ArrowSchema]]:
+        """Each table's distinct schemas, in order of first appearance over scenarios by name and replications."""
+        found: dict[str, dict[Any, None]] = {METRICS: {}}
+        if self._is_there():
+            shapes = self._shapes(run)
+            for digest in self._first_appearances(run):
+                found[METRICS].setdefault(shapes[digest].metrics)
+                for name, columns in shapes[digest].tables.items():
+                    found.setdefault(name, {}).setdefault(columns)
+        names = [METRICS, *sorted(found.keys() - {METRICS}, key=encode_name)]
+        return {name: [arrow_schema(columns) for columns in found[name]] for name in names}
+
+    def _first_appearances(self, run: str) -> list[str]:
+        kept = self.schema.replications.c
+        query = (
+            sa.select(kept.scenario, sa.func.min(kept.replication), kept.shape)
+            .where(kept.run == run, kept.shape.is_not(None))
+            .group_by(kept.scenario, kept.shape)
+        )
+        rows = self.database.perform(lambda connection: list(connection.execute(query).tuples()))
+        ordered = sorted(rows, key=lambda row: (encode_name(row[0]), row[1]))
+        return [shape for _, _, shape in ordered]
+
+    def _shapes(self, run: str) -> dict[str, Shape]:
+        shapes = self.schema.shapes.c
+        query = sa.select(shapes.shape, shapes.definition).where(shapes.run == run)
+        rows = self.database.perform(lambda connection: list(connection.execute(query).tuples()))
+        return {digest: Shape.from_definition(definition) for digest, definition in rows}
+
+    def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
+        if not self._is_there():
+            return
+        found = self._stretches(run, scenario)
+        self.database.perform(self.layout.load)
+        stored = self.layout.tables.get(table)
+        if found is None or (table != METRICS and stored is None):
+            return
+        scenario_id, stretches = found
+        reader = Reader(self.database, self.schema, scenario, scenario_id, self._shapes(run))
+        if table == METRICS:
+            yield from reader.metrics(stretches, self.layout.metric_ids)
+        elif stored is not None:
+            yield from reader.rows(table, stored, stretches)
+
+    def _stretches(self, run: str, scenario: str) -> tuple[int, list[Stretch]] | None:
+        scenarios, kept = self.schema.scenarios.c, self.schema.replications.c
+        key = sa.select(scenarios.scenario_id).where(scenarios.run == run, scenarios.scenario == scenario)
+        mine = (kept.run == run) & (kept.scenario == scenario) & (kept.state == "ok")
+        query = islands(kept, mine, [kept.shape])
+
+        def look(connection: sa.Connection) -> tuple[int | None, list[Any]]:
+            return connection.scalar(key), list(connection.execute(query).tuples())
+
+        scenario_id, rows = self.database.perform(look)
+        if scenario_id is None:
+            return None
+        stretches = [Stretch(first, last, shape) for shape, first, last in rows]
+        return scenario_id, sorted(stretches, key=lambda stretch: stretch.first)
+
+    def save_summary(self, run: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Puts the summary (rows with the columns of DESIGN section 6) in the place of an earlier one."""
+        self._make_sure()
+        columns = set(self.schema.summary.c.keys())
+        listed = [{name: _finite(row[name]) for name in columns & row.keys()} for row in rows]
+        numbered = [row | {"run": run, "position": place} for place, row in enumerate(listed, 1)]
+
+        def save(connection: sa.Connection) -> None:
+            _add_run(connection, self.schema, run)
+            connection.execute(self.schema.summary.delete().where(self.schema.summary.c.run == run))
+            if numbered:
+                connection.execute(self.schema.summary.insert(), numbered)
+
+        self.database.perform(save, write=True)
+
+
+def islands(kept: Any, where: sa.ColumnElement[bool], by: Sequence[Any]) -> sa.Select[Any]:
+    """(…by, first, last) of unbroken stretches of replications: those whose number less their rank is the same."""
+    rank = sa.func.row_number().over(partition_by=by, order_by=kept.replication)
+    numbered = sa.select(*by, kept.replication, (kept.replication - rank).label("island")).where(where).subquery()
+    own = [numbered.c[column.name] for column in by]
+    number = numbered.c.replication
+    ends = (sa.func.min(number).label("first"), sa.func.max(number).label("last"))
+    return sa.select(*own, *ends).group_by(*own, numbered.c.island).order_by(*own, sa.text("first"))
+
+
+def _chunks(run: str, name: str, content: bytes) -> list[dict[str, Any]]:
+    starts = range(0, max(len(content), 1), CHUNK_BYTES)
+    pieces = (content[start : start + CHUNK_BYTES] for start in starts)
+    return [{"run": run, "name": name, "chunk": number, "content": piece} for number, piece in enumerate(pieces)]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _add_run(connection: sa.Connection, schema: Schema, run: str) -> None:
+    if connection.execute(sa.select(schema.runs.c.run).where(schema.runs.c.run == run)).first() is None:
+        connection.execute(schema.runs.insert(), {"run": run, "created": datetime.now(UTC).isoformat()})
+
+
+def add_scenario(connection: sa.Connection, schema: Schema, run: str, scenario: str, **facts: Any) -> int:
+    """The scenario's ID, which the database gives; `facts` are columns to be set."""
+    table = schema.scenarios
+    mine = (table.c.run == run) & (table.c.scenario == scenario)
+    found = connection.scalar(sa.select(table.c.scenario_id).where(mine))
+    if found is not None:
+        if facts:
+            connection.execute(table.update().where(mine).values(**facts))
+        return int(found)
+    made = connection.execute(table.insert(), {"run": run, "scenario": scenario} | facts)
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def describe_run(connection: sa.Connection, schema: Schema, run: str, record: bytes) -> None:
+    """Fills `runs` and `scenarios` from the run's record, so that SQL can ask for what it says."""
+    try:
+        saved = json.loads(record)
+        experiment = saved["experiment"]
+        model = experiment["model"]
+        facts = {
+            name: saved.get(name) for name in ("created", "replications", "executor", "host", "code_hash", "git_commit")
+        }
+        facts |= {"seed": experiment["seed"], "model": model["file"] or model["module"] or " ".join(model["command"])}
+        scenarios = [(s["name"], json.dumps(s["parameters"], ensure_ascii=False)) for s in experiment["scenarios"]]
+    except (ValueError, KeyError, TypeError):
+        return
+    connection.execute(schema.runs.update().where(schema.runs.c.run == run).values(**facts))
+    for position, (scenario, parameters) in enumerate(scenarios, 1):
+        add_scenario(connection, schema, run, scenario, position=position, parameters=parameters)

@@ -1,0 +1,221 @@
+"""Connections to a database: opened for one transaction, closed right after it, and asked for again while it is away.
+
+A worker that computes for ten minutes holds no connection. A server that is full, restarts or finds a deadlock is
+waited for, with pauses of random length so that many workers do not come back at once. Whatever else goes wrong is one
+sentence without the password.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from replicast.core.errors import RequestError, StoreError
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+except ImportError:
+    raise RequestError("results in a database need: python -m pip install 'replicast[sql]'") from None
+
+Kind = Literal["sqlite", "postgresql", "mysql"]
+Verdict = Literal["again", "away", "fatal"]
+"""`again`: the server asks for another try. `away`: nobody answers. `fatal`: trying again mends nothing."""
+
+T = TypeVar("T")
+
+DRIVERS = {
+    "sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql",
+}  # fmt: skip
+WAIT_SECONDS = 120.0
+"""How long a server may be full, locked or restarting before a save gives up."""
+
+FIRST_WAIT_SECONDS = 3.0
+"""How long a server that never answered this process is waited for: it may restart, or the port be wrong."""
+
+LOCK_SECONDS = 20
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Database:
+    """One database, named by a URL. `label` is the URL without its password, for messages."""
+
+    def __init__(self, url: str, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.wait_seconds = wait_seconds
+        try:
+            parsed = sa.make_url(url)
+            driver = DRIVERS[parsed.drivername.partition("+")[0]]
+            self.address = parsed.set(drivername=driver)
+        except (ArgumentError, KeyError, ValueError):
+            raise RequestError(f"'{without_password(url)}' is not the URL of a database: {EXAMPLES}") from None
+        self.label = without_password(parsed.render_as_string(hide_password=True))
+        self.kind: Kind = driver.partition("+")[0]  # type: ignore[assignment]
+        if self.file is not None:
+            self.address = self.address.set(database=str(self.file.absolute()))
+        self._engine: sa.Engine | None = None
+        self._reached = False
+
+    @property
+    def url(self) -> str:
+        """The URL with its password, and with a file's whole path, as a process in another folder needs it."""
+        return self.address.render_as_string(hide_password=False)
+
+    @property
+    def engine(self) -> sa.Engine:
+        if self._engine is None:
+            self._engine = self._create_engine()
+        return self._engine
+
+    def _create_engine(self) -> sa.Engine:
+        defaults: dict[str, dict[str, Any]] = {
+            "sqlite": {"timeout": LOCK_SECONDS},
+            "postgresql": {"connect_timeout": 10, "keepalives_idle": 30, "prepare_threshold": None},
+            "mysql": {"connect_timeout": 10, "charset": "utf8mb4", "read_timeout": 600},
+        }
+        options = {key: value for key, value in defaults[self.kind].items() if key not in self.address.query}
+        try:
+            engine = sa.create_engine(
+                self.address,
+                poolclass=sa.NullPool,
+                hide_parameters=True,
+                connect_args=options,
+                max_identifier_length=63,
+            )
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise RequestError(f"'{self.label}' cannot be opened: {one_line(error, self.url)}") from None
+        sa.event.listen(engine, "connect", {"sqlite": _set_up_sqlite, "mysql": _set_up_mysql}.get(self.kind, _nothing))
+        return engine
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        name = self.address.database
+        return Path(name) if self.kind == "sqlite" and name and name != ":memory:" else None
+
+    def perform(self, deed: Callable[[sa.Connection], T], *, write: bool = False) -> T:
+        """What `deed` returns, done in one transaction, as often as it takes; nothing of a failed try remains.
+
+        Raises StoreError.
+        """
+        started, pause = time.monotonic(), 0.02
+        while True:
+            try:
+                with self._transaction(write) as connection:
+                    result = deed(connection)
+                self._reached = True
+                return result
+            except (DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
+                verdict = self._judge(error)
+                patience = FIRST_WAIT_SECONDS if verdict == "away" and not self._reached else self.wait_seconds
+                if verdict == "fatal" or time.monotonic() - started > min(patience, self.wait_seconds):
+                    raise StoreError(self._say(error, verdict, time.monotonic() - started)) from None
+            time.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 1.6, LONGEST_PAUSE_SECONDS)
+
+    @contextmanager
+    def _transaction(self, write: bool) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
+            self._reached = True
+            if self.kind == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            elif self.kind == "postgresql" and write:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            yield connection
+            connection.commit()
+
+    def _judge(self, error: BaseException) -> Verdict:
+        original = getattr(error, "orig", None) or error
+        verdict = {"sqlite": _judge_sqlite, "postgresql": _judge_postgresql, "mysql": _judge_mysql}[self.kind](original)
+        if verdict == "fatal" and getattr(error, "connection_invalidated", False):
+            return "away"
+        return verdict
+
+    def _say(self, error: BaseException, verdict: Verdict, seconds: float) -> str:
+        message = one_line(getattr(error, "orig", None) or error, self.url)
+        waited = f" (tried for {seconds:.0f} seconds)" if verdict != "fatal" else ""
+        return f"the database '{self.label}' failed{waited}: {message}"
+
+
+EXAMPLES = "write sqlite:///file.db, postgresql://user@host/database or mysql://user@host/database"
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: also passwords that stand in its query are hidden."""
+    url = re.sub(r"(://[^:@/?]*):[^@/]*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|secret|token)[^=&]*=)[^&]*", r"\1***", url)
+
+
+def one_line(error: BaseException, url: str = "") -> str:
+    """An error's message on one line, without the password of `url` wherever a driver may have put it."""
+    arguments = error.args
+    text = str(arguments[1]) if len(arguments) > 1 and isinstance(arguments[0], int) else str(error)
+    secret = re.search(r"://[^:@/?]*:([^@/]+)@", url)
+    if secret and len(secret[1]) > 3:
+        text = text.replace(secret[1], "***")
+    return " ".join(text.split())[:400] or type(error).__name__
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _set_up_mysql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+            f"innodb_lock_wait_timeout = {LOCK_SECONDS}"
+        )
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def _nothing(_connection: object, _record: object) -> None:
+    """PostgreSQL's defaults are the ones wanted."""
+
+
+DUPLICATES = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+
+
+def _judge_sqlite(error: BaseException) -> Verdict:
+    name = getattr(error, "sqlite_errorname", "")
+    return "again" if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", *DUPLICATES)) else "fatal"
+
+
+AGAIN_STATES = ("23505", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03")
+"""Unique violation (somebody was faster), serialisation, deadlock, too many connections, lock timeout, shutdowns."""
+
+AGAIN_WORDS = re.compile(
+    r"too many (clients|connections)|remaining connection slots|starting up|shutting down|in recovery"
+)
+AWAY_WORDS = re.compile(
+    r"refused|No such file|timeout|timed out|closed the connection|could not (receive|send)|reset by peer|"
+    r"consuming input failed|the connection is (closed|lost)|broken pipe|SSL connection has been closed|unreachable",
+    re.IGNORECASE,
+)
+
+
+def _judge_postgresql(error: BaseException) -> Verdict:
+    state, text = getattr(error, "sqlstate", None), str(error)
+    if state in AGAIN_STATES or (state is None and AGAIN_WORDS.search(text)):
+        return "again"
+    return "away" if (state or "").startswith("08") or (state is None and AWAY_WORDS.search(text)) else "fatal"
+
+
+AGAIN_CODES = (1040, 1053, 1062, 1203, 1205, 1213, 1226, 1412, 1684)
+"""Too many connections, shutdown, duplicate key, lock wait, deadlock, and definitions that changed meanwhile."""
+
+AWAY_CODES = (2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161)
+
+
+def _judge_mysql(error: BaseException) -> Verdict:
+    code = error.args[0] if error.args else 0
+    if code in AGAIN_CODES:
+        return "again"
+    return "away" if code in AWAY_CODES or code == 0 else "fatal"
