@@ -242,39 +242,55 @@ def run_command(
 ) -> Ended:
     """Runs a command in a process group of its own, of which nothing is left afterwards. Raises OSError."""
     with (scratch / "stdout").open("w+b") as printed, (scratch / "stderr").open("w+b") as errors:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=errors,
-            process_group=0,
-        )  # fmt: skip
-        overdue = threading.Event()
+        child = Child(command, cwd=folder, env=environment, stdout=printed, stderr=errors)
         try:
-            _wait(process, timeout, overdue)
+            child.start()
+            overdue = not child.ended.wait(timeout)
         finally:
-            _kill_group(process.pid)
-            process.wait()
-        return Ended(process.returncode, overdue.is_set(), _tail(printed), _tail(errors))
+            child.end()
+        if child.error is not None:
+            raise child.error
+        return Ended(child.status, overdue, _tail(printed), _tail(errors))
 
 
-def _wait(process: subprocess.Popen[bytes], timeout: float | None, overdue: threading.Event) -> None:
-    """Returns when the process has ended, which it is made to do at the timeout. It stays unreaped where possible."""
+class Child(threading.Thread):
+    """Starts a process and waits for its end, in a thread, where no signal's exception can come between the two."""
 
-    def end() -> None:
-        overdue.set()
-        _kill_group(process.pid)
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        super().__init__(name="replicast-command", daemon=True)
+        self.command, self.options = command, options
+        self.started, self.ended = threading.Event(), threading.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.error: OSError | None = None
+        self.status = 0
 
-    timer = None if timeout is None else threading.Timer(timeout, end)
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
-    try:
-        if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            process.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()
-            timer.join()
+    def run(self) -> None:
+        try:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, process_group=0, **self.options)
+        except OSError as error:
+            self.error = error
+        finally:
+            self.started.set()
+        if self.process is not None:
+            _wait_unreaped(self.process)
+        self.ended.set()
+
+    def end(self) -> None:
+        """Kills what is left of the process group and reaps the process."""
+        if self.ident is not None:
+            self.started.wait()
+        if self.process is not None:
+            _kill_group(self.process.pid)
+            self.ended.wait()
+            self.status = self.process.wait()
+
+
+def _wait_unreaped(process: subprocess.Popen[bytes]) -> None:
+    """While a process is not reaped its group's number cannot pass to another, so the group can be killed safely."""
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        process.wait()
 
 
 def _kill_group(group: int) -> None:
