@@ -7,6 +7,7 @@ a second of being simulated where a batch takes longer.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -78,9 +79,9 @@ class Saver:
 
     def __init__(self, store: Store, run: str, saved: SavedCallback) -> None:
         self._store, self._run, self._saved = store, run, saved
-        self._waiting: list[Outcome] = []
+        self._waiting: deque[Outcome] = deque()
         self._bytes = 0
-        self._taking, self._saving = threading.Lock(), threading.Lock()
+        self._saving = threading.Lock()
         self._closing = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._save_now_and_then, name="replicast-saver", daemon=True)
@@ -95,12 +96,11 @@ class Saver:
         self.flush()
 
     def put(self, outcome: Outcome) -> None:
-        with self._taking:
-            self._waiting.append(outcome)
-            if outcome.tables:
-                self._bytes += sum(table.nbytes for table in outcome.tables.values())
-        if self._bytes > SAVE_BYTES:
-            self.flush()
+        self._waiting.append(outcome)
+        if outcome.tables:
+            self._bytes += sum(table.nbytes for table in outcome.tables.values())
+            if self._bytes > SAVE_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Saves all that waits. Raises the StoreError that saving met, here or in the thread."""
@@ -114,8 +114,8 @@ class Saver:
 
     def _save(self) -> None:
         with self._saving:
-            with self._taking:
-                outcomes, self._waiting, self._bytes = self._waiting, [], 0
+            outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._bytes = 0
             if not outcomes or self._error is not None:
                 return
             try:

@@ -83,7 +83,8 @@ class Experiment:
         raise RequestError(f"no scenario is called '{name}'{nearest(name, (s.name for s in self.scenarios))}")
 
     def to_dict(self) -> dict[str, Any]:
-        model: dict[str, Any] = {"language": self.model.language, "file": self.model.file, "function": self.model.function}
+        own = self.model
+        model: dict[str, Any] = {"language": own.language, "file": own.file, "function": own.function}
         model = {**model, "module": self.model.module, "command": list(self.model.command)}
         collation = None
         if self.collation is not None:

@@ -88,7 +88,9 @@ class RunRecord:
         try:
             saved = json.loads(content)
             if saved["format"] > FORMAT:
-                raise StoreError(f"{where} was written by a newer replicast (format {saved['format']}); update this one")
+                raise StoreError(
+                    f"{where} was written by a newer replicast (format {saved['format']}); update this one"
+                )
             options = dict(saved["options"])
             options["tolerance"] = Tolerance(**options["tolerance"])
             known = {name: saved[name] for name in cls.__slots__ if name in saved}

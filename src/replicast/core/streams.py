@@ -21,7 +21,7 @@ INIT_B, MULTIPLY_B = 0x8B51F9DD, 0x58F38DED
 MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
 MASK_32 = 0xFFFFFFFF
 MASK_63 = (1 << 63) - 1
-MASK_128 = (1 << 128) - 1
+MASK_64 = (1 << 64) - 1
 PCG_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 
 Words = NDArray[np.uint32]
@@ -47,10 +47,10 @@ class LazySeedSequence(ISpawnableSeedSequence):
     Whatever else is asked of it (`spawn`, `entropy`, other words) goes to the real one, built when first needed.
     """
 
-    __slots__ = ("_entropy", "_key", "_real", "_words")
+    __slots__ = ("_entropy", "_key", "_real", "_words", "fresh_state")
 
-    def __init__(self, words: NDArray[np.uint64], entropy: int, key: tuple[int, ...]) -> None:
-        self._words, self._entropy, self._key = words, entropy, key
+    def __init__(self, words: NDArray[np.uint64], fresh_state: int, entropy: int, key: tuple[int, ...]) -> None:
+        self._words, self.fresh_state, self._entropy, self._key = words, fresh_state, entropy, key
         self._real: SeedSequence | None = None
 
     @property
@@ -73,16 +73,15 @@ class LazySeedSequence(ISpawnableSeedSequence):
 
 def drawn(rng: Generator) -> int:
     """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it."""
-    state: int = rng.bit_generator.state["state"]["state"]  # type: ignore[index]
-    words = rng.bit_generator.seed_seq._words  # type: ignore[attr-defined]
-    return 0 if state == _seeded_state(words) else state & MASK_63
+    generator = rng.bit_generator
+    state: int = generator.state["state"]["state"] & MASK_64  # type: ignore[index]
+    return 0 if state == generator.seed_seq.fresh_state else state & MASK_63  # type: ignore[attr-defined]
 
 
-def _seeded_state(words: NDArray[np.uint64]) -> int:
-    """The state of a PCG64 seeded with four words (`pcg_setseq_128_srandom_r`)."""
-    high, low, stream_high, stream_low = words.tolist()
-    increment = (stream_high << 65 | stream_low << 1 | 1) & MASK_128
-    return ((increment + (high << 64 | low)) * PCG_MULTIPLIER + increment) & MASK_128
+def _fresh_states(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The low halves of the states of PCG64s seeded with rows of four words (`pcg_setseq_128_srandom_r`)."""
+    increment = words[:, 3] << np.uint64(1) | np.uint64(1)
+    return (increment + words[:, 1]) * np.uint64(PCG_MULTIPLIER & MASK_64) + increment
 
 
 def generators(
@@ -90,9 +89,10 @@ def generators(
 ) -> tuple[list[Generator], list[int]]:
     """For replications first..last: the generator `rng` and the integer `seed` of each."""
     states = stream_states(seed, first, last, scenario_index, common)
+    before = () if common else (scenario_index,)
     made = [
-        Generator(PCG64(LazySeedSequence(words, seed, spawn_key(i, scenario_index, common))))  # type: ignore[arg-type]
-        for i, words in enumerate(states, first)
+        Generator(PCG64(LazySeedSequence(words, fresh, seed, (*before, i))))  # type: ignore[arg-type]
+        for i, words, fresh in zip(range(first - 1, last), states, _fresh_states(states).tolist(), strict=True)
     ]
     return made, _seeds(states)
 

@@ -21,6 +21,10 @@ class Log:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._taken = os.fstat(self._file).st_size
 
+    def grown(self) -> bool:
+        """Whether anything was printed since the last call of `take`."""
+        return os.fstat(self._file).st_size != self._taken
+
     def take(self) -> str:
         """What was printed since the last call: all of it up to LOG_LIMIT bytes, else its last part."""
         size = os.fstat(self._file).st_size
@@ -42,6 +46,9 @@ class Log:
 
 class NoLog:
     """Lets everything through to the terminal, for debugging."""
+
+    def grown(self) -> bool:
+        return False
 
     def take(self) -> str:
         return ""

@@ -121,18 +121,25 @@ def _texts(texts: Sequence[str]) -> Array:
 
 def fingerprints(outcomes: Sequence[Outcome]) -> NDArray[np.uint64]:
     """One 64-bit number per outcome, equal for copies of one replication; 0 for a failure."""
-    return np.fromiter(map(_fingerprint, outcomes), dtype=np.uint64, count=len(outcomes))
+    mixed = _mix(np.zeros(len(outcomes), dtype=np.uint64), np.array([o.draws for o in outcomes], dtype=np.uint64))
+    for name in dict.fromkeys(name for outcome in outcomes for name in outcome.metrics):
+        values = [outcome.metrics.get(name) for outcome in outcomes]
+        column = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        mixed = _mix(mixed, (column + 0.0).view(np.uint64))
+    checks = [
+        zlib.crc32(repr([_table_check(t) for t in o.tables.values()]).encode()) if o.tables else 0 for o in outcomes
+    ]
+    mixed = _mix(mixed, np.array(checks, dtype=np.uint64))
+    mixed[[outcome.failure is not None for outcome in outcomes]] = 0
+    return mixed
 
 
-def _fingerprint(outcome: Outcome) -> int:
-    if outcome.failure is not None:
-        return 0
-    metrics = outcome.metrics
-    if not outcome.tables and len(metrics) == 1 and not outcome.draws:
-        text = repr(next(iter(metrics.values())))
-    else:
-        text = repr((list(metrics.items()), outcome.draws, [_table_check(t) for t in outcome.tables.values()]))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+def _mix(mixed: NDArray[np.uint64], word: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Takes a word into each hash (the finaliser of SplitMix64; Steele, Lea & Flood 2014)."""
+    mixed = (mixed ^ word) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ mixed >> np.uint64(31)
 
 
 def _table_check(table: Table) -> tuple[int, int]:

@@ -1,0 +1,235 @@
+"""Calling a Python function, replication by replication, so that each depends on nothing but its own number."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import os
+import random
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from replicast.core.experiment import Experiment, Scenario
+from replicast.core.ports import Starting
+from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
+from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
+
+from .results import UnusableResult, read_result
+
+QUICK_SECONDS = 0.001
+"""Replications shorter than this run in chunks, within which what costs microseconds is done once."""
+
+CHUNK_SECONDS = 0.02
+LARGEST_CHUNK = 10_000
+
+
+class TakesLog(Protocol):
+    """Where printed text is taken from, see `capture`."""
+
+    def grown(self) -> bool: ...
+    def take(self) -> str: ...
+
+
+class PythonSimulate:
+    """Fulfils `core.ports.Simulate`: calls the function in this process.
+
+    Quick replications run in chunks. What a replication could leave behind for the next (a changed directory, printed
+    text, numbers drawn from the global generators) is looked for once, at the end of the chunk. If it is found, the
+    chunk is thrown away and performed again with care for each replication, and so are all that follow.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        experiment: Experiment,
+        folder: Path,
+        log: TakesLog,
+        caught: list[warnings.WarningMessage],
+    ) -> None:
+        self.function, self.experiment, self.log = function, experiment, log
+        self.folder = os.path.realpath(folder)
+        self._caught = caught
+        self._uses = set(arguments["uses"])
+        self._names = {parameter.name for parameter in arguments["parameters"]}
+        self._any_keyword = arguments["takes_any"] and "params" not in self._uses
+        self._own_streams = experiment.streams.kind == "own"
+        self._careful = False
+        self._seconds = QUICK_SECONDS
+
+    def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
+        call = self._call_of(scenario)
+        while first <= last:
+            quick = not self._careful and self._seconds < QUICK_SECONDS
+            size = min(last - first + 1, int(CHUNK_SECONDS / self._seconds) if quick else 1, LARGEST_CHUNK)
+            chunk = self._given(scenario, first, first + size - 1)
+            outcomes = self._quickly(scenario.name, chunk, call, starting) if quick else None
+            if outcomes is None:
+                outcomes = [self._carefully(scenario.name, *one, call, starting) for one in chunk]
+            yield from outcomes
+            self._seconds = max(outcomes[-1].seconds, sum(o.seconds for o in outcomes) / size, 1e-6)
+            first += size
+
+    def debug(self, scenario: Scenario, replication: int) -> Any:
+        """Calls the function as for that replication and lets its exceptions through; returns what it returned."""
+        ((_, seed, given),) = self._given(scenario, replication, replication)
+        if not self._own_streams:
+            _seed_globals(seed)
+        return self._call_of(scenario)(**given)
+
+    def _call_of(self, scenario: Scenario) -> Callable[..., Any]:
+        """The function with the scenario's parameters filled in, fresh copies of those that could be changed."""
+        values = dict(scenario.parameters)
+        own = {k: v for k, v in values.items() if (self._any_keyword or k in self._names) and k not in self._uses}
+        if "params" not in self._uses and not any(isinstance(v, (list, dict)) for v in own.values()):
+            return functools.partial(self.function, **own) if own else self.function
+
+        def call(**given: Any) -> Any:
+            fresh = copy.deepcopy(own)
+            if "params" in self._uses:
+                fresh["params"] = copy.deepcopy(values)
+            return self.function(**fresh, **given)
+
+        return call
+
+    def _given(self, scenario: Scenario, first: int, last: int) -> list[tuple[int, int, dict[str, Any]]]:
+        """Of each replication: its number, its seed, and the reserved arguments that the function takes."""
+        experiment, uses = self.experiment, self._uses
+        common = experiment.streams.common
+        if "rng" in uses:
+            streams, seeds = generators(experiment.seed, first, last, scenario.index, common)
+            given: list[dict[str, Any]] = [{"rng": stream} for stream in streams]
+        else:
+            seeds = stream_seeds(experiment.seed, first, last, scenario.index, common)
+            given = [{} for _ in seeds]
+        numbers = range(first, last + 1)
+        if "replication" in uses:
+            for arguments, number in zip(given, numbers, strict=True):
+                arguments["replication"] = number
+        if "seed" in uses:
+            for arguments, seed in zip(given, seeds, strict=True):
+                arguments["seed"] = seed
+        return list(zip(numbers, seeds, given, strict=True))
+
+    def _quickly(
+        self, scenario: str, chunk: list[tuple[int, int, dict[str, Any]]], call: Callable[..., Any], starting: Starting
+    ) -> list[Outcome] | None:
+        """The chunk's outcomes, or None if the replications could have touched one another."""
+        watched = None if self._own_streams else _seed_globals(0)
+        outcomes = []
+        for number, seed, given in chunk:
+            starting(number)
+            outcome = self._perform(scenario, number, call, given)
+            outcome.draws = self._draws(outcome, seed, given.get("rng"), None)
+            if self._caught:
+                self._take_warnings(outcome)
+            outcomes.append(outcome)
+        sys.stdout.flush()
+        if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
+            self._careful = True
+            self.log.take()
+            self._return_to_folder()
+            return None
+        return outcomes
+
+    def _carefully(
+        self,
+        scenario: str,
+        number: int,
+        seed: int,
+        given: Mapping[str, Any],
+        call: Callable[..., Any],
+        starting: Starting,
+    ) -> Outcome:
+        """One replication, with the global generators of `random` and `numpy.random` seeded for it."""
+        starting(number)
+        before = None if self._own_streams else _seed_globals(seed)
+        outcome = self._perform(scenario, number, call, given)
+        outcome.draws = self._draws(outcome, seed, given.get("rng"), before)
+        sys.stdout.flush()
+        outcome.log = self.log.take()
+        self._take_warnings(outcome)
+        if self._directory_changed():
+            self._return_to_folder()
+        return outcome
+
+    def _perform(self, scenario: str, number: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
+        start = time.perf_counter()
+        try:
+            metrics, tables = read_result(call(**given))
+        except UnusableResult as error:
+            failure = Failure("error", "UnusableResult", str(error))
+            return Outcome(scenario, number, time.perf_counter() - start, failure=failure)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            seconds = time.perf_counter() - start
+            failure = Failure("error", type(error).__qualname__, str(error), model_traceback(error, self.folder))
+            return Outcome(scenario, number, seconds, failure=failure)
+        return Outcome(scenario, number, time.perf_counter() - start, metrics, tables)
+
+    def _take_warnings(self, outcome: Outcome) -> None:
+        texts = [f"{type(caught.message).__name__}: {caught.message}" for caught in self._caught]
+        outcome.warnings, outcome.warning_count = tuple(texts[:WARNINGS_KEPT]), len(texts)
+        self._caught.clear()
+
+    def _directory_changed(self) -> bool:
+        try:
+            return os.getcwd() != self.folder  # noqa: PTH109 - pathlib takes ten times as long
+        except FileNotFoundError:
+            return True
+
+    def _return_to_folder(self) -> None:
+        os.chdir(self.folder)
+
+    def _draws(
+        self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: tuple[Any, Any] | None
+    ) -> int:
+        """The fingerprint of Outcome.draws, of whichever generator the model may have seeded itself by."""
+        if "seed" in self._uses:
+            return seed
+        draws = drawn(rng) if rng is not None else 0
+        if before is not None:
+            for then, now in zip(before, _globals_state(), strict=True):
+                draws ^= 0 if now == then else _digest(now)
+        if not draws and "replication" in self._uses and not outcome.tables:
+            whole = all(value is None or value == int(value) for value in outcome.metrics.values() if _finite(value))
+            return outcome.replication if whole else 0
+        return draws
+
+
+def _finite(value: float | None) -> bool:
+    return value is None or -1.8e308 < value < 1.8e308
+
+
+def _seed_globals(seed: int) -> tuple[Any, Any]:
+    """Seeds the generators that functions of `random` and `numpy.random` draw from; returns their states."""
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)
+    return _globals_state()
+
+
+def _globals_state() -> tuple[Any, Any]:
+    """The states of `random` and of `numpy.random`."""
+    legacy: Any = np.random.get_state(legacy=True)
+    return random.getstate(), (legacy[1].tobytes(), legacy[2:])
+
+
+def _digest(state: Any) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(state).encode(), digest_size=8).digest()) & MASK_63
+
+
+def model_traceback(error: BaseException, folder: str = "") -> str:
+    """The traceback from the model's first frame on, without replicast's; paths are relative to the source's copy."""
+    ours = (str(Path(__file__).resolve().parent.parent), "<frozen importlib")
+    frames = traceback.extract_tb(error.__traceback__)
+    kept = [frame for frame in frames if not frame.filename.startswith(ours)]
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(kept)] if kept else []
+    text = "".join([*lines, *traceback.format_exception_only(error)])
+    return text.replace(f'File "{folder}/', 'File "') if folder else text
