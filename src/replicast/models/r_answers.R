@@ -26,10 +26,8 @@ put_texts <- function(texts) {
   put_vector(bytes)
 }
 
-# Forgets what was put after `mark` answers.
-take_back <- function(mark) waiting <<- waiting[seq_len(mark)]
-
 send <- function() {
+  if (!length(waiting)) return()
   if (only_numbers) writeBin(unlist(waiting, use.names = FALSE), answers)
   else for (one in waiting) writeBin(one, answers)
   flush(answers)

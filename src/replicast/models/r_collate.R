@@ -2,12 +2,15 @@
 
 # Tables come before anything can fail, so that the pipe is empty whatever does.
 collate_results <- function(request) {
-  given <- if (is.null(request$objects)) lapply(request$tables, read_table) else request$objects
+  given <- lapply(request$tables, read_table)
   names(given) <- vapply(request$tables, function(table) table$name, "")
+  if (!is.null(request$objects)) given <- unname(request$objects)
   result <- NULL
   failure <- attempt(function() {
     prepare_process(request$folder)
     evaluate_file(request$file, TRUE)
+    missing <- find_function(request)
+    if (!is.null(missing)) end_with(missing)
     result <<- called_on(request$`function`, given, is.null(request$objects))
     NULL
   })
@@ -16,7 +19,6 @@ collate_results <- function(request) {
 }
 
 called_on <- function(name, given, are_tables) {
-  if (!exists(name, envir = globalenv(), mode = "function", inherits = FALSE)) end_with(failed("error", "NoFunction", name))
   values <- new.env(parent = globalenv())
   if (are_tables) values$tables <- given else values$objects <- lapply(given, readRDS)
   depth <<- sys.nframe() + 2L
@@ -29,13 +31,13 @@ put_collated <- function(result) {
   fits <- is.list(result) && length(result) && is_named(result) && all(vapply(result, is_frame, NA))
   if (!fits) unusable("collate returned ", description(result), "; it must return a data.frame or a named list of data.frames")
   put(c(COLLATED, length(result)))
-  for (name in names(result)) put_table(name, result[[name]])
+  for (name in names(result)) put_table(name, columns_of(result[[name]], name))
   NULL
 }
 
 read_table <- function(table) {
-  columns <- Map(function(kind, zone) read_column(table$rows, kind, zone), table$kinds, table$zones)
-  names(columns) <- table$columns
+  columns <- Map(function(kind, zone) read_column(table$rows, kind, zone), as.integer(table$kinds), as.character(table$zones))
+  names(columns) <- as.character(table$columns)
   structure(columns, class = "data.frame", row.names = .set_row_names(table$rows))
 }
 

@@ -14,7 +14,7 @@ unusable <- function(...) {
   stop(structure(class = c("UnusableResult", "error", "condition"), list(message = message, call = NULL)))
 }
 
-# The columns of a data.frame as a plain named list, without those whose names are replicast's. Row names are dropped.
+# The columns of a data.frame as a plain named list. Row names are dropped.
 columns_of <- function(frame, table) {
   columns <- unclass(frame)
   attributes(columns) <- list(names = attr(frame, "names"))
@@ -24,12 +24,18 @@ columns_of <- function(frame, table) {
   twice <- names[duplicated(names)]
   if (length(twice)) unusable("table '", table, "' has two columns called '", twice[[1L]], "'")
   names(columns) <- names
-  columns[!(names %in% OURS)]
+  columns
+}
+
+# The columns that a model's own table has beside replicast's two.
+own_columns_of <- function(frame, table) {
+  columns <- columns_of(frame, table)
+  columns[!(names(columns) %in% OURS)]
 }
 
 # A table is: its numbers of columns and rows, the kind of each column; its name and its columns' names; the columns.
-put_table <- function(name, frame) {
-  columns <- lapply(columns_of(frame, name), as_plain_time)
+put_table <- function(name, columns) {
+  columns <- lapply(columns, as_plain_time)
   rows <- if (length(columns)) NROW(columns[[1L]]) else 0L
   for (column in names(columns)) check_column(columns[[column]], rows, column, name)
   kinds <- vapply(columns, kind_of_column, 0)

@@ -115,7 +115,6 @@ load_model <- function(request) {
   if (!is.null(failure)) return(refuse(failure))
   model <<- list(name = as.name(request$`function`), value = get(request$`function`, envir = globalenv()), seeded = request$seeded)
   remember_state()
-  then$seed <<- globalenv()[[".Random.seed"]]
   describe_model(request)
 }
 
@@ -153,16 +152,22 @@ find_function <- function(request) {
   failed("error", "NoFunction", paste(known, collapse = "\n"))
 }
 
+BASE_PACKAGES <- c(
+  "base", "compiler", "datasets", "graphics", "grDevices", "grid", "methods", "parallel", "splines", "stats", "stats4",
+  "tcltk", "tools", "utils"
+)
+
 describe_model <- function(request) {
   arguments <- formals(args(model$value))
+  names <- as.character(names(arguments))
   collate <- get0(request$collate, envir = globalenv(), mode = "function", inherits = FALSE)
-  put(c(LOADED, "..." %in% names(arguments) || "params" %in% names(arguments), !is.null(collate)))
-  put_texts(c("", intersect(c("replication", "params", "seed"), names(arguments))))
-  put_texts(c("", if (length(formals(collate))) names(formals(collate))[[1L]]))
-  packages <- sort(setdiff(loadedNamespaces(), rownames(utils::installed.packages(.Library, priority = "base"))))
+  put(c(LOADED, any(c("...", "params") %in% names), !is.null(collate)))
+  put_texts(intersect(c("replication", "params", "seed"), names))
+  put_texts(if (is.null(collate)) character() else as.character(names(formals(collate)))[1L])
+  packages <- sort(setdiff(loadedNamespaces(), BASE_PACKAGES))
   put_texts(c("R", packages))
   put_texts(c(paste(R.version$major, R.version$minor, sep = "."), vapply(packages, getNamespaceVersion, "")))
-  put_table("parameters", described(arguments[setdiff(names(arguments), c("replication", "params", "seed", "..."))]))
+  put_table("parameters", described(arguments[setdiff(names, c("replication", "params", "seed", "..."))]))
   send()
 }
 

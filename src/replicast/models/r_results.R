@@ -7,23 +7,47 @@ names_found <- character()
 values_found <- double()
 kinds_found <- double()
 tables_found <- list()
+plain_names <- NULL
 
 # Fills the four variables above. Signals UnusableResult.
 read_result <- function(value) {
-  if (is_number(value)) {
-    names_found <<- "value"
-    values_found <<- number_of(value)
-    kinds_found <<- kind_of(value)
-    tables_found <<- list()
-    return(invisible())
+  if (!is.object(value)) {
+    if (is.atomic(value) && length(value) == 1L && is.null(attributes(value)) && !is.na(kind <- plain_kind(value)))
+      return(found("value", as.double(value), kind))
+    if (!is.null(plain_names) && identical(names(value), plain_names)) {
+      kinds <- plain_kinds(value)
+      if (!anyNA(kinds)) return(found(plain_names, as.double(unlist(value, use.names = FALSE)), kinds))
+    }
   }
   read_nothing()
+  read_any(value)
+  if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
+}
+
+plain_kind <- function(value) switch(typeof(value), double = DOUBLE, integer = INTEGER, logical = INTEGER, NA_real_)
+
+# The kinds of bare numbers under names that were found good before: what most models return most of the time. NA: not so.
+plain_kinds <- function(value) {
+  if (is.atomic(value)) return(rep(if (length(dim(value))) NA_real_ else plain_kind(value), length(value)))
+  if (!is.list(value) || any(lengths(value) != 1L) || any(vapply(value, is.object, NA))) return(NA_real_)
+  vapply(value, plain_kind, 0, USE.NAMES = FALSE)
+}
+
+found <- function(names, values, kinds) {
+  names_found <<- names
+  values_found <<- values
+  kinds_found <<- kinds
+  if (length(tables_found)) tables_found <<- list()
+}
+
+read_any <- function(value) {
   if (is_frame(value)) add_table("table", value)
   else if (is_simulation(value)) add_monitors(simulations_of(value))
+  else if (is_number(value)) add_metrics("value", number_of(value), kind_of(value))
   else if (is_numbers(value)) add_metrics(names(value), number_of(value), rep(kind_of(value), length(value)))
   else if (is_mapping(value)) add_elements(value)
   else unusable("the model returned ", description(value), EXPECTED)
-  if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
+  plain_names <<- if (identical(names(value), names_found)) names(value)
 }
 
 read_nothing <- function() {
@@ -76,7 +100,6 @@ add_metrics <- function(names, values, kinds) {
 }
 
 add_elements <- function(mapping) {
-  if (is_plain_list(mapping)) return(add_metrics(names(mapping), plain_numbers(mapping), plain_kinds(mapping)))
   simulations <- list()
   for (name in unique(names(mapping))) {
     for (place in which(names(mapping) == name)) {
@@ -87,17 +110,6 @@ add_elements <- function(mapping) {
   }
   if (length(simulations)) add_monitors(simulations)
 }
-
-# A list of bare numbers, the most common return value, is read at once.
-is_plain_list <- function(mapping) {
-  all(lengths(mapping) == 1L) && all(vapply(mapping, is_bare_number, NA))
-}
-
-is_bare_number <- function(value) !is.object(value) && (is.double(value) || is.integer(value) || is.logical(value))
-
-plain_numbers <- function(mapping) as.double(unlist(mapping, use.names = FALSE))
-
-plain_kinds <- function(mapping) vapply(mapping, kind_of, 0, USE.NAMES = FALSE)
 
 add_element <- function(name, element) {
   if (is.null(element)) return(invisible())
@@ -117,7 +129,7 @@ add_table <- function(name, frame) {
   if (name %in% REFUSED_TABLES) unusable("a table cannot be called '", name, "': replicast writes one of that name itself")
   if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'")
   tables_found[[name]] <<- frame
-  columns <- columns_of(frame, name)
+  columns <- own_columns_of(frame, name)
   if (NROW(.subset2(columns, 1L)) == 1L && length(columns)) {
     numbers <- columns[vapply(columns, function(column) is_numeric(column) && length(column) == 1L && !is.na(column), NA)]
     if (length(numbers)) add_numbers(lapply(numbers, unname))

@@ -8,6 +8,7 @@ keep_prefix <- NULL
 layout_names <- NULL
 layout_kinds <- NULL
 started <- sent_at <- 0
+mark <- 0L
 SEND_EVERY_SECONDS <- 0.02
 
 # The call that a user would type: `simulate(beds = 12L, replication = 1L)`.
@@ -47,18 +48,19 @@ perform_rest <- function() {
   depth <<- sys.nframe() + 2L
   while (current < last) {
     current <<- current + 1L
-    seed <- begin_replication()
+    seed <- begin_replication(global)
     stage <<- SIMULATING
     started <<- now()
     value <- eval(call, global)
     seconds <- now() - started
     stage <<- READING
-    end_replication(value, seconds, drawn(seed))
+    end_replication(value, seconds, drawn(seed, global))
   }
 }
 
-begin_replication <- function() {
+begin_replication <- function(global) {
   place <- current - first_of_chunk + 1L
+  mark <<- length(waiting)
   if (place_of_replication) call[[place_of_replication]] <<- current
   if (place_of_seed) call[[place_of_seed]] <<- seeds[[place]]
   if (warning_count) {
@@ -66,8 +68,7 @@ begin_replication <- function() {
     warnings_found <<- character()
   }
   if (is.null(streams)) return(begin_own_stream())
-  assign(".Random.seed", streams[, place], envir = globalenv())
-  streams[, place]
+  global[[".Random.seed"]] <- streams[, place]
 }
 
 # The model seeds itself: its generators are what they were once its file was loaded.
@@ -79,26 +80,23 @@ begin_own_stream <- function() {
 }
 
 # The final state of the generators, or nothing where the model drew from none.
-drawn <- function(seed) {
-  state <- globalenv()[[".Random.seed"]]
+drawn <- function(seed, global) {
+  state <- global[[".Random.seed"]]
   if (identical(state, seed)) NULL
   else if (is.integer(state)) as.double(state)
   else 0
 }
 
 end_replication <- function(value, seconds, state) {
-  mark <- length(waiting)
   read_result_or_keep(value)
   restore_state()
   flush_output()
   put_layout()
   put(c(OUTCOME, current, seconds, log_size(), warning_count, length(state), length(values_found), length(tables_found),
     !is.null(keep_prefix), values_found, state))
-  complete <- FALSE
-  on.exit(if (!complete) take_back(mark))
   if (warning_count) put_texts(warnings_found)
-  for (name in names(tables_found)) put_table(name, tables_found[[name]])
-  complete <- TRUE
+  for (name in names(tables_found)) put_table(name, own_columns_of(tables_found[[name]], name))
+  if (!is.null(keep_prefix)) put_texts(paste0(keep_prefix, current))
   send_now_and_then()
 }
 
@@ -125,9 +123,17 @@ put_layout <- function() {
   layout_kinds <<- kinds_found
 }
 
+# Forgets what a replication had put before it failed.
+take_back <- function() {
+  if (length(waiting) == mark) return()
+  waiting <<- waiting[seq_len(mark)]
+  layout_names <<- NULL
+}
+
 put_failure <- function(failure) {
   seconds <- now() - started
-  state <- drawn(if (is.null(streams)) then$seed else streams[, current - first_of_chunk + 1L])
+  take_back()
+  state <- drawn(if (is.null(streams)) then$seed else streams[, current - first_of_chunk + 1L], globalenv())
   try(restore_state(), silent = TRUE)
   flush_output()
   put(c(FAILED, current, seconds, log_size(), warning_count, length(state), 0, 0, 0, state))

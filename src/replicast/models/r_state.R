@@ -12,42 +12,72 @@ output <- stdout()
 now <- fastest(function() .Internal(Sys.time()), function() unclass(Sys.time()))
 sinks <- fastest(function() .Internal(sink.number(TRUE)), function() sink.number())
 message_sink <- fastest(function() .Internal(sink.number(FALSE)), function() sink.number("message"))
-variables <- fastest(function() .Internal(Sys.getenv(character(), "")), function() as.character(Sys.getenv()))
+locale <- fastest(function() .Internal(Sys.getlocale(1L)), function() Sys.getlocale())
 flush_output <- fastest(function() .Internal(flush(output)), function() flush(output))
 log_size <- fastest(function() .Internal(file.info(log_file, FALSE))[[1L]], function() file.size(log_file))
 
 then <- list()
+state_then <- list()
+options_then <- NULL
 environments_then <- list()
+variables_touched <- FALSE
 
 CATEGORIES <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
 
+# All but options, variables and values: a few short vectors, told apart by one comparison.
+state_now <- function() {
+  list(
+    folder = getwd(), locale = locale(), devices = .Devices, connections = getAllConnections(), search = search(),
+    sinks = sinks(), message_sink = message_sink()
+  )
+}
+
+# `.Options` is changed in place, so that what is remembered are its cells, copied.
+options_now <- function() as.pairlist(as.vector(.Options, "list"))
+
 remember_state <- function() {
   then <<- list(
-    options = as.vector(.Options, "list"),
-    folder = getwd(),
-    locale = Sys.getlocale(),
     categories = vapply(CATEGORIES, Sys.getlocale, ""),
-    variables = variables(),
-    values = Sys.getenv(),
-    devices = .Devices,
-    connections = getAllConnections(),
-    search = search(),
+    variables = Sys.getenv(),
     attached = lapply(seq_along(search()), as.environment),
-    kinds = RNGkind()
+    kinds = RNGkind(),
+    seed = globalenv()[[".Random.seed"]]
   )
+  state_then <<- state_now()
+  options_then <<- options_now()
   environments_then <<- lapply(reachable_environments(), remember_environment)
+  variables_touched <<- FALSE
 }
 
 restore_state <- function() {
-  if (sinks() != 0L || message_sink() != 2L) restore_sinks()
-  if (!identical(as.vector(.Options, "list"), then$options)) restore_options()
-  if (!identical(getwd(), then$folder)) setwd(then$folder)
-  if (!identical(Sys.getlocale(), then$locale)) restore_locale()
-  if (!identical(variables(), then$variables)) restore_variables()
-  if (!identical(.Devices, then$devices)) restore_devices()
-  if (!identical(getAllConnections(), then$connections)) restore_connections()
-  if (!identical(search(), then$search)) restore_search()
+  if (!identical(state_now(), state_then)) restore_parts(state_now())
+  if (!identical(.Options, options_then)) restore_options()
+  if (variables_touched) restore_variables()
   for (memory in environments_then) if (has_changed(memory)) restore_environment(memory)
+}
+
+restore_parts <- function(found) {
+  differs <- function(part) !identical(found[[part]], state_then[[part]])
+  if (differs("sinks") || differs("message_sink")) restore_sinks()
+  if (differs("folder")) setwd(state_then$folder)
+  if (differs("locale")) restore_locale()
+  if (differs("devices")) restore_devices()
+  if (differs("connections")) restore_connections()
+  if (differs("search")) restore_search()
+}
+
+# Reading all variables takes longer than a quick model, so that their change is seen where it is made.
+watch_variables <- function() {
+  set <- base::Sys.setenv
+  unset <- base::Sys.unsetenv
+  mask("Sys.setenv", function(...) {
+    variables_touched <<- TRUE
+    set(...)
+  })
+  mask("Sys.unsetenv", function(x) {
+    variables_touched <<- TRUE
+    unset(x)
+  })
 }
 
 restore_sinks <- function() {
@@ -56,14 +86,14 @@ restore_sinks <- function() {
 }
 
 restore_options <- function() {
-  before <- then$options
+  before <- as.list(options_then)
   added <- setdiff(names(options()), names(before))
   options(structure(vector("list", length(added)), names = added))
   for (name in names(before)) {
     if (!identical(getOption(name), before[[name]])) try(options(before[name]), silent = TRUE)
   }
   # A list of options keeps the order in which they were first set.
-  if (setequal(names(options()), names(before))) then$options <<- as.vector(.Options, "list")
+  if (setequal(names(options()), names(before))) options_then <<- options_now()
 }
 
 restore_locale <- function() {
@@ -71,28 +101,28 @@ restore_locale <- function() {
 }
 
 restore_variables <- function() {
-  before <- then$values
+  before <- then$variables
   Sys.unsetenv(setdiff(names(Sys.getenv()), names(before)))
   do.call(Sys.setenv, as.list(before))
-  then$variables <<- variables()
+  variables_touched <<- FALSE
 }
 
 restore_devices <- function() {
   while (grDevices::dev.cur() > 1L) grDevices::dev.off()
-  then$devices <<- .Devices
+  state_then$devices <<- .Devices
 }
 
 restore_connections <- function() {
-  for (number in setdiff(getAllConnections(), then$connections)) try(close(getConnection(number)), silent = TRUE)
+  for (number in setdiff(getAllConnections(), state_then$connections)) try(close(getConnection(number)), silent = TRUE)
 }
 
 restore_search <- function() {
   for (place in rev(seq_along(search()))) {
-    if (!(search()[[place]] %in% then$search)) detach(pos = place, character.only = TRUE)
+    if (!(search()[[place]] %in% state_then$search)) detach(pos = place, character.only = TRUE)
   }
-  while (anyDuplicated(search()) && !anyDuplicated(then$search)) detach(pos = anyDuplicated(search()))
-  for (place in seq_along(then$search)) {
-    name <- then$search[[place]]
+  while (anyDuplicated(search()) && !anyDuplicated(state_then$search)) detach(pos = anyDuplicated(search()))
+  for (place in seq_along(state_then$search)) {
+    name <- state_then$search[[place]]
     if (name %in% search()) next
     if (startsWith(name, "package:")) attachNamespace(sub("package:", "", name, fixed = TRUE), pos = place)
     else attach(then$attached[[place]], pos = place, name = name)
@@ -169,7 +199,8 @@ if_absent <- list(absent)
 # Values that were not touched are the same objects, which `identical` sees without looking inside.
 has_changed <- function(memory) {
   environment <- memory$environment
-  length(environment) - !is.null(environment[[".Random.seed"]]) != memory$count ||
+  count <- if (is.null(environment[[".Random.seed"]])) length(environment) else length(environment) - 1L
+  count != memory$count ||
     !identical(mget(memory$names, envir = environment, ifnotfound = if_absent), memory$values)
 }
 

@@ -31,5 +31,6 @@ base::local({
   }
 
   mask_endings()
+  watch_variables()
   serve()
 }, base::new.env(parent = base::baseenv()))
