@@ -6,10 +6,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from replicast.core.errors import ExecutorError, ModelError, ReplicastError, RequestError, StoreError
-    from replicast.run import Run, run
+    from replicast.runs import Run, run
 
 _HOMES = {
-    "run": "replicast.run", "Run": "replicast.run", "ReplicastError": "replicast.core.errors",
+    "run": "replicast.runs", "Run": "replicast.runs", "ReplicastError": "replicast.core.errors",
     "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
     "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
 }  # fmt: skip

@@ -105,7 +105,7 @@ def verify(chosen: argparse.Namespace) -> int:
 
 def check(chosen: argparse.Namespace) -> int:
     from replicast.checking import check_model
-    from replicast.run import Preparation
+    from replicast.runs import Preparation
 
     chosen.command_model = []
     with Preparation(request_from(chosen)) as preparation:

@@ -15,7 +15,7 @@ WATCH_SECONDS = 1.0
 
 
 def open_run(chosen: argparse.Namespace) -> Any:
-    from replicast.run import Run
+    from replicast.runs import Run
     from replicast.settings import default_store
 
     return Run(chosen.store or default_store(), chosen.run)
@@ -51,7 +51,7 @@ def status(chosen: argparse.Namespace) -> int:
 
 
 def list_runs(chosen: argparse.Namespace) -> int:
-    from replicast.run import Run
+    from replicast.runs import Run
     from replicast.settings import default_store
     from replicast.stores import open_store
 

@@ -44,7 +44,7 @@ def request_from(chosen: argparse.Namespace) -> Any:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    from replicast.run import Preparation
+    from replicast.runs import Preparation
 
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def resume(chosen: argparse.Namespace) -> int:
     from replicast.core.record import check_replications
-    from replicast.run import Run
+    from replicast.runs import Run
     from replicast.settings import default_store
 
     if chosen.replications is not None:

@@ -27,7 +27,7 @@ def order_by_replication(tables: Sequence[Table]) -> Iterator[Table]:
     for which, table in enumerate(tables):
         numbers = replications_of(table)
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1)).tolist()
-        ends = [*starts[1:], len(numbers)]
+        ends = [*starts[1:], len(numbers)] if starts else []
         runs += [(int(numbers[a]), which, int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
     for _, which, start, end in sorted(runs):
         yield tables[which].slice(start, end - start)

@@ -1,0 +1,220 @@
+"""What an R model may return, and what becomes of it."""
+
+import math
+
+import pytest
+from r_bench import Bench, columns, perform, types
+
+pytestmark = pytest.mark.r
+
+
+@pytest.mark.parametrize(
+    ("returned", "metrics"),
+    [
+        ("3.5", {"value": 3.5}),
+        ("3L", {"value": 3}),
+        ("TRUE", {"value": 1}),
+        ("c(wait = 1.5, length = 2)", {"wait": 1.5, "length": 2.0}),
+        ("c(a = 1L, b = NA)", {"a": 1, "b": None}),
+        ("list(wait = 1.5, served = 7L, full = FALSE)", {"wait": 1.5, "served": 7, "full": 0}),
+        ("list(value = NA, real = NA_real_)", {"value": None, "real": None}),
+        ("list(inner = list(a = 1, b = 2L), c = 3)", {"a": 1.0, "b": 2, "c": 3.0}),
+        ("list(inner = c(a = 1, b = 2), c = NULL)", {"a": 1.0, "b": 2.0}),
+        ("as.difftime(2, units = 'mins')", {"value": 120.0}),
+        ("list(scenario = 1, replication = 2, x = 3)", {"x": 3.0}),
+        ("c('a name' = 1, \"qu'ote\" = 2, größe = 3)", {"a name": 1.0, "qu'ote": 2.0, "größe": 3.0}),
+        ("structure(7, class = 'own')", {"value": 7.0}),
+        ("array(5, 1)", {"value": 5.0}),
+        ("table(c('x', 'y', 'x'))", {"x": 2, "y": 1}),
+        ("list(big = structure(4.9406564584124654e-324, class = 'integer64'))", {"big": 1}),
+    ],
+)
+def test_numbers_become_metrics(bench: Bench, returned: str, metrics: dict[str, object]) -> None:
+    outcome = bench.one(f"simulate <- function() {returned}")
+    assert outcome.failure is None
+    assert dict(outcome.metrics) == metrics
+    assert {name: type(value) for name, value in outcome.metrics.items()} == {n: type(v) for n, v in metrics.items()}
+    assert not outcome.tables
+
+
+def test_missing_not_a_number_and_infinite_stay_apart(bench: Bench) -> None:
+    metrics = bench.one("simulate <- function() list(a = NA_real_, b = NaN, c = Inf, d = -Inf, e = -0)").metrics
+    assert metrics["a"] is None
+    assert isinstance(metrics["b"], float) and math.isnan(metrics["b"])
+    assert (metrics["c"], metrics["d"]) == (math.inf, -math.inf)
+    assert math.copysign(1, metrics["e"] or 0.0) == -1
+
+
+def test_a_data_frame_alone_is_called_table(bench: Bench) -> None:
+    outcome = bench.one("simulate <- function() data.frame(time = c(1, 2), what = c('in', NA))")
+    assert columns(outcome.tables["table"]) == {"time": [1.0, 2.0], "what": ["in", None]}
+    assert not outcome.metrics
+
+
+def test_numbers_and_tables_mix(bench: Bench) -> None:
+    outcome = bench.one("""
+        simulate <- function() list(wait = 1, patients = data.frame(id = 1:2), queue = data.frame(n = c(3, 4)), m = 2L)""")
+    assert dict(outcome.metrics) == {"wait": 1.0, "m": 2}
+    assert {name: columns(table) for name, table in outcome.tables.items()} == {
+        "patients": {"id": [1, 2]},
+        "queue": {"n": [3.0, 4.0]},
+    }
+
+
+def test_a_table_of_one_row_also_gives_its_numbers(bench: Bench) -> None:
+    outcome = bench.one("simulate <- function() data.frame(wait = 1.5, name = 'x', n = 3L, full = TRUE, none = NA_real_)")
+    assert dict(outcome.metrics) == {"wait": 1.5, "n": 3, "full": 1}
+    assert outcome.tables["table"].num_rows == 1
+
+
+@pytest.mark.parametrize("package", ["tibble", "data.table"])
+def test_tibbles_and_data_tables_are_tables(bench: Bench, package: str) -> None:
+    maker = {"tibble": "tibble::tibble", "data.table": "data.table::data.table"}[package]
+    outcome = bench.one(f"simulate <- function() {maker}(x = c(1, NA), y = c('a', 'b'))")
+    assert outcome.failure is None, outcome.failure
+    assert columns(outcome.tables["table"]) == {"x": [1.0, None], "y": ["a", "b"]}
+
+
+def test_columns_called_scenario_and_replication_give_way(bench: Bench) -> None:
+    outcome = bench.one("simulate <- function() list(t = data.frame(scenario = 'z', x = 1:2, replication = 9L))")
+    assert outcome.tables["t"].column_names == ["x"]
+
+
+def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
+    table = bench.one("""
+        simulate <- function() list(t = data.frame(
+          integer = 1:2, double = c(1, 2), logical = c(TRUE, NA), text = c("a", NA), factor = factor(c("lo", "hi")),
+          date = as.Date(c("2024-02-29", NA)), time = as.POSIXct(c("2024-06-01 12:00:00", NA), tz = "Europe/London"),
+          span = as.difftime(c(1, 2), units = "hours"), raw = as.raw(1:2), as_is = I(c(5, 6))))""").tables["t"]
+    assert types(table) == {
+        "integer": "Int64", "double": "Float64", "logical": "Boolean", "text": "Utf8", "factor": "Utf8", "date": "Date32",
+        "time": 'Timestamp(ns, "Europe/London")', "span": "Float64", "raw": "Int64", "as_is": "Float64",
+    }  # fmt: skip
+    assert columns(table)["factor"] == ["lo", "hi"]
+    assert columns(table)["span"] == [3600.0, 7200.0]
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("NULL", "the model returned NULL"),
+        ("invisible()", "the model returned NULL"),
+        ("function() 1", "a function"),
+        ("list()", "an empty list"),
+        ("list(1, 2)", "a list of 2 without names"),
+        ("list(a = 1, 2)", "a list of 2 without names"),
+        ("c(1, 2, 3)", "3 numbers without names"),
+        ("numeric()", "0 numbers without names"),
+        ('"done"', 'text ("done")'),
+        ("list(a = 1, label = 'x')", "'label' of what the model returned is text"),
+        ("matrix(1:4, 2)", "a 2 x 2 matrix"),
+        ("quote(x + y)", "class call"),
+        ("list(e = new.env())", "'e' of what the model returned is an object of class environment"),
+        ("list(a = list(b = list(c = 1)))", "'a' of what the model returned is a list of b"),
+        ("list(a = 1, a = 2)", "two metrics are called 'a'"),
+        ("list(a = 1, inner = c(a = 2))", "two metrics are called 'a'"),
+        ("list(a = 1, one = data.frame(a = 2))", "two metrics are called 'a'"),
+        ("list(metrics = data.frame(a = 1:2))", "a table cannot be called 'metrics'"),
+        ("list(summary = data.frame(a = 1:2))", "a table cannot be called 'summary'"),
+        ("list(replications = data.frame(a = 1:2))", "a table cannot be called 'replications'"),
+        ("list(scenario = 1)", "the model returned a list of scenario"),
+        ("data.frame(a = 1, a = 2, check.names = FALSE)", "two columns called 'a'"),
+        ("list(t = data.frame(x = I(list(1, 2))))", "column 'x' of table 't' is of type list"),
+        ("list(t = data.frame(x = I(matrix(1:4, 2))))", "column 'x' of table 't' is a matrix"),
+        ("list(t = data.frame(x = 1:2, z = complex(2)))", "column 'z' of table 't' is of type complex"),
+        ("list(t = data.frame(x = c('ok', '\\xff\\xfe')))", "is not valid UTF-8"),
+        ("as.POSIXct('2024-01-01')", "class POSIXct/POSIXt"),
+        ("simulate", "a function"),
+    ],
+)
+def test_what_cannot_be_used_is_a_failure_that_says_what_came(bench: Bench, returned: str, said: str) -> None:
+    outcome = bench.one(f"simulate <- function() {returned}")
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.type) == ("error", "UnusableResult")
+    assert said in outcome.failure.message
+    assert not outcome.metrics and not outcome.tables
+
+
+def test_a_refused_table_leaves_the_other_replications_whole(bench: Bench) -> None:
+    outcomes = bench.run(
+        """
+        simulate <- function(replication) {
+          second <- if (replication %% 3 == 0) I(list(1, 2)) else c(1, 2)
+          list(x = replication, t = data.frame(first = c("a", "b"), second = second))
+        }""",
+        9,
+    )
+    assert [o.failure is not None for o in outcomes] == [False, False, True] * 3
+    assert [o.metrics.get("x") for o in outcomes] == [1, 2, None, 4, 5, None, 7, 8, None]
+    assert all(columns(o.tables["t"]) == {"first": ["a", "b"], "second": [1, 2]} for o in outcomes if not o.failure)
+
+
+def test_metrics_may_differ_from_replication_to_replication(bench: Bench) -> None:
+    outcomes = bench.run(
+        """
+        simulate <- function(replication) switch(replication %% 4 + 1,
+          list(a = 1, b = 2L), list(a = 1L, b = 2L), c(b = 1, a = 2), list(t = data.frame(x = 1:2)))""",
+        8,
+    )
+    expected = [{"a": 1, "b": 2}, {"b": 1.0, "a": 2.0}, {}, {"a": 1.0, "b": 2}] * 2
+    assert [dict(o.metrics) for o in outcomes] == expected
+    assert [list(o.metrics) for o in outcomes] == [list(e) for e in expected]
+    assert [type(o.metrics.get("a")) for o in outcomes] == [int, float, type(None), float] * 2
+
+
+def test_numbers_with_classes_or_dimensions_are_not_mistaken_for_bare_ones(bench: Bench) -> None:
+    outcomes = bench.run(
+        """
+        simulate <- function(replication) switch(replication %% 3 + 1,
+          list(a = 1, b = 2), list(a = as.difftime(1, units = "mins"), b = 2), list(a = factor("x"), b = 2))""",
+        6,
+    )
+    assert [o.metrics.get("a") for o in outcomes] == [60.0, None, 1.0] * 2
+    assert [o.failure is None for o in outcomes] == [True, False, True] * 2
+
+
+def test_tables_may_be_empty_of_rows_or_of_columns(bench: Bench) -> None:
+    tables = bench.one("""
+        simulate <- function() list(none = data.frame(), rows = data.frame(x = double(), y = character()),
+          columns = data.frame(replication = 1:3))""").tables
+    assert (tables["none"].num_rows, tables["none"].num_columns) == (0, 0)
+    assert types(tables["rows"]) == {"x": "Float64", "y": "Utf8"} and tables["rows"].num_rows == 0
+    assert tables["columns"].num_columns == 0
+
+
+SIMMER = """
+    library(simmer)
+    make <- function() {
+      patient <- trajectory() |> set_attribute("severity", 2) |> seize("bed") |> timeout(1) |> release("bed")
+      simmer() |> add_resource("bed", 1) |> add_generator("patient", patient, at(0, 1, 2), mon = 2) |> run(10)
+    }
+"""
+ARRIVALS = ["name", "start_time", "end_time", "activity_time", "finished"]
+RESOURCES = ["resource", "time", "server", "queue", "capacity", "queue_size", "system", "limit"]
+ATTRIBUTES = ["time", "name", "key", "value"]
+
+
+@pytest.mark.simmer
+@pytest.mark.parametrize("returned", ["make()", "wrap(make())", "list(env = make())", "list(kpi = 1, envs = wrap(make()))"])
+def test_a_simmer_environment_gives_its_monitors(bench: Bench, returned: str) -> None:
+    outcome = bench.one(f"{SIMMER}\n    simulate <- function() {returned}")
+    assert outcome.failure is None, outcome.failure
+    assert {name: table.column_names for name, table in outcome.tables.items()} == {
+        "arrivals": ARRIVALS, "resources": RESOURCES, "attributes": ATTRIBUTES,
+    }  # fmt: skip
+    assert columns(outcome.tables["arrivals"])["end_time"] == [1.0, 2.0, 3.0]
+    assert columns(outcome.tables["attributes"])["value"] == [2.0, 2.0, 2.0]
+    assert dict(outcome.metrics) == ({"kpi": 1.0} if "kpi" in returned else {})
+
+
+@pytest.mark.simmer
+def test_a_list_of_wrapped_environments_gives_the_rows_of_all(bench: Bench) -> None:
+    outcome = bench.one(f"{SIMMER}\n    simulate <- function() lapply(1:2, function(i) wrap(make()))")
+    assert outcome.failure is None, outcome.failure
+    assert columns(outcome.tables["arrivals"])["name"] == ["patient0", "patient1", "patient2"] * 2
+
+
+def test_the_longest_list_of_metrics_still_arrives(bench: Bench) -> None:
+    with bench.started("simulate <- function(n) as.list(setNames(seq_len(n) / 8, paste0('m', seq_len(n))))") as simulate:
+        outcome = perform(simulate, 1, 1, {"n": 20000})[0]
+    assert list(outcome.metrics.items())[-1] == ("m20000", 2500.0)
