@@ -1,0 +1,113 @@
+"""A run asked for by hand: `{"repetitions": 10}` given to the state machine becomes a run of the deployed model."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from replicast.core.errors import RequestError, nearest
+from replicast.core.experiment import (
+    Experiment,
+    Parameter,
+    Scenario,
+    Signature,
+    check_scenarios,
+    check_seed,
+    cross,
+    fit_parameters,
+)
+from replicast.core.precision import parse_precision
+from replicast.core.record import LETTERS, Options, RunRecord, Tolerance, check_replications, check_run_name
+
+FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "repetitions": int, "replications": int, "seed": int, "parameters": dict, "scenarios": dict, "grid": dict,
+    "precision": str, "max": int, "tolerate": (str, int), "timeout": (int, float), "retries": int, "name": str,
+}  # fmt: skip
+
+
+def record_by_hand(
+    typed: Mapping[str, Any], deployed: RunRecord, signature: Signature, *, execution: str, started: str
+) -> RunRecord:
+    """The run that `typed` asks for. The same execution gives the same run, however often it is asked.
+
+    `execution` is the execution's ARN and `started` its start as ISO 8601. Raises RequestError, naming the field.
+    """
+    _check_fields(typed)
+    number = typed.get("repetitions", typed.get("replications"))
+    replications = check_replications(deployed.replications if number is None else number)
+    seed = typed.get("seed")
+    experiment = dataclasses.replace(
+        deployed.experiment,
+        scenarios=_scenarios(typed, deployed.experiment, signature),
+        seed=_seed_of(execution) if seed is None else seed,
+    )
+    check_seed(experiment.seed, experiment.model, experiment.streams)
+    name = typed.get("name")
+    return dataclasses.replace(
+        deployed,
+        id=check_run_name(name) if name else run_id_of(execution, started),
+        experiment=experiment,
+        replications=replications,
+        created=started,
+        options=_options(typed, deployed.options),
+        executor="aws",
+        host="aws",
+        user="",
+    )
+
+
+def _check_fields(typed: Mapping[str, Any]) -> None:
+    for field, value in typed.items():
+        if field not in FIELDS:
+            raise RequestError(f"there is no field '{field}'{nearest(field, FIELDS)}")
+        if not isinstance(value, FIELDS[field]) or isinstance(value, bool):
+            raise RequestError(f"field '{field}' has the value {value!r}, which is of the wrong type")
+    if "repetitions" in typed and "replications" in typed:
+        raise RequestError("'repetitions' and 'replications' mean the same; give one of the two")
+
+
+def _scenarios(typed: Mapping[str, Any], deployed: Experiment, signature: Signature) -> tuple[Scenario, ...]:
+    """Those of the deployed experiment unless others are given; `parameters` go before theirs."""
+    parameters = typed.get("parameters", {})
+    if "scenarios" in typed or "grid" in typed:
+        crossed = cross(parameters, typed.get("scenarios", {}), typed.get("grid", {}))
+    else:
+        crossed = tuple(dataclasses.replace(s, parameters={**s.parameters, **parameters}) for s in deployed.scenarios)
+    label = deployed.model.label
+    scenarios = tuple(Scenario(s.name, fit_parameters(s.parameters, signature, label), s.index) for s in crossed)
+    check_scenarios(scenarios)
+    return scenarios
+
+
+def _options(typed: Mapping[str, Any], deployed: Options) -> Options:
+    if "precision" in typed:
+        parse_precision(typed["precision"])
+    tolerate = typed.get("tolerate")
+    return dataclasses.replace(
+        deployed,
+        precision=typed.get("precision", deployed.precision),
+        maximum=typed.get("max", deployed.maximum),
+        timeout_seconds=typed.get("timeout", deployed.timeout_seconds),
+        retries=typed.get("retries", deployed.retries),
+        tolerance=deployed.tolerance if tolerate is None else Tolerance.parse(str(tolerate)),
+    )
+
+
+def run_id_of(execution: str, started: str) -> str:
+    """A run ID that sorts by time as those made at home do; unique, since an execution's ARN and start are."""
+    moment = datetime.fromisoformat(started)
+    digest = hashlib.sha256(f"{execution} {started}".encode()).digest()
+    return f"{moment:%Y%m%dT%H%M%S}-" + "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:6])
+
+
+def _seed_of(execution: str) -> int:
+    """A seed that nobody chose, the same each time the same execution is planned; from 1 to 2³¹ - 1."""
+    return int.from_bytes(hashlib.sha256(execution.encode()).digest()[:8], "big") % (2**31 - 1) + 1
+
+
+def signature_from_dict(saved: Mapping[str, Any]) -> Signature:
+    parameters = tuple(Parameter(**parameter) for parameter in saved["parameters"])
+    return Signature(**{**saved, "parameters": parameters, "uses": tuple(saved["uses"])})

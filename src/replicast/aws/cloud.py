@@ -1,0 +1,220 @@
+"""The conductor in the cloud: what `conductor.py` keeps in memory at home lies here in the run's store, between rounds.
+
+<run>/cloud/<execution>/rounds/000001.json     the items of a round, as the Distributed Map reads them
+<run>/cloud/<execution>/state/000001.json      what that round has to remember of earlier ones
+<run>/cloud/<execution>/lost/1/….json          a batch of round 1 whose function ended without an answer, and why
+<run>/cloud/<execution>/order.json             batches to be performed although stored, for `--retry-failed`
+<run>/cloud/hint.json                          seconds that a replication took at home, if it was tried
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from replicast.conductor import CANCEL, HOPELESS_AFTER
+from replicast.core.planning import cut, merge, missing
+from replicast.core.ports import Store
+from replicast.core.precision import parse_precision
+from replicast.core.record import RunRecord
+from replicast.core.replication import Batch, Failure, Outcome
+from replicast.core.stopping import Done, UntilPrecise
+
+from .limits import Capacity
+from .rounds import MOST_ROUNDS_WITHOUT_PROGRESS, GivenUp, Loss, Round, batch_size, items_of, next_round
+
+FOLDER = "cloud"
+HINT = f"{FOLDER}/hint.json"
+LOSSES_READ = 1000
+PARTS_READ = 200
+USUAL_MAXIMUM = 1000
+
+OURS = ("ModelError", "RequestError", "ParameterError")
+"""Errors of a function that say the run cannot go on, whatever is tried."""
+
+Next = Literal["simulate", "collate", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the state machine asks to be planned: a run, for which execution, after which round (0: none)."""
+
+    run: str
+    execution: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What comes next. `error` and `cause` are for the console where the run has to stop."""
+
+    run: str
+    execution: str
+    round: int
+    next: Next
+    items: str = ""
+    batches: int = 0
+    missing: int = 0
+    concurrency: int = 1
+    task_seconds: int = 960
+    error: str = ""
+    cause: str = ""
+
+    def to_json(self, *, bucket: str, prefix: str) -> dict[str, Any]:
+        content = {name: getattr(self, name) for name in self.__slots__}
+        return content | {"bucket": bucket, "prefix": prefix, "items": f"{prefix}/{self.run}/{self.items}"}
+
+
+class Cloud:
+    def __init__(self, store: Store, record: RunRecord, capacity: Capacity) -> None:
+        self.store, self.record, self.capacity = store, record, capacity
+
+    def answer(self, order: Order) -> Answer:
+        """Raises StoreError. Asked twice for the same round, it gives the same answer if the same is stored."""
+        if self.store.read(order.run, CANCEL) is not None:
+            return self._stop(order, "RunCancelled", f"run {order.run} was cancelled; what was simulated is stored")
+        before, losses = self._round(order), self._losses(order)
+        anew = self._anew(order) if before is None else []
+        batches = self._missing()
+        if not batches and not anew:
+            return self._reply(order, "collate")
+        if why := self._cannot_go_on(order, before, losses):
+            return why
+        seconds = self._seconds()
+        following = next_round(
+            batches, before, losses, capacity=self.capacity, seconds=seconds, retries=self.record.options.retries
+        )
+        size = batch_size(sum(map(len, anew)), capacity=self.capacity, seconds=seconds)
+        following.batches += cut(anew, size)
+        self._give_up(following.given_up)
+        if not following.batches:
+            return self._reply(order, "collate") if not self._missing() else self.answer(order)
+        return self._write(order, following)
+
+    def _write(self, order: Order, following: Round) -> Answer:
+        number = f"{following.number:06d}"
+        items, state = (f"{FOLDER}/{order.execution}/{what}/{number}.json" for what in ("rounds", "state"))
+        self._put(state, following.to_json())
+        self._put(items, items_of(following.batches))
+        return Answer(
+            order.run, order.execution, following.number, "simulate", items, len(following.batches),
+            sum(map(len, following.batches)), self.capacity.concurrency, self.capacity.function_seconds + 60,
+        )  # fmt: skip
+
+    def _reply(self, order: Order, what: Next) -> Answer:
+        return Answer(order.run, order.execution, order.round, what)
+
+    def _stop(self, order: Order, error: str, cause: str) -> Answer:
+        return Answer(order.run, order.execution, order.round, "stop", error=error, cause=cause)
+
+    def _missing(self) -> list[Batch]:
+        coverage = self.store.coverage(self.record.id)
+        names = [scenario.name for scenario in self.record.experiment.scenarios]
+        done = {name: merge(coverage.done(name)) for name in names}
+        return missing({name: self._wanted(name, coverage.failed(name)) for name in names}, done)
+
+    def _wanted(self, scenario: str, failed: Any) -> int:
+        options = self.record.options
+        if not options.precision:
+            return self.record.replications
+        rule = UntilPrecise(parse_precision(options.precision), maximum=options.maximum or USUAL_MAXIMUM)
+        return rule.wanted(scenario, self._done(scenario, failed))
+
+    def _done(self, scenario: str, failed: Any) -> Done:
+        numbers: list[int] = []
+        values: dict[str, dict[int, float]] = {}
+        for chunk in self.store.rows(self.record.id, "metrics", scenario):
+            replications = chunk.column("replication").to_pylist()
+            numbers += replications
+            for name in chunk.schema.names:
+                if name not in ("scenario", "replication"):
+                    own = values.setdefault(name, {})
+                    for replication, value in zip(replications, chunk.column(name).to_pylist(), strict=True):
+                        own[replication] = np.nan if value is None else float(value)
+        columns = {name: np.array([own.get(i, np.nan) for i in numbers]) for name, own in values.items()}
+        return Done.of(np.array(numbers, dtype=np.int64), columns, failed)
+
+    def _cannot_go_on(self, order: Order, before: Round | None, losses: list[Loss]) -> Answer | None:
+        coverage = self.store.coverage(self.record.id)
+        names = [scenario.name for scenario in self.record.experiment.scenarios]
+        failed = sum(len(coverage.failed(name)) for name in names)
+        done = sum(last - first + 1 for name in names for first, last in coverage.done(name))
+        if before is not None and failed == done >= HOPELESS_AFTER:
+            return self._stop(order, "AllReplicationsFailed", f"all {failed} replications that were tried failed; see: "
+                              f"replicast failures {order.run} --store {self.store.label}")  # fmt: skip
+        fatal = next((loss for loss in losses if loss.error in OURS), None)
+        if fatal is not None:
+            return self._stop(order, fatal.error, fatal.cause[:10_000])
+        if before is not None and before.idle >= MOST_ROUNDS_WITHOUT_PROGRESS + self.record.options.retries:
+            why = f"{losses[0].error}: {losses[0].cause}" if losses else "their functions left no word of why"
+            return self._stop(order, "NothingWasStored", f"{before.idle + 1} rounds stored nothing; {why}"[:10_000])
+        return None
+
+    def _seconds(self) -> float | None:
+        """What a slow replication takes: the 90 % quantile of those stored, else what was measured at home."""
+        seconds: list[float] = []
+        for scenario in self.record.experiment.scenarios:
+            for read, chunk in enumerate(self.store.ledger(self.record.id, scenario.name), start=1):
+                seconds += chunk.column("seconds").to_pylist()
+                if read >= PARTS_READ:
+                    break
+        if seconds:
+            return float(np.quantile(seconds, 0.9))
+        hint = self._get(HINT)
+        return None if hint is None else hint["seconds"]
+
+    def _anew(self, order: Order) -> list[Batch]:
+        given = self._get(order_document(order.execution))
+        return [] if given is None else [Batch(**item) for item in given["anew"]]
+
+    def _round(self, order: Order) -> Round | None:
+        if not order.round:
+            return None
+        where = f"{FOLDER}/{order.execution}"
+        state = self._get(f"{where}/state/{order.round:06d}.json")
+        items = self._get(f"{where}/rounds/{order.round:06d}.json")
+        return None if state is None or items is None else Round.from_json(state, items)
+
+    def _losses(self, order: Order) -> list[Loss]:
+        """What ended without an answer in the round before."""
+        prefix = f"{FOLDER}/{order.execution}/lost/{order.round}"
+        found = []
+        for name in self.store.documents(order.run, prefix)[:LOSSES_READ]:
+            note = self._get(name) or {}
+            error = note.get("error") or {}
+            found.append(Loss(Batch(**note["batch"]), error.get("Error", ""), _readable(error.get("Cause", ""))))
+        return found
+
+    def _give_up(self, given_up: list[GivenUp]) -> None:
+        """Records as failed what no function could have. These are the only outcomes that no worker wrote."""
+        for one in given_up:
+            failure = Failure(one.kind, one.type, one.message)
+            tries = self.record.options.retries + 1
+            outcome = Outcome(one.scenario, one.replication, 0.0, failure=failure, worker="aws/plan", attempt=tries)
+            self.store.save(self.record.id, [outcome])
+
+    def _get(self, name: str) -> Any:
+        content = self.store.read(self.record.id, name)
+        return None if content is None else json.loads(content)
+
+    def _put(self, name: str, content: Any) -> None:
+        self.store.write(self.record.id, name, json.dumps(content).encode())
+
+
+def order_document(execution: str) -> str:
+    return f"{FOLDER}/{execution}/order.json"
+
+
+def _readable(cause: str) -> str:
+    """Lambda gives its cause as JSON: of that, the message."""
+    try:
+        found = json.loads(cause)
+    except ValueError:
+        return cause
+    if isinstance(found, Mapping) and "errorMessage" in found:
+        return f"{found['errorMessage']}"
+    return cause

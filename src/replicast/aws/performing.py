@@ -1,0 +1,129 @@
+"""A batch inside a function: the local pool on one machine of Amazon's, for as long as the function may run.
+
+The model runs in processes of its own, so its death costs one replication and not the function; what does not fit into
+the function's time is left undone, and the next round asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import replicast
+from replicast.conductor import CANCEL
+from replicast.core.planning import count, gaps, merge
+from replicast.core.ports import JobState, Store
+from replicast.core.record import RunRecord
+from replicast.core.replication import Batch, Failure, Outcome
+from replicast.executors.pool import Pool
+from replicast.source import check_out
+from replicast.worker import Assignment
+
+from .limits import SAVING_SECONDS
+
+WAVE_SECONDS = 10.0
+"""Work handed out at once; between two portions the function looks at its clock and at the run's cancel mark."""
+
+POLL_SECONDS = 0.25
+MEGABYTES_A_PROCESSOR = 1769
+"""A function has one processor for each so many megabytes of memory."""
+
+Clock = Callable[[], float]
+"""Seconds that the function has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What an invocation did: how many replications it stored, and whether it left some for want of time."""
+
+    stored: int
+    left: int
+    cancelled: bool = False
+
+
+class Performer:
+    """Performs batches of one run, with its model loaded once for as long as the function's machine stays warm."""
+
+    def __init__(self, store: Store, record: RunRecord, *, processors: int, worker: str) -> None:
+        self.store, self.record = store, record
+        self.pool = Pool(Path(), record.experiment, workers=processors, environment={"PYTHONPATH": import_path()})
+        self.pool.folder = self.pool.scratch / "model"
+        check_out(store, record.id, self.pool.folder)
+        assignment = Assignment(record.id, record.experiment, record.options.retries, worker=worker)
+        self.pool.join(assignment, store, record.options.timeout_seconds)
+        self._seconds: float | None = None
+
+    def close(self) -> None:
+        self.pool.close()
+
+    def perform(self, batch: Batch, left: Clock) -> Performed:
+        """Simulates as much as the function's time allows. Raises ModelError, ExecutorError, StoreError."""
+        total = left()
+        margin = min(SAVING_SECONDS, total / 4)
+        following = batch.first
+        while following <= batch.last:
+            if self._is_cancelled():
+                return Performed(following - batch.first, batch.last - following + 1, cancelled=True)
+            if following > batch.first and left() - margin < 1.5 * (self._seconds or 0.0):
+                break
+            wave = Batch(batch.scenario, following, min(batch.last, following + self._wave() - 1))
+            if not self._perform_wave(wave, left, margin):
+                return self._out_of_time(batch, wave, total)
+            following = wave.last + 1
+        return Performed(following - batch.first, batch.last - following + 1)
+
+    def _wave(self) -> int:
+        share = 1 if self._seconds is None else max(1, int(WAVE_SECONDS / max(self._seconds, 1e-6)))
+        return share * self.pool.workers
+
+    def _perform_wave(self, wave: Batch, left: Clock, margin: float) -> bool:
+        """False if the time was up before its end; what had ended by then is stored."""
+        started, job = time.monotonic(), self.pool.start([wave])
+        while job.poll(POLL_SECONDS) is JobState.RUNNING:
+            if left() < margin:
+                job.cancel()
+                return False
+        passed = (time.monotonic() - started) / math.ceil(len(wave) / self.pool.workers)
+        self._seconds = max(passed, 0.7 * (self._seconds or 0.0))
+        return True
+
+    def _out_of_time(self, batch: Batch, wave: Batch, total: float) -> Performed:
+        """A first wave that took the whole of a function's time is recorded as too long: trying again would not help."""
+        done = merge(self.store.coverage(self.record.id).done(batch.scenario))
+        before = [(1, wave.first - 1)] if wave.first > 1 else []
+        undone = gaps(wave.last, merge([*before, *done]))
+        if wave.first == batch.first and count(undone) == len(wave):
+            for first, last in undone:
+                for replication in range(first, last + 1):
+                    self._record_overlong(batch.scenario, replication, total)
+            undone = []
+        stored = wave.last - batch.first + 1 - count(undone)
+        return Performed(stored, len(batch) - stored)
+
+    def _record_overlong(self, scenario: str, replication: int, total: float) -> None:
+        message = (
+            f"the replication had {total:.0f} s, all that a function gives it, and was not done; give the function a "
+            "longer timeout (900 s at most) or more memory, or run it where nothing ends it: --on local"
+        )
+        failure = Failure("timeout", "FunctionTimeout", message)
+        outcome = Outcome(
+            scenario, replication, total, failure=failure, worker=os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+        )
+        self.store.save(self.record.id, [outcome])
+
+    def _is_cancelled(self) -> bool:
+        return self.store.read(self.record.id, CANCEL) is not None
+
+
+def import_path() -> str:
+    """Where worker processes find replicast and the packages beside it."""
+    root = str(Path(replicast.__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+
+
+def processors(megabytes: int) -> int:
+    return max(1, round(megabytes / MEGABYTES_A_PROCESSOR))

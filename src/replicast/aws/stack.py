@@ -1,0 +1,255 @@
+"""A stack of replicast in an account: created, updated, described and removed through CloudFormation."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+from replicast.core.errors import ExecutorError, RequestError
+
+from .access import Aws, error_code, error_message, explained
+from .package import Package
+
+DEFAULT_STACK = "replicast"
+STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+POLL_SECONDS = 2.0
+WAIT_SECONDS = 1800.0
+TAG = {"Key": "replicast", "Value": "stack"}
+GONE, FAILED_CREATION = "DELETE_COMPLETE", ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+Tell = Callable[[str], None]
+
+
+def template() -> str:
+    return files("replicast.aws").joinpath("template.yaml").read_text(encoding="utf-8")
+
+
+def state_machine() -> str:
+    return files("replicast.aws").joinpath("state_machine.json").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """A stack as CloudFormation describes it; `status` is empty where there is none."""
+
+    name: str
+    status: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exists(self) -> bool:
+        return self.status not in ("", GONE)
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs.get("BucketName", "")
+
+    @property
+    def machine(self) -> str:
+        return self.outputs.get("Machine", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the functions are to be; None keeps what the stack has, or the template's default."""
+
+    runtime: str | None = None
+    architecture: str | None = None
+    memory: int | None = None
+    scratch: int | None = None
+    seconds: int | None = None
+    concurrency: int | None = None
+    log_days: int | None = None
+
+    def to_parameters(self) -> dict[str, str]:
+        names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
+                 "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays"}  # fmt: skip
+        given = {parameter: getattr(self, name) for name, parameter in names.items()}
+        return {parameter: str(value) for parameter, value in given.items() if value is not None}
+
+
+class Stack:
+    def __init__(self, aws: Aws, name: str = DEFAULT_STACK, tell: Tell = lambda _text: None) -> None:
+        if not STACK_NAME.fullmatch(name):
+            raise RequestError(
+                f"a stack cannot be called '{name}': use up to 40 lower-case letters, digits and '-', a letter first"
+            )
+        self.aws, self.name, self._tell = aws, name, tell
+        self._formation = aws.client("cloudformation")
+        self.poll_seconds = POLL_SECONDS
+
+    @property
+    def bucket_name(self) -> str:
+        return f"{self.name}-{self.aws.account}-{self.aws.region}"
+
+    def state(self) -> StackState:
+        from botocore.exceptions import ClientError
+
+        with explained(f"look at stack '{self.name}'"):
+            try:
+                found = self._formation.describe_stacks(StackName=self.name)["Stacks"][0]
+            except ClientError as error:
+                if error_code(error) == "ValidationError" and "does not exist" in error_message(error):
+                    return StackState(self.name)
+                raise
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+        parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
+        return StackState(self.name, found["StackStatus"], outputs, parameters)
+
+    def require(self) -> StackState:
+        """The stack, with its state machine. Raises RequestError if it is not there."""
+        state = self.state()
+        if not state.exists or not state.machine:
+            raise RequestError(
+                f"there is no stack '{self.name}' in {self.aws.region}; deploy one with: replicast aws deploy"
+            )
+        return state
+
+    def prepare(self, *, repository: bool = False) -> StackState:
+        """Creates the stack with its bucket alone, so that code can be put there; leaves a stack that exists."""
+        state = self.state()
+        if state.exists and state.status in FAILED_CREATION:
+            self._tell(f"removing what is left of a failed attempt ({state.status})")
+            self._delete()
+            state = self.state()
+        has_repository = state.parameters.get("Repository") == "true"
+        if state.exists and (has_repository or not repository):
+            return state
+        parameters = {"Repository": "true" if repository else "false"}
+        if not state.exists:
+            parameters |= {"BucketName": self.bucket_name, "NewBucket": "false" if self._bucket_exists() else "true"}
+        self._tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
+        self.apply(parameters)
+        return self.state()
+
+    def put(self, key: str, content: bytes) -> bool:
+        """Uploads to the stack's bucket what is not there yet: keys of code are named after their content."""
+        from botocore.exceptions import ClientError
+
+        storage = self.aws.client("s3")
+        with explained(f"upload '{key}'"):
+            try:
+                storage.head_object(Bucket=self.bucket_name, Key=key)
+            except ClientError as error:
+                if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
+                    raise
+                storage.put_object(Bucket=self.bucket_name, Key=key, Body=content)
+                return True
+        return False
+
+    def deploy(
+        self, *, code: Package | None = None, reporting: Package | None = None, image: str = "", settings: Settings
+    ) -> StackState:
+        """Puts functions and state machine in place; what is the same already stays untouched."""
+        definition = state_machine().encode()
+        parameters = {"Definition": f"code/{hashlib.sha256(definition).hexdigest()[:32]}.asl.json"}
+        self.put(parameters["Definition"], definition)
+        parameters |= {"ImageUri": image, "Reporting": "", "Code": "code/none.zip"}
+        for name, package in (("Code", code), ("Reporting", reporting)):
+            if package is not None:
+                parameters[name] = package.key
+                if self.put(package.key, package.content):
+                    self._tell(f"uploaded {len(package.content) / 2**20:.1f} MB of code")
+        self.apply(parameters | settings.to_parameters())
+        return self.state()
+
+    def apply(self, parameters: Mapping[str, str]) -> bool:
+        """Creates or updates the stack; parameters not given stay as they are. False if nothing had to change."""
+        from botocore.exceptions import ClientError
+
+        state = self.state()
+        kept = [{"ParameterKey": k, "UsePreviousValue": True} for k in state.parameters if k not in parameters]
+        given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
+        request: dict[str, Any] = {
+            "StackName": self.name, "TemplateBody": template(), "Capabilities": ["CAPABILITY_IAM"],
+            "Parameters": [*given, *(kept if state.exists else [])], "Tags": [TAG],
+        }  # fmt: skip
+        since = datetime.now(UTC)
+        with explained(f"deploy stack '{self.name}'"):
+            try:
+                if state.exists:
+                    self._formation.update_stack(**request)
+                else:
+                    self._formation.create_stack(**request, OnFailure="ROLLBACK")
+            except ClientError as error:
+                if "No updates are to be performed" in error_message(error):
+                    return False
+                raise
+        self._wait(since)
+        return True
+
+    def _wait(self, since: datetime) -> None:
+        """Until CloudFormation is done. Raises ExecutorError that names the resource that failed, and why."""
+        until = time.monotonic() + WAIT_SECONDS
+        while (state := self.state()).status.endswith("_IN_PROGRESS"):
+            if time.monotonic() > until:
+                raise ExecutorError(
+                    f"stack '{self.name}' is still {state.status} after {WAIT_SECONDS / 60:.0f} minutes"
+                )
+            time.sleep(self.poll_seconds)
+        if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", GONE, ""):
+            return
+        raise ExecutorError(f"stack '{self.name}' is {state.status}: {self.first_failure(since)}")
+
+    def first_failure(self, since: datetime) -> str:
+        """`RESOURCE (TYPE): reason` of the first that failed: the others were only cancelled because of it."""
+        with explained("read the stack's events"):
+            pages = self._formation.get_paginator("describe_stack_events").paginate(StackName=self.name)
+            events = [event for page in pages for event in page["StackEvents"] if event["Timestamp"] >= since]
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        told = [event for event in failed if "cancelled" not in event.get("ResourceStatusReason", "")]
+        if not told:
+            return "CloudFormation names no reason; look at the stack's events in the console"
+        first = min(told, key=lambda event: event["Timestamp"])
+        reason = first.get("ResourceStatusReason", "no reason given")
+        return f"{first['LogicalResourceId']} ({first['ResourceType']}): {reason}"
+
+    def _bucket_exists(self) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self.aws.client("s3").head_bucket(Bucket=self.bucket_name)
+        except ClientError as error:
+            if error_code(error) in ("404", "NoSuchBucket", "NotFound"):
+                return False
+            raise ExecutorError(
+                f"bucket '{self.bucket_name}' cannot be used: {error_code(error)} {error_message(error)}"
+            ) from None
+        return True
+
+    def destroy(self, *, results: bool = False) -> None:
+        """Removes the stack. The bucket stays, with code and runs, unless `results` are to go too."""
+        state = self.state()
+        bucket = state.bucket or self.bucket_name
+        if state.exists:
+            self._delete()
+        if results and self._bucket_exists():
+            self._empty(bucket)
+            with explained(f"delete bucket '{bucket}'"):
+                self.aws.client("s3").delete_bucket(Bucket=bucket)
+
+    def _delete(self) -> None:
+        since = datetime.now(UTC)
+        with explained(f"delete stack '{self.name}'"):
+            self._formation.delete_stack(StackName=self.name)
+        self._wait(since)
+
+    def _empty(self, bucket: str) -> None:
+        storage = self.aws.client("s3")
+        with explained(f"empty bucket '{bucket}'"):
+            for page in storage.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+                if keys:
+                    _raise_on_errors(storage.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}))
+
+
+def _raise_on_errors(answer: Mapping[str, Any]) -> None:
+    errors: Sequence[Mapping[str, Any]] = answer.get("Errors", [])
+    if errors:
+        raise ExecutorError(f"{len(errors)} objects stay, '{errors[0]['Key']}' first: {errors[0].get('Message')}")

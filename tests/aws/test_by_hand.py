@@ -1,0 +1,106 @@
+"""The state machine started as the proof of concept was: from the console, with `{"repetitions": 10}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicast.aws.access import Aws
+from replicast.aws.deployed import keep_model
+from replicast.aws.stack import StackState
+from replicast.request import Request
+from replicast.runs import Preparation
+
+from .conftest import Deploy, wait_for
+
+MODEL = """
+def simulate(rng, mean=2.0, n=5):
+    waits = rng.exponential(mean, n)
+    return {"mean": float(waits.mean()), "long": int((waits > 3).sum()),
+            "waits": [{"customer": k, "wait": float(w)} for k, w in enumerate(waits)]}
+"""
+
+
+@pytest.fixture
+def stack(deploy: Deploy) -> StackState:
+    return deploy()
+
+
+def give_model(aws: Aws, stack: StackState, model: Path, store: Path, **request: Any) -> Preparation:
+    """Deploys a model, and runs and collates the same at home to `store`/tables."""
+    with Preparation(Request(model=str(model), **request), store_url=str(store)) as preparation:
+        record = preparation.create()
+        keep_model(aws.store(f"s3://{stack.bucket}"), record, preparation.source, preparation.signature)
+        preparation.conduct()
+        preparation.run.collate(store / "tables")
+        return preparation
+
+
+def execute(aws: Aws, stack: StackState, **typed: Any) -> dict[str, Any]:
+    states = aws.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=stack.machine, input=json.dumps(typed))["executionArn"]
+    return wait_for(states, execution)
+
+
+def test_ten_repetitions_are_planned_simulated_and_collated_to_the_bytes_of_a_run_at_home(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    home = give_model(aws, stack, write_model(MODEL), tmp_path / "home", replications=10, seed=42)
+    ended = execute(aws, stack, repetitions=10, seed=42)
+    assert ended["status"] == "SUCCEEDED", ended
+    output = json.loads(ended["output"])
+    row = home.run.summary().rows[0]
+    assert (output["metric"], output["mean"], output["half_width"]) == ("mean", row.mean, row.half_width)
+    assert (output["n"], output["failed"]) == (10, 0)
+    store = aws.store(f"s3://{stack.bucket}/runs")
+    assert output["summary"] == f"s3://{stack.bucket}/runs/{output['run']}/collated/summary.csv"
+    tables = sorted((tmp_path / "home" / "tables").iterdir())
+    assert [path.name for path in tables] == ["metrics.csv", "summary.csv", "waits.csv"]
+    for path in tables:
+        assert store.read(output["run"], f"collated/{path.name}") == path.read_bytes()
+
+
+def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_defaults(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    scenarios = {"few": {"n": 2}, "slow": {"mean": 4.0}}
+    give_model(aws, stack, write_model(MODEL), tmp_path / "other", replications=3, seed=1)
+    ended = execute(aws, stack, repetitions=4, seed=7, scenarios={"few": {"n": 2.0}, "slow": {"mean": 4}})
+    assert ended["status"] == "SUCCEEDED", ended
+    request = Request(model=str(tmp_path / "project" / "model.py"), replications=4, seed=7, scenarios=scenarios)
+    with Preparation(request, store_url=str(tmp_path / "home")) as home:
+        home.create()
+        home.conduct()
+        home.run.collate(tmp_path / "tables")
+    store = aws.store(f"s3://{stack.bucket}/runs")
+    run = json.loads(ended["output"])["run"]
+    for name in ("metrics.csv", "waits.csv", "summary.csv"):
+        assert store.read(run, f"collated/{name}") == (tmp_path / "tables" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("typed", "cause"),
+    [
+        ({"repetition": 10}, "did you mean 'repetitions'?"),
+        ({"repetitions": 0}, "must be 1 or more"),
+        ({"repetitions": "10"}, "of the wrong type"),
+        ({"repetitions": 3, "parameters": {"men": 1.0}}, "did you mean 'mean'?"),
+    ],
+)
+def test_a_wrong_field_ends_in_a_failure_that_names_it(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path, typed: dict[str, Any], cause: str
+) -> None:
+    give_model(aws, stack, write_model(MODEL), tmp_path / "home", replications=1, seed=1)
+    ended = execute(aws, stack, **typed)
+    assert ended["status"] == "FAILED"
+    assert cause in ended["cause"]
+
+
+def test_a_stack_without_a_model_says_how_to_give_it_one(aws: Aws, stack: StackState) -> None:
+    ended = execute(aws, stack, repetitions=1)
+    assert ended["status"] == "FAILED"
+    assert "replicast aws update MODEL" in ended["cause"]
