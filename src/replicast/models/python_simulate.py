@@ -70,10 +70,10 @@ class PythonSimulate:
         while first <= last:
             quick = not self._careful and self._seconds < QUICK_SECONDS
             size = min(last - first + 1, int(CHUNK_SECONDS / self._seconds) if quick else 1, LARGEST_CHUNK)
-            chunk = self._given(scenario, first, first + size - 1)
-            outcomes = self._quickly(scenario.name, chunk, call, starting) if quick else None
+            outcomes = self._quickly(scenario, first, first + size - 1, call, starting) if quick else None
             if outcomes is None:
-                outcomes = [self._carefully(scenario.name, *one, call, starting) for one in chunk]
+                given = self._given(scenario, first, first + size - 1)
+                outcomes = [self._carefully(scenario.name, *one, call, starting) for one in given]
             yield from outcomes
             self._seconds = max(outcomes[-1].seconds, sum(o.seconds for o in outcomes) / size, 1e-6)
             first += size
@@ -120,14 +120,14 @@ class PythonSimulate:
         return list(zip(numbers, seeds, given, strict=True))
 
     def _quickly(
-        self, scenario: str, chunk: list[tuple[int, int, dict[str, Any]]], call: Callable[..., Any], starting: Starting
+        self, scenario: Scenario, first: int, last: int, call: Callable[..., Any], starting: Starting
     ) -> list[Outcome] | None:
         """The chunk's outcomes, or None if the replications could have touched one another."""
         watched = None if self._own_streams else _seed_globals(0)
         outcomes = []
-        for number, seed, given in chunk:
+        for number, seed, given in self._given(scenario, first, last):
             starting(number)
-            outcome = self._perform(scenario, number, call, given)
+            outcome = self._perform(scenario.name, number, call, given)
             outcome.draws = self._draws(outcome, seed, given.get("rng"), None)
             if self._caught:
                 self._take_warnings(outcome)
