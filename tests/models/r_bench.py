@@ -57,7 +57,9 @@ class Bench:
         )
         return RModel(self.folder, experiment, timeout_seconds=timeout_seconds, scratch=self.scratch)
 
-    def run(self, source: str, last: int = 1, parameters: dict[str, Any] | None = None, **options: Any) -> list[Outcome]:
+    def run(
+        self, source: str, last: int = 1, parameters: dict[str, Any] | None = None, **options: Any
+    ) -> list[Outcome]:
         """Outcomes of the replications 1 to `last`, asked for at once."""
         with self.model(source, **options).start() as simulate:
             return perform(simulate, 1, last, parameters)

@@ -98,8 +98,7 @@ put_text_column <- function(values, column, table) {
     codes[codes %in% missing] <- NA_integer_
     texts[missing] <- ""
   }
-  texts <- enc2utf8(texts)
-  if (!all(validUTF8(texts))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
+  if (!all(validUTF8(texts[Encoding(texts) != "latin1"]))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
   put_texts(texts)
   put_vector(codes)
 }

@@ -80,7 +80,7 @@ def _named_list(value: Mapping[Any, Any]) -> str:
 
 def _vector(values: Sequence[Any]) -> str:
     kinds = {type(value) for value in values} - {type(None)}
-    if not kinds or not (kinds <= {int, float} or kinds in ({bool}, {str})):
+    if not values or not (kinds <= {int, float} or kinds in ({bool}, {str})):
         return f"list({', '.join(map(literal, values))})"
     if float in kinds:
         values = [float(value) if isinstance(value, int) else value for value in values]

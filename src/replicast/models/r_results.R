@@ -130,11 +130,13 @@ add_table <- function(name, frame) {
   if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'")
   tables_found[[name]] <<- frame
   columns <- own_columns_of(frame, name)
-  if (NROW(.subset2(columns, 1L)) == 1L && length(columns)) {
-    numbers <- columns[vapply(columns, function(column) is_numeric(column) && length(column) == 1L && !is.na(column), NA)]
+  if (length(columns) && NROW(columns[[1L]]) == 1L) {
+    numbers <- columns[vapply(columns, is_present_number, NA)]
     if (length(numbers)) add_numbers(lapply(numbers, unname))
   }
 }
+
+is_present_number <- function(column) is_numeric(column) && length(column) == 1L && (!is.na(column) || is.nan(column))
 
 is_environment_of_simmer <- function(value) inherits(value, c("simmer", "wrap")) && is.environment(value)
 
