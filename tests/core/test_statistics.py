@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError
+from replicast.core.moments import Moments
+from replicast.core.quantiles import quantiles
 from replicast.core.statistics import SummaryRow, mean_interval, summarise, summary_row
 
 DELAYS = np.array([1.53, 1.66, 1.24, 2.34, 2.00, 1.69, 2.69, 2.86, 1.70, 2.60])
@@ -99,9 +101,6 @@ def test_a_confidence_outside_nought_to_one_is_refused_with_its_value(confidence
 
 
 def test_a_streamed_row_equals_the_row_of_the_array():
-    from replicast.core.moments import Moments
-    from replicast.core.quantiles import quantiles
-
     moments = Moments.of(DELAYS[7:]) + Moments.of(DELAYS[:7])
     quartiles = quantiles(DELAYS, (0.25, 0.5, 0.75))
     assert summary_row(moments, quartiles, scenario="base", metric="wait", planned=10, failed=0) == row(DELAYS)
