@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from .sql_schema import quote
 from .sql_types import Constant, Storage, Values
 
 STATEMENT_BYTES = 4 << 20
@@ -28,8 +29,8 @@ def insert_rows(connection: sa.Connection, table: str, columns: Columns, rows: i
 
 
 def _names(connection: sa.Connection, table: str, columns: Columns) -> str:
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return f"{quote(table)} ({', '.join(map(quote, columns))})"
+    kind = connection.dialect.name
+    return f"{quote(kind, table)} ({', '.join(quote(kind, name) for name in columns)})"
 
 
 def _execute_many(connection: sa.Connection, table: str, columns: Columns, rows: int) -> None:

@@ -23,7 +23,7 @@ from replicast.core.replication import Outcome
 
 from . import parts
 from .sql_connections import Database
-from .sql_schema import KEYS, MYSQL_OPTIONS, Server, lock_definitions, text_type
+from .sql_schema import KEYS, MYSQL_OPTIONS, Server, define, lock_definitions, quote, text_type
 from .sql_schema import Schema as OurSchema
 from .sql_types import Storage, name_of, storage_of, type_of
 
@@ -184,7 +184,7 @@ class Layout:
     def _create_rows(self, connection: sa.Connection, rows_name: str) -> None:
         server = self._schema.server
         table = sa.Table(
-            rows_name, sa.MetaData(),
+            sa.quoted_name(rows_name, quote=True), sa.MetaData(),
             sa.Column("scenario_id", sa.Integer(), primary_key=True, autoincrement=False),
             sa.Column("replication", sa.BigInteger(), primary_key=True, autoincrement=False),
             sa.Column("row_no", sa.BigInteger(), primary_key=True, autoincrement=False),
@@ -200,28 +200,27 @@ class Layout:
         stored_as = free_name(f"{column}_{storage}" if other else column, physical)
         physical.add(fold(stored_as))
         kind = sql_type(storage, self._schema.server).compile(connection.dialect)
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        statement = f"ALTER TABLE {quote(table.rows_name)} ADD COLUMN {quote(stored_as)} {kind}"
-        connection.execute(sa.text(statement.replace(":", "\\:")))
+        server = connection.dialect.name
+        rows_name, name = quote(server, table.rows_name), quote(server, stored_as)
+        define(connection, f"ALTER TABLE {rows_name} ADD COLUMN {name} {kind}")
         return stored_as
 
     def _replace_view(self, connection: sa.Connection, table: ModelTable) -> None:
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        own = [f"r.{quote(name)}" for name in table.columns.values()]
+        server = connection.dialect.name
+        view, rows_name = quote(server, table.view_name), quote(server, table.rows_name)
+        own = [f"r.{quote(server, name)}" for name in table.columns.values()]
         listed = ", ".join(["s.run", "s.scenario", "r.replication", "r.row_no", "r.exact", *own])
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {quote(table.view_name)}")
-        verb = "CREATE VIEW" if connection.dialect.name == "sqlite" else "CREATE OR REPLACE VIEW"
-        statement = (
-            f"{verb} {quote(table.view_name)} AS SELECT {listed} FROM {quote(table.rows_name)} r "
-            "JOIN scenarios s ON s.scenario_id = r.scenario_id"
-        )
-        connection.execute(sa.text(statement.replace(":", "\\:")))
+        verb = "CREATE OR REPLACE VIEW"
+        if server == "sqlite":
+            define(connection, f"DROP VIEW IF EXISTS {view}")
+            verb = "CREATE VIEW"
+        source = f"{rows_name} r JOIN scenarios s ON s.scenario_id = r.scenario_id"
+        define(connection, f"{verb} {view} AS SELECT {listed} FROM {source}")
 
 
 def sql_type(storage: Storage, server: Server) -> sa.types.TypeEngine[Any]:
     types: dict[str, sa.types.TypeEngine[Any]] = {
-        "integer": sa.BigInteger(), "double": server.double, "logical": sa.Boolean(), "text": text_type(server),
+        "integer": sa.BigInteger(), "double": sa.Double(), "logical": sa.Boolean(), "text": text_type(server),
         "date": sa.Text() if server.kind == "sqlite" else sa.Date(), "time": server.time,
         "instant": sa.TIMESTAMP(timezone=True) if server.kind == "postgresql" else server.time,
     }  # fmt: skip

@@ -82,8 +82,9 @@ class Reader:
     ) -> Iterator[list[Any]]:
         instants = {stored.column(*pair) for pair in names if storage_of(pair[1]) == "instant"}
         table = sa.table(
-            stored.rows_name, sa.column("scenario_id"), sa.column("replication"), sa.column("row_no"),
-            sa.column("exact"), *map(sa.column, stored_as),
+            sa.quoted_name(stored.rows_name, quote=True),
+            *map(sa.column, ("scenario_id", "replication", "row_no", "exact")),
+            *(sa.column(sa.quoted_name(name, quote=True)) for name in stored_as),
         )  # fmt: skip
         keys = table.c
         selected = [self._read_as(keys[name], name in instants) for name in stored_as]

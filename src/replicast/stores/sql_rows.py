@@ -78,7 +78,7 @@ def table_rows(
     kind: Kind,
 ) -> Iterator[tuple[str, dict[str, Values], int]]:
     """(table in the database, columns, rows) for each table and each schema that it came in."""
-    for name, table in parts.model_tables(returned):
+    for name, table in parts.model_tables(returned) if returned else ():
         if table.num_rows:
             stored = tables[name]
             yield stored.rows_name, _model_rows(scenario_id, stored, table, kind), table.num_rows

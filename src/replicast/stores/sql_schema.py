@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql
 
 from replicast.core.errors import StoreError
 
@@ -21,6 +20,9 @@ KEYS = ("run", "scenario", "replication", "row_no", "exact")
 """Columns of every table of rows that are not the model's."""
 
 MYSQL_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_row_format": "DYNAMIC"}
+LONGEST = 2**32 - 1
+"""In MySQL the length decides which type of text or content it is."""
+
 LOCK_NAME = "replicast"
 LOCK_NUMBER = 0x7265706C
 LOCK_WAIT_SECONDS = 60
@@ -32,7 +34,7 @@ def text_type(server: Server, length: int | None = None) -> sa.types.TypeEngine[
         return sa.Text(collation="C") if length else sa.Text()
     if server.kind == "mysql":
         collation = "utf8mb4_nopad_bin" if server.is_mariadb else "utf8mb4_0900_bin"
-        return mysql.VARCHAR(length, collation=collation) if length else mysql.LONGTEXT(collation=collation)
+        return sa.String(length, collation=collation) if length else sa.Text(LONGEST, collation=collation)
     return sa.Text()
 
 
@@ -47,19 +49,17 @@ class Server:
         return cls(connection.dialect.name, is_mariadb=bool(getattr(connection.dialect, "is_mariadb", False)))  # type: ignore[arg-type]
 
     @property
-    def double(self) -> sa.types.TypeEngine[Any]:
-        return mysql.DOUBLE(asdecimal=False) if self.kind == "mysql" else sa.Double()
-
-    @property
     def time(self) -> sa.types.TypeEngine[Any]:
         """A point in time in UTC, to the microsecond; in SQLite an ISO text."""
         if self.kind == "mysql":
-            return mysql.DATETIME(fsp=6)
-        return sa.Text() if self.kind == "sqlite" else postgresql.TIMESTAMP()
+            from sqlalchemy.dialects.mysql import DATETIME
+
+            return DATETIME(fsp=6)
+        return sa.Text() if self.kind == "sqlite" else sa.TIMESTAMP()
 
     @property
     def content(self) -> sa.types.TypeEngine[bytes]:
-        return mysql.LONGBLOB() if self.kind == "mysql" else sa.LargeBinary()
+        return sa.LargeBinary(LONGEST)
 
 
 class Schema:
@@ -70,7 +70,8 @@ class Schema:
         self.all = sa.MetaData()
         name, long_name, text = text_type(server, 100), text_type(server, 250), text_type(server)
         scenario, document = text_type(server, 200), text_type(server, 620)
-        whole, double, key, column = sa.BigInteger(), server.double, sa.Integer(), sa.Column
+        whole, key, column = sa.BigInteger(), sa.Integer(), sa.Column
+        double: sa.Double[float] = sa.Double()
         self.version = self._table("replicast_schema", column("version", sa.Integer(), primary_key=True))
         self.runs = self._table(
             "runs",
@@ -175,6 +176,19 @@ METRICS_VIEW = (
     "FROM metric_values v JOIN scenarios s ON s.scenario_id = v.scenario_id "
     "JOIN metric_names n ON n.metric_id = v.metric_id"
 )
+
+
+def quote(kind: str, name: str) -> str:
+    """A name as this kind of server takes it in a statement that has no parameters."""
+    mark = "`" if kind == "mysql" else '"'
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+def define(connection: sa.Connection, statement: str) -> None:
+    """Executes a definition as it stands, whatever signs its names hold."""
+    cursor = connection.connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
 
 
 def lock_definitions(connection: sa.Connection) -> None:
