@@ -34,6 +34,7 @@ from replicast.core.experiment import (
     model_reference_from_text,
 )
 from replicast.core.ports import Store
+from replicast.core.precision import parse_precision
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.settings import ExperimentFile
 from replicast.source import Source, changes, code_hash
@@ -240,12 +241,19 @@ def options_of(request: Request) -> Options:
         raise RequestError(f"--retries takes 0 or more, and {retries} is not")
     if workers is not None and workers < 1:
         raise RequestError(f"--workers takes 1 or more, and {workers} is not")
+    precision, maximum = request.value(request.precision, "precision"), request.value(request.maximum, "max")
+    if precision:
+        parse_precision(precision)
+    if maximum is not None and maximum < 3:
+        raise RequestError(f"--max takes 3 or more, and {maximum} is not")
+    if maximum is not None and not precision:
+        raise RequestError("--max is the most that --precision may take; without it, give -n")
     return Options(
         timeout_seconds=timeout,
         retries=1 if retries is None else retries,
         tolerance=Tolerance() if tolerate is None else Tolerance.parse(str(tolerate)),
-        precision=request.value(request.precision, "precision"),
-        maximum=request.value(request.maximum, "max"),
+        precision=precision,
+        maximum=maximum,
         workers=workers,
     )
 
@@ -292,7 +300,9 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
             "Its results stay as they are. Give this experiment another --name, or none."
         )
     replications = max(old.replications, _replications(request))
-    return dataclasses.replace(old, experiment=experiment, replications=replications, options=options_of(request))
+    return dataclasses.replace(
+        old, experiment=experiment, replications=replications, options=options_of(request), planned={}
+    )
 
 
 def _git_commit(folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from replicast.conductor import (
     CANCEL,
     Conclusion,
     Ending,
-    FixedRule,
     Progress,
     Watch,
     conduct,
@@ -37,6 +36,7 @@ from replicast.request import (
     options_of,
     settle,
 )
+from replicast.rules import PreciseRule, rule_of
 from replicast.settings import default_store, inside_worker, read_experiment_file
 from replicast.source import Source, check_out, find_source
 from replicast.stores import open_store
@@ -198,11 +198,11 @@ def conduct_locally(
 ) -> Conclusion:
     assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
     pool.join(assignment, store, record.options.timeout_seconds)
-    return conduct(record, store, pool, rule_of(record), watch, redo=redo)
-
-
-def rule_of(record: RunRecord) -> FixedRule:
-    return FixedRule(tuple(s.name for s in record.experiment.scenarios), record.replications)
+    rule = rule_of(record)
+    conclusion = conduct(record, store, pool, rule, watch, redo=redo)
+    if isinstance(rule, PreciseRule) and conclusion.ending is Ending.DONE:
+        store.write(record.id, NAME, replace(record, planned=conclusion.planned).to_json())
+    return conclusion
 
 
 def find_run(store: Store, name: str) -> RunRecord:
@@ -266,7 +266,7 @@ class Run:
     def status(self) -> Status:
         record, coverage = self.record, self.store.coverage(self.id)
         names = [scenario.name for scenario in record.experiment.scenarios]
-        planned = record.replications * len(names)
+        planned = sum(record.planned_for(name) for name in names)
         done = sum(count(coverage.done(name)) for name in names)
         at_work = someone_at_work(self.store, self.id)
         cancelled = self.store.read(self.id, CANCEL) is not None
@@ -353,7 +353,9 @@ class Run:
             coverage = self.store.coverage(self.id)
             redo = {s.name: coverage.failed(s.name) for s in self.record.experiment.scenarios}
         with pool_for(self.store, self.record, workers=workers, function=function) as pool:
-            return conduct_locally(self.record, self.store, pool, watch, redo)
+            conclusion = conduct_locally(self.record, self.store, pool, watch, redo)
+        self._record = find_run(self.store, self.id)
+        return conclusion
 
 
 def given_function(record: RunRecord, function: Callable[..., Any] | None) -> Callable[..., Any]:

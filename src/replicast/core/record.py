@@ -58,7 +58,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """`files` maps each file of the model's source to its SHA-256; `replications` are those planned per scenario."""
+    """`files` maps each file of the model's source to its SHA-256; `replications` are those planned per scenario.
+
+    `planned` holds, by scenario, what a run until precise came to: only replications up to there count.
+    """
 
     id: str
     experiment: Experiment
@@ -73,7 +76,7 @@ class RunRecord:
     user: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     signature: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    planned: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         content = {"format": FORMAT} | {
@@ -99,8 +102,12 @@ class RunRecord:
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{where} is damaged: {type(error).__name__}: {error}") from error
 
+    def planned_for(self, scenario: str) -> int:
+        """How many replications of the scenario count; more may be stored where a run until precise went past it."""
+        return self.planned.get(scenario, self.replications)
+
     def with_replications(self, number: int) -> RunRecord:
-        return replace(self, replications=number)
+        return replace(self, replications=number, planned={})
 
 
 def new_run_id(now: datetime) -> str:

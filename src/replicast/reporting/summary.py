@@ -58,9 +58,9 @@ def summarise_run(
     coverage = store.coverage(record.id)
     summary, distinct = Summary(), {}
     for scenario in (s.name for s in record.experiment.scenarios):
-        failed = len(coverage.failed(scenario))
-        distinct[scenario] = copies = count_distinct(store, record.id, scenario)
-        planned = max(record.replications, copies.successful + failed)
+        planned = record.planned_for(scenario)
+        failed = sum(number <= planned for number in coverage.failed(scenario))
+        distinct[scenario] = copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:
             summary.notes.append(copies_note(scenario, copies))
         columns = _metric_columns(tables, scenario)
@@ -84,12 +84,13 @@ def _metric_columns(tables: RunTables, scenario: str) -> dict[str, pl.Series]:
     return {name: frame[name].cast(pl.Float64).fill_null(np.nan) for name in tables.metric_names()}
 
 
-def count_distinct(store: Store, run: str, scenario: str) -> Copies:
-    """Counts the fingerprints of successful replications, without holding more than those."""
+def count_distinct(store: Store, run: str, scenario: str, planned: int) -> Copies:
+    """Counts the fingerprints of successful replications 1..planned, without holding more than those."""
     marks = []
     for chunk in store.ledger(run, scenario):
-        frame = pl.DataFrame(chunk.select(["state", "fingerprint"]))
-        marks.append(frame.filter(pl.col("state") == "ok")["fingerprint"].to_numpy())
+        frame = pl.DataFrame(chunk.select(["replication", "state", "fingerprint"]))
+        counted = frame.filter((pl.col("state") == "ok") & (pl.col("replication") <= planned))
+        marks.append(counted["fingerprint"].to_numpy())
     everything = np.concatenate(marks) if marks else np.empty(0, dtype=np.uint64)
     return Copies(len(everything), len(np.unique(everything)))
 

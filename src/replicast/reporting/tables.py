@@ -10,6 +10,7 @@ from arro3.core import Table
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.stores.reading import keep_replications
 
 from .unify import Unified, fit, unify
 
@@ -55,9 +56,11 @@ class RunTables:
     def _parts(self, table: str, scenarios: Sequence[str] | None) -> Iterator[Table]:
         names = scenarios if scenarios is not None else [s.name for s in self.record.experiment.scenarios]
         for scenario in names:
+            planned = self.record.planned.get(scenario)
             for part in self.store.rows(self.record.id, table, scenario):
-                if part.num_rows:
-                    yield part
+                counted = part if planned is None else keep_replications(part, 1, planned)
+                if counted.num_rows:
+                    yield counted
 
     def frame(self, table: str, scenarios: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows at once: as much memory as they take."""

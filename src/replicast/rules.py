@@ -1,0 +1,77 @@
+"""How many replications each scenario should have, asked of what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from arro3.core import Table
+from numpy.typing import NDArray
+
+from replicast.core.planning import Range
+from replicast.core.ports import Store
+from replicast.core.precision import parse_precision
+from replicast.core.record import RunRecord
+from replicast.core.stopping import LEAST, Done, Judgement, UntilPrecise
+
+USUAL_MAXIMUM = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRule:
+    """Every scenario should have the same number of replications."""
+
+    scenarios: tuple[str, ...]
+    replications: int
+
+    def wanted(self, _store: Store, _done: Mapping[str, list[Range]]) -> dict[str, int]:
+        return dict.fromkeys(self.scenarios, self.replications)
+
+
+@dataclass(slots=True)
+class PreciseRule:
+    """Each scenario should have as many as its targets take; `judgements` are those of the last time it was asked."""
+
+    run: str
+    scenarios: tuple[str, ...]
+    rule: UntilPrecise
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+
+    def wanted(self, store: Store, done: Mapping[str, list[Range]]) -> dict[str, int]:
+        for scenario in self.scenarios:
+            prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
+            values = metric_values(store, self.run, scenario, prefix) if prefix else {}
+            self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, values))
+        return {scenario: judgement.wanted for scenario, judgement in self.judgements.items()}
+
+
+def metric_values(store: Store, run: str, scenario: str, count: int) -> dict[str, NDArray[np.float64]]:
+    """Each metric of replications 1..count: an array of `count` doubles, NaN where there is no value."""
+    values: dict[str, NDArray[np.float64]] = {}
+    for chunk in store.rows(run, "metrics", scenario):
+        numbers = _doubles(chunk, "replication").astype(np.int64)
+        inside = numbers <= count
+        for name in chunk.column_names:
+            if name not in ("scenario", "replication"):
+                own = values.setdefault(name, np.full(count, np.nan))
+                own[numbers[inside] - 1] = _doubles(chunk, name)[inside]
+    return values
+
+
+def _doubles(table: Table, name: str) -> NDArray[np.float64]:
+    column = table.column(name)
+    if column.null_count:
+        return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
+    return np.concatenate([chunk.to_numpy() for chunk in column.chunks]).astype(np.float64)
+
+
+def rule_of(record: RunRecord) -> FixedRule | PreciseRule:
+    """The rule that a run was started with. Raises RequestError for a precision that cannot be asked for."""
+    scenarios = tuple(s.name for s in record.experiment.scenarios)
+    if not record.options.precision:
+        return FixedRule(scenarios, record.replications)
+    maximum = max(record.options.maximum or USUAL_MAXIMUM, record.replications)
+    targets = parse_precision(record.options.precision)
+    rule = UntilPrecise(targets, minimum=max(record.replications, LEAST), maximum=max(maximum, LEAST))
+    return PreciseRule(record.id, scenarios, rule)
