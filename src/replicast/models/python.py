@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,10 @@ import numpy as np
 from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import RESERVED, Experiment, ModelReference, Parameter, Signature
 
-from .python_simulate import PythonSimulate, TakesLog, model_traceback
+from .python_simulate import CaughtWarnings, PythonSimulate, TakesLog, model_traceback
+
+NOT_A_PROJECT = frozenset({*sys.stdlib_module_names, "__main__", "numpy", "replicast"})
+"""Module names under which no model is loaded, so that `queue.py` may be a model and does not replace `queue`."""
 
 IGNORED_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
@@ -46,9 +49,10 @@ class PythonModel:
         return load_function(self.folder, self.experiment.model)
 
     def describe(self) -> Signature:
-        function = self.load()
+        with working_in(self.folder):
+            function = self.load()
+            module = sys.modules.get(function.__module__)
         signature = read_signature(function)
-        module = sys.modules.get(function.__module__)
         collate = getattr(module, "collate", None)
         versions = {"python": sys.version.split()[0], "numpy": np.__version__}
         for name in ("simpy", "scipy", "pandas", "polars"):
@@ -60,19 +64,27 @@ class PythonModel:
     def start(self) -> Iterator[PythonSimulate]:
         with working_in(self.folder):
             function = self.load()
-            with warnings.catch_warnings(record=True) as caught:
+            with warnings.catch_warnings():
                 warnings.simplefilter("always")
                 for category in IGNORED_WARNINGS:
                     warnings.simplefilter("ignore", category)
-                yield PythonSimulate(
-                    function, read_signature(function), self.experiment, self.folder, self.log, caught or []
-                )
+                caught = CaughtWarnings()
+                warnings.showwarning = caught  # type: ignore[assignment]
+                arguments = read_signature(function)
+                yield PythonSimulate(function, arguments, self.experiment, self.folder, self.log, caught)
 
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Makes `folder` the working directory and the first place where modules are looked for."""
+    """Makes `folder` the working directory and the first place where modules are looked for.
+
+    Modules of the same names that were imported from elsewhere (another project, another run) are set aside.
+    """
     before, path = Path.cwd(), list(sys.path)
+    own = {entry.stem if entry.suffix == ".py" else entry.name for entry in folder.iterdir()}
+    aside = {name: module for name, module in list(sys.modules.items()) if _is_in_the_way(name, module, own)}
+    for name in aside:
+        del sys.modules[name]
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     try:
@@ -80,12 +92,32 @@ def working_in(folder: Path) -> Iterator[None]:
     finally:
         sys.path[:] = path
         os.chdir(before)
+        for name in [name for name, module in list(sys.modules.items()) if _lies_in(module, folder)]:
+            del sys.modules[name]
+        sys.modules.update(aside)
+
+
+def _is_in_the_way(name: str, module: ModuleType, own: Container[str]) -> bool:
+    """Whether a module of a project hides one of the folder's; what is installed is never set aside."""
+    first = name.partition(".")[0]
+    if first not in own or first in NOT_A_PROJECT:
+        return False
+    return "site-packages" not in (_file_of(module) or "site-packages")
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    return _file_of(module).startswith((f"{folder}{os.sep}", f"{folder.resolve()}{os.sep}"))
+
+
+def _file_of(module: ModuleType) -> str:
+    """Read past `getattr`, which makes some modules import others."""
+    return getattr(module, "__dict__", {}).get("__file__") or ""
 
 
 def load_module(folder: Path, file: str) -> ModuleType:
     """The module of a source file, run anew. Raises ModelError."""
     path = folder / file
-    name = path.stem if path.stem.isidentifier() else "model"
+    name = path.stem if path.stem.isidentifier() and path.stem not in NOT_A_PROJECT else "model"
     linecache.clearcache()
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:

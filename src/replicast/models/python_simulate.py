@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
+import inspect
 import os
 import random
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
 from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
 
+from .repeats import may_repeat
 from .results import UnusableResult, read_result
 
 QUICK_SECONDS = 0.001
@@ -29,6 +31,10 @@ QUICK_SECONDS = 0.001
 
 CHUNK_SECONDS = 0.02
 LARGEST_CHUNK = 10_000
+CHANGEABLE = (list, dict, set)
+"""Types of arguments that a model could change: each replication gets fresh copies."""
+
+OURS = (str(Path(__file__).resolve().parent.parent) + os.sep, "<frozen importlib")
 
 
 class TakesLog(Protocol):
@@ -53,7 +59,7 @@ class PythonSimulate:
         experiment: Experiment,
         folder: Path,
         log: TakesLog,
-        caught: list[warnings.WarningMessage],
+        caught: CaughtWarnings,
     ) -> None:
         self.function, self.experiment, self.log = function, experiment, log
         self.folder = os.path.realpath(folder)
@@ -61,6 +67,8 @@ class PythonSimulate:
         self._uses = set(arguments["uses"])
         self._names = {parameter.name for parameter in arguments["parameters"]}
         self._any_keyword = arguments["takes_any"] and "params" not in self._uses
+        defaults = {name: argument.default for name, argument in inspect.signature(function).parameters.items()}
+        self._changeable = {k: v for k, v in defaults.items() if isinstance(v, CHANGEABLE) and k in self._names}
         self._own_streams = experiment.streams.kind == "own"
         self._careful = False
         self._seconds = QUICK_SECONDS
@@ -89,7 +97,8 @@ class PythonSimulate:
         """The function with the scenario's parameters filled in, fresh copies of those that could be changed."""
         values = dict(scenario.parameters)
         own = {k: v for k, v in values.items() if (self._any_keyword or k in self._names) and k not in self._uses}
-        if "params" not in self._uses and not any(isinstance(v, (list, dict)) for v in own.values()):
+        own = self._changeable | own
+        if "params" not in self._uses and not any(isinstance(v, CHANGEABLE) for v in own.values()):
             return functools.partial(self.function, **own) if own else self.function
 
         def call(**given: Any) -> Any:
@@ -129,10 +138,10 @@ class PythonSimulate:
             starting(number)
             outcome = self._perform(scenario.name, number, call, given)
             outcome.draws = self._draws(outcome, seed, given.get("rng"), None)
-            if self._caught:
-                self._take_warnings(outcome)
+            if self._caught.count:
+                outcome.warnings, outcome.warning_count = self._caught.take()
             outcomes.append(outcome)
-        sys.stdout.flush()
+        _flush()
         if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
             self._careful = True
             self.log.take()
@@ -154,9 +163,9 @@ class PythonSimulate:
         before = None if self._own_streams else _seed_globals(seed)
         outcome = self._perform(scenario, number, call, given)
         outcome.draws = self._draws(outcome, seed, given.get("rng"), before)
-        sys.stdout.flush()
+        _flush()
         outcome.log = self.log.take()
-        self._take_warnings(outcome)
+        outcome.warnings, outcome.warning_count = self._caught.take()
         if self._directory_changed():
             self._return_to_folder()
         return outcome
@@ -170,14 +179,10 @@ class PythonSimulate:
             return Outcome(scenario, number, time.perf_counter() - start, failure=failure)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             seconds = time.perf_counter() - start
-            failure = Failure("error", type(error).__qualname__, str(error), model_traceback(error, self.folder))
+            message = str(traceback.TracebackException.from_exception(error))
+            failure = Failure("error", type(error).__qualname__, message, model_traceback(error, self.folder))
             return Outcome(scenario, number, seconds, failure=failure)
         return Outcome(scenario, number, time.perf_counter() - start, metrics, tables)
-
-    def _take_warnings(self, outcome: Outcome) -> None:
-        texts = [f"{type(caught.message).__name__}: {caught.message}" for caught in self._caught]
-        outcome.warnings, outcome.warning_count = tuple(texts[:WARNINGS_KEPT]), len(texts)
-        self._caught.clear()
 
     def _directory_changed(self) -> bool:
         try:
@@ -192,20 +197,38 @@ class PythonSimulate:
         self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: tuple[Any, Any] | None
     ) -> int:
         """The fingerprint of Outcome.draws, of whichever generator the model may have seeded itself by."""
-        if "seed" in self._uses:
-            return seed
         draws = drawn(rng) if rng is not None else 0
         if before is not None:
             for then, now in zip(before, _globals_state(), strict=True):
                 draws ^= 0 if now == then else _digest(now)
-        if not draws and "replication" in self._uses and not outcome.tables:
-            whole = all(value is None or value == int(value) for value in outcome.metrics.values() if _finite(value))
-            return outcome.replication if whole else 0
+        if not draws and self._uses & {"seed", "replication"}:
+            return seed if may_repeat(outcome.metrics, outcome.tables.values()) else 0
         return draws
 
 
-def _finite(value: float | None) -> bool:
-    return value is None or -1.8e308 < value < 1.8e308
+class CaughtWarnings:
+    """Takes the place of `warnings.showwarning`: counts, and keeps the text of the first few."""
+
+    def __init__(self) -> None:
+        self.count, self._texts = 0, list[str]()
+
+    def __call__(self, message: Warning | str, category: type[Warning], *_where: object) -> None:
+        self.count += 1
+        if len(self._texts) < WARNINGS_KEPT:
+            self._texts.append(f"{category.__name__}: {message}")
+
+    def take(self) -> tuple[tuple[str, ...], int]:
+        """The texts and the number of those since the last call."""
+        taken = tuple(self._texts), self.count
+        self.count, self._texts = 0, []
+        return taken
+
+
+def _flush() -> None:
+    """Hands over what was printed; a model may have closed its streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(ValueError, OSError, AttributeError):
+            stream.flush()
 
 
 def _seed_globals(seed: int) -> tuple[Any, Any]:
@@ -227,9 +250,17 @@ def _digest(state: Any) -> int:
 
 def model_traceback(error: BaseException, folder: str = "") -> str:
     """The traceback from the model's first frame on, without replicast's; paths are relative to the source's copy."""
-    ours = (str(Path(__file__).resolve().parent.parent), "<frozen importlib")
-    frames = traceback.extract_tb(error.__traceback__)
-    kept = [frame for frame in frames if not frame.filename.startswith(ours)]
-    lines = ["Traceback (most recent call last):\n", *traceback.format_list(kept)] if kept else []
-    text = "".join([*lines, *traceback.format_exception_only(error)])
+    shown = traceback.TracebackException.from_exception(error, compact=True)
+    for link in _links(shown):
+        frames = [frame for frame in link.stack if not frame.filename.startswith(OURS)]
+        link.stack = traceback.StackSummary.from_list(frames) if frames else None  # type: ignore[assignment]
+    text = "".join(shown.format())
     return text.replace(f'File "{folder}/', 'File "') if folder else text
+
+
+def _links(shown: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
+    """The exception, and those that it came of or groups."""
+    if shown is not None:
+        yield shown
+        for inner in (shown.__cause__, shown.__context__, *(shown.exceptions or ())):
+            yield from _links(inner)
