@@ -44,7 +44,8 @@ def model_seed(seed: int, replication: int, scenario_index: int = 0, common: boo
 class LazySeedSequence(ISpawnableSeedSequence):
     """Stands for `SeedSequence(entropy, spawn_key=key)` with the words that seed a PCG64 computed beforehand.
 
-    Whatever else is asked of it (`spawn`, `entropy`, other words) goes to the real one, built when first needed.
+    Whatever else is asked of it (`spawn`, `entropy`, other words, a copy) goes to the real one, built when first
+    needed.
     """
 
     __slots__ = ("_entropy", "_key", "_real", "_words", "fresh_state")
@@ -67,15 +68,24 @@ class LazySeedSequence(ISpawnableSeedSequence):
     def spawn(self, n_children):  # type: ignore[no-untyped-def]
         return self.real.spawn(n_children)
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        return self.real.__reduce__()
+
+    @property
+    def is_parent(self) -> bool:
+        """Whether other streams may have been derived from it."""
+        return self._real is not None
+
     def __getattr__(self, name: str) -> object:
         return getattr(self.real, name)
 
 
 def drawn(rng: Generator) -> int:
-    """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it."""
+    """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it or from its children."""
     generator = rng.bit_generator
     state: int = generator.state["state"]["state"] & MASK_64  # type: ignore[index]
-    return 0 if state == generator.seed_seq.fresh_state else state & MASK_63  # type: ignore[attr-defined]
+    sequence: LazySeedSequence = generator.seed_seq  # type: ignore[assignment]
+    return 0 if state == sequence.fresh_state and not sequence.is_parent else state & MASK_63
 
 
 def _fresh_states(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
