@@ -83,7 +83,7 @@ class LazySeedSequence(ISpawnableSeedSequence):
 def drawn(rng: Generator) -> int:
     """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it or from its children."""
     generator = rng.bit_generator
-    state: int = generator.state["state"]["state"] & MASK_64  # type: ignore[index]
+    state: int = generator.state["state"]["state"] & MASK_64
     sequence: LazySeedSequence = generator.seed_seq  # type: ignore[assignment]
     return 0 if state == sequence.fresh_state and not sequence.is_parent else state & MASK_63
 
