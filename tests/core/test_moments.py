@@ -106,6 +106,15 @@ def test_any_order_and_any_partition_give_the_same_bits(values, random, parts):
     assert (repr(together.mean), repr(together.sd)) == (repr(whole.mean), repr(whole.sd))
 
 
+def test_either_order_of_the_two_zeros_has_the_same_range():
+    ends = {
+        repr((found.least, found.greatest))
+        for zeros in ([0.0, -0.0], [-0.0, 0.0])
+        for found in (Moments.of(np.array(zeros)), Moments.of(np.array(zeros[:1])) + Moments.of(np.array(zeros[1:])))
+    }
+    assert ends == {"(0.0, 0.0)"}
+
+
 def test_values_beyond_one_block_are_summed_exactly():
     rng = np.random.default_rng(1)
     values = rng.normal(size=2 * BLOCK + 17) * 10.0 ** rng.integers(-30, 30, 2 * BLOCK + 17)

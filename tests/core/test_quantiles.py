@@ -38,6 +38,10 @@ def test_the_order_of_values_changes_no_bit_of_a_quantile(values, random):
     assert repr(quantiles(np.array(values), SHARES)) == repr(quantiles(np.array(shuffled), SHARES))
 
 
+def test_either_order_of_the_two_zeros_has_the_same_quantiles():
+    assert {repr(quantiles(np.array(zeros), (0.0, 1.0))) for zeros in ([0.0, -0.0], [-0.0, 0.0])} == {"[0.0, 0.0]"}
+
+
 def test_quantiles_survive_a_range_beyond_the_largest_double():
     huge = 1.7976931348623157e308
     assert quantiles(np.array([-huge, huge]), (0.25, 0.5, 1.0)) == pytest.approx([-huge / 2, 0.0, huge])

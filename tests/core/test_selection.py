@@ -116,6 +116,14 @@ def test_elimination_waits_for_its_first_stage():
     assert eliminate(values, better="higher", indifference=0.5, first=10).kept == ("s0", "s1")
 
 
+def test_differences_that_do_not_vary_drop_nothing():
+    base = np.random.default_rng(1).exponential(10.0, 30)
+    values = {"base": base, "shifted": base + 0.1}
+    assert all(row.kept for row in rank(values, better="higher"))
+    exact = {"base": np.arange(30.0), "shifted": np.arange(30.0) + 8.0}
+    assert eliminate(exact, better="higher", indifference=0.5).kept == ("base", "shifted")
+
+
 @pytest.mark.parametrize(
     "options", [{"indifference": 0.0}, {"first": 1}, {"better": "more"}, {"confidence": 0.3}, {"confidence": 1.0}]
 )
