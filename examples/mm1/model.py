@@ -1,7 +1,8 @@
 """The M/M/1 queue: one server, Poisson arrivals, exponential service, first come, first served.
 
 A customer waits for what the one before still had to wait and be served, less the time between their arrivals
-(Lindley, 1952): W[i+1] = max(0, W[i] + S[i] - A[i+1]). The waits are the height of a random walk over its lowest point so far.
+(Lindley, 1952): W[i+1] = max(0, W[i] + S[i] - A[i+1]). The waits are the height of a random walk over its lowest point
+so far.
 """
 
 from statistics import fmean
