@@ -230,6 +230,17 @@ class Conductor:
         return Conclusion(ending, dict(self._planned), progress.done, progress.failed, progress.simulated)
 
 
+@dataclass(frozen=True, slots=True)
+class FixedRule:
+    """Every scenario should have the same number of replications."""
+
+    scenarios: tuple[str, ...]
+    replications: int
+
+    def wanted(self, _store: Store, _done: Mapping[str, list[Range]]) -> dict[str, int]:
+        return dict.fromkeys(self.scenarios, self.replications)
+
+
 def someone_at_work(store: Store, run: str) -> dict[str, Any] | None:
     """Who conducts the run at this moment, if anyone does."""
     content = store.read(run, CONDUCTOR)

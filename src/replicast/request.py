@@ -34,7 +34,6 @@ from replicast.core.experiment import (
     model_reference_from_text,
 )
 from replicast.core.ports import Store
-from replicast.core.precision import parse_precision
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.settings import ExperimentFile
 from replicast.source import Source, changes, code_hash
@@ -192,7 +191,7 @@ def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
 
 def draft(request: Request, located: Located) -> Experiment:
     """The experiment as far as it is known before the model was loaded. Raises RequestError."""
-    check_replications(_replications(request))
+    check_replications(replications_of(request))
     parameters = request.merged(request.parameters, "parameters")
     scenarios = request.merged(request.scenarios, "scenarios")
     crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
@@ -226,7 +225,7 @@ def settle(request: Request, experiment: Experiment, signature: Signature) -> Ex
     return dataclasses.replace(experiment, scenarios=scenarios, seed=seed)
 
 
-def _replications(request: Request) -> int:
+def replications_of(request: Request) -> int:
     number = request.value(request.replications, "replications")
     return DEFAULT_REPLICATIONS if number is None else int(number)
 
@@ -243,6 +242,8 @@ def options_of(request: Request) -> Options:
         raise RequestError(f"--workers takes 1 or more, and {workers} is not")
     precision, maximum = request.value(request.precision, "precision"), request.value(request.maximum, "max")
     if precision:
+        from replicast.core.precision import parse_precision  # imports numpy, which the first result does not wait for
+
         parse_precision(precision)
     if maximum is not None and maximum < 3:
         raise RequestError(f"--max takes 3 or more, and {maximum} is not")
@@ -264,7 +265,7 @@ def new_record(request: Request, experiment: Experiment, source: Source, signatu
     return RunRecord(
         id=check_run_name(name) if name else new_run_id(now),
         experiment=experiment,
-        replications=_replications(request),
+        replications=replications_of(request),
         created=now.isoformat(timespec="seconds"),
         options=options_of(request),
         files=source.files,
@@ -299,7 +300,7 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
             f"run '{old.id}' is another experiment:\n{listed}\n"
             "Its results stay as they are. Give this experiment another --name, or none."
         )
-    replications = max(old.replications, _replications(request))
+    replications = max(old.replications, replications_of(request))
     return dataclasses.replace(
         old, experiment=experiment, replications=replications, options=options_of(request), planned={}
     )

@@ -1,4 +1,4 @@
-"""How many replications each scenario should have, asked of what is stored."""
+"""The rule of a run until precise: how many replications each scenario should have, asked of what is stored."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ from replicast.core.record import RunRecord
 from replicast.core.stopping import LEAST, Done, Judgement, UntilPrecise
 
 USUAL_MAXIMUM = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class FixedRule:
-    """Every scenario should have the same number of replications."""
-
-    scenarios: tuple[str, ...]
-    replications: int
-
-    def wanted(self, _store: Store, _done: Mapping[str, list[Range]]) -> dict[str, int]:
-        return dict.fromkeys(self.scenarios, self.replications)
 
 
 @dataclass(slots=True)
@@ -66,12 +55,9 @@ def _doubles(table: Table, name: str) -> NDArray[np.float64]:
     return np.concatenate([chunk.to_numpy() for chunk in column.chunks]).astype(np.float64)
 
 
-def rule_of(record: RunRecord) -> FixedRule | PreciseRule:
-    """The rule that a run was started with. Raises RequestError for a precision that cannot be asked for."""
-    scenarios = tuple(s.name for s in record.experiment.scenarios)
-    if not record.options.precision:
-        return FixedRule(scenarios, record.replications)
+def precise_rule(record: RunRecord) -> PreciseRule:
+    """The rule of a run until precise. Raises RequestError for a precision that cannot be asked for."""
     maximum = max(record.options.maximum or USUAL_MAXIMUM, record.replications)
-    targets = parse_precision(record.options.precision)
+    targets = parse_precision(record.options.precision or "")
     rule = UntilPrecise(targets, minimum=max(record.replications, LEAST), maximum=max(maximum, LEAST))
-    return PreciseRule(record.id, scenarios, rule)
+    return PreciseRule(record.id, tuple(s.name for s in record.experiment.scenarios), rule)

@@ -14,7 +14,9 @@ from replicast.conductor import (
     CANCEL,
     Conclusion,
     Ending,
+    FixedRule,
     Progress,
+    Rule,
     Watch,
     conduct,
     someone_at_work,
@@ -34,9 +36,9 @@ from replicast.request import (
     locate,
     new_record,
     options_of,
+    replications_of,
     settle,
 )
-from replicast.rules import PreciseRule, rule_of
 from replicast.settings import default_store, inside_worker, read_experiment_file
 from replicast.source import Source, check_out, find_source
 from replicast.stores import open_store
@@ -114,9 +116,8 @@ class Preparation:
         if on not in EXECUTORS:
             raise RequestError(f"there is no executor '{on}'{nearest(on, EXECUTORS)}")
         self.request, self.on = request, on
-        url = store_url or (request.file.get("store") if request.file else None) or default_store()
-        self.store: Store = open_store(url)
-        self._without = [*without, *([Path(url)] if "://" not in url else [])]
+        self._url = store_url or (request.file.get("store") if request.file else None) or default_store()
+        self._without = [*without, *([Path(self._url)] if "://" not in self._url else [])]
         self._stack = ExitStack()
         self._record: RunRecord | None = None
         self.is_new = True
@@ -125,9 +126,11 @@ class Preparation:
         try:
             self.located = locate(self.request)
             self._draft = draft(self.request, self.located)
-            self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=self.options.workers))
+            options = options_of(self.request)
+            self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=options.workers))
             self.pool.folder = self.pool.scratch / "model"
-            self.pool.warm_up(1)
+            self.pool.warm_up(self._useful_workers())
+            self.store: Store = open_store(self._url)
             self.source = self.stage(self.pool.folder)
             self.signature = self.pool.describe()
             self.experiment = settle(self.request, self._draft, self.signature)
@@ -138,6 +141,12 @@ class Preparation:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _useful_workers(self) -> int:
+        """Processes that are worth starting at once, while this one still gets ready."""
+        if self.on != "local":
+            return 1
+        return replications_of(self.request) * len(self._draft.scenarios)
 
     @property
     def options(self) -> Options:
@@ -198,11 +207,19 @@ def conduct_locally(
 ) -> Conclusion:
     assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
     pool.join(assignment, store, record.options.timeout_seconds)
-    rule = rule_of(record)
-    conclusion = conduct(record, store, pool, rule, watch, redo=redo)
-    if isinstance(rule, PreciseRule) and conclusion.ending is Ending.DONE:
+    conclusion = conduct(record, store, pool, rule_of(record), watch, redo=redo)
+    if record.options.precision and conclusion.ending is Ending.DONE:
         store.write(record.id, NAME, replace(record, planned=conclusion.planned).to_json())
     return conclusion
+
+
+def rule_of(record: RunRecord) -> Rule:
+    """The rule that a run was started with."""
+    if not record.options.precision:
+        return FixedRule(tuple(s.name for s in record.experiment.scenarios), record.replications)
+    from replicast.rules import precise_rule  # imports numpy, which the first result does not wait for
+
+    return precise_rule(record)
 
 
 def find_run(store: Store, name: str) -> RunRecord:

@@ -16,20 +16,20 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import obstore
-from arro3.core import Schema, Table
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from replicast.core.errors import StoreError
 from replicast.core.replication import Outcome
 
-from . import parts
 from .coverage import Part, RunCoverage, Segment, cover
-from .reading import keep_replications, order_by_replication
+
+if TYPE_CHECKING:
+    from arro3.core import Schema, Table
 
 METRICS, LEDGER = "metrics", "replications"
 METRICS_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-z]+)\.([0-9a-f]{8})\.parquet")
@@ -108,6 +108,8 @@ class ObjectStore:
 
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         """Tables and artefacts first, then the ledger, then the metrics file, which commits the part."""
+        from . import parts  # imports numpy, which a conductor's first batch does not wait for
+
         scenario, token = encode_name(outcomes[0].scenario), new_token()
         span = f"{outcomes[0].replication:09d}-{outcomes[-1].replication:09d}"
         for outcome in outcomes:
@@ -199,6 +201,8 @@ class ObjectStore:
         self, run: str, segments: Sequence[Segment], paths: Mapping[str, Sequence[str]]
     ) -> Iterator[Table]:
         """Tables of one schema each, whose rows follow each other by replication."""
+        from .reading import keep_replications, order_by_replication
+
         for segment in segments:
             read = [self._table(run, path) for path in paths.get(segment.part.token, ())]
             if (segment.first, segment.last) != (segment.part.first, segment.part.last):
@@ -206,6 +210,8 @@ class ObjectStore:
             yield from read if len(read) < 2 else order_by_replication(read)
 
     def _table(self, run: str, path: str) -> Table:
+        from . import parts
+
         content = self.read(run, path)
         if content is None:
             raise StoreError(f"'{path}' of run {run} is gone from the store '{self.label}'")
