@@ -16,6 +16,7 @@ from replicast.core.distributions import (
     student_t_tail,
     t_critical,
 )
+from replicast.core.errors import RequestError
 
 DEGREES = [1, 1.5, 2, 2.314, 3, 4, 5, 9, 10.5, 19, 29, 99, 999, 12345.6, 1e5, 1e6, 1e7]
 CONFIDENCES = [0.5, 0.68, 0.6827, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999]
@@ -111,3 +112,9 @@ def test_binomial_probabilities_agree_with_scipy(n, p):
 def test_nonsense_is_refused_rather_than_answered(call):
     with pytest.raises(ValueError, match=r"and .* (is|does) not"):
         student_t_quantile(*call)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95, -0.1, math.nan])
+def test_a_confidence_that_is_none_is_refused_as_a_wrong_request(confidence):
+    with pytest.raises(RequestError, match=f"{confidence:g}"):
+        t_critical(confidence, 5)

@@ -14,10 +14,9 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import student_t_tail, t_critical
+from .distributions import check_confidence, student_t_tail, t_critical
 from .errors import RequestError, nearest
 from .moments import Moments
-from .statistics import check_confidence
 
 Adjustment = Literal["bonferroni", "holm", "none"]
 Family = Literal["all", "scenarios", "metrics"]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from .errors import RequestError
+
 EPSILON = 1e-16
 LOG_ROOT_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 ROOT_TWO = math.sqrt(2.0)
@@ -123,11 +125,15 @@ def student_t_quantile(p: float, df: float) -> float:
     return math.copysign(_upper_t_quantile(min(p, 1.0 - p), df), p - 0.5)
 
 
+def check_confidence(confidence: float) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise RequestError(f"a confidence lies between 0 and 1 (0.95 is usual), and {confidence:g} does not")
+
+
 @lru_cache(maxsize=4096)
 def t_critical(confidence: float, df: float) -> float:
     """Half the width, in standard errors, of a two-sided t interval at `confidence`, which lies between 0 and 1."""
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"a confidence lies between 0 and 1, and {confidence} does not")
+    check_confidence(confidence)
     _check_df(df)
     return _upper_t_quantile(0.5 * (1.0 - confidence), df)
 

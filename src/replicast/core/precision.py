@@ -6,9 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from .distributions import t_critical
+from .distributions import check_confidence, t_critical
 from .errors import RequestError
-from .statistics import check_confidence
 
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 FURTHEST = 10**15

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .comparison import ROUNDING
-from .distributions import student_t_quantile
+from .distributions import check_confidence, student_t_quantile
 from .errors import RequestError
 from .moments import Moments
-from .statistics import check_confidence
 
 Better = Literal["lower", "higher"]
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import t_critical
-from .errors import RequestError
+from .distributions import check_confidence, t_critical
 from .moments import Moments
 from .quantiles import quantiles
 
@@ -54,11 +53,6 @@ class MeanInterval:
     half_width: float
     lower: float
     upper: float
-
-
-def check_confidence(confidence: float) -> None:
-    if not 0.0 < confidence < 1.0:
-        raise RequestError(f"a confidence lies between 0 and 1 (0.95 is usual), and {confidence:g} does not")
 
 
 def mean_interval(n: int, mean: float | None, sd: float | None, confidence: float = 0.95) -> MeanInterval | None:

@@ -14,10 +14,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import normal_quantile, t_critical
+from .distributions import check_confidence, normal_quantile, t_critical
 from .errors import RequestError, nearest
 from .precision import Target
-from .statistics import check_confidence
 
 LEAST = 3
 """The smallest number of replications that Hoad, Robinson and Davies judge."""
