@@ -4,6 +4,7 @@
 <run>/cloud/<execution>/state/000001.json      what that round has to remember of earlier ones
 <run>/cloud/<execution>/lost/1/….json          a batch of round 1 whose function ended without an answer, and why
 <run>/cloud/<execution>/order.json             batches to be performed although stored, for `--retry-failed`
+<run>/cloud/job.json                           the execution that conducts the run, or did last
 <run>/cloud/hint.json                          seconds that a replication took at home, if it was tried
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,19 +20,18 @@ import numpy as np
 from replicast.conductor import CANCEL, HOPELESS_AFTER
 from replicast.core.planning import cut, merge, missing
 from replicast.core.ports import Store
-from replicast.core.precision import parse_precision
-from replicast.core.record import RunRecord
+from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
-from replicast.core.stopping import Done, UntilPrecise
+from replicast.rules import precise_rule
+from replicast.stores.objects import encode_name
 
 from .limits import Capacity
 from .rounds import MOST_ROUNDS_WITHOUT_PROGRESS, GivenUp, Loss, Round, batch_size, items_of, next_round
 
 FOLDER = "cloud"
-HINT = f"{FOLDER}/hint.json"
+HINT, JOB = f"{FOLDER}/hint.json", f"{FOLDER}/job.json"
 LOSSES_READ = 1000
 PARTS_READ = 200
-USUAL_MAXIMUM = 1000
 
 OURS = ("ModelError", "RequestError", "ParameterError")
 """Errors of a function that say the run cannot go on, whatever is tried."""
@@ -72,6 +72,7 @@ class Answer:
 class Cloud:
     def __init__(self, store: Store, record: RunRecord, capacity: Capacity) -> None:
         self.store, self.record, self.capacity = store, record, capacity
+        self._planned: dict[str, int] = {}
 
     def answer(self, order: Order) -> Answer:
         """Raises StoreError. Asked twice for the same round, it gives the same answer if the same is stored."""
@@ -81,7 +82,7 @@ class Cloud:
         anew = self._anew(order) if before is None else []
         batches = self._missing()
         if not batches and not anew:
-            return self._reply(order, "collate")
+            return self._collate(order)
         if why := self._cannot_go_on(order, before, losses):
             return why
         seconds = self._seconds()
@@ -92,7 +93,7 @@ class Cloud:
         following.batches += cut(anew, size)
         self._give_up(following.given_up)
         if not following.batches:
-            return self._reply(order, "collate") if not self._missing() else self.answer(order)
+            return self._collate(order) if not self._missing() else self.answer(order)
         return self._write(order, following)
 
     def _write(self, order: Order, following: Round) -> Answer:
@@ -105,8 +106,11 @@ class Cloud:
             sum(map(len, following.batches)), self.capacity.concurrency, self.capacity.function_seconds + 60,
         )  # fmt: skip
 
-    def _reply(self, order: Order, what: Next) -> Answer:
-        return Answer(order.run, order.execution, order.round, what)
+    def _collate(self, order: Order) -> Answer:
+        """Nothing is missing. A run until precise learns now how many replications that was."""
+        if self.record.options.precision:
+            self.store.write(order.run, NAME, replace(self.record, planned=self._planned).to_json())
+        return Answer(order.run, order.execution, order.round, "collate")
 
     def _stop(self, order: Order, error: str, cause: str) -> Answer:
         return Answer(order.run, order.execution, order.round, "stop", error=error, cause=cause)
@@ -115,28 +119,10 @@ class Cloud:
         coverage = self.store.coverage(self.record.id)
         names = [scenario.name for scenario in self.record.experiment.scenarios]
         done = {name: merge(coverage.done(name)) for name in names}
-        return missing({name: self._wanted(name, coverage.failed(name)) for name in names}, done)
-
-    def _wanted(self, scenario: str, failed: Any) -> int:
-        options = self.record.options
-        if not options.precision:
-            return self.record.replications
-        rule = UntilPrecise(parse_precision(options.precision), maximum=options.maximum or USUAL_MAXIMUM)
-        return rule.wanted(scenario, self._done(scenario, failed))
-
-    def _done(self, scenario: str, failed: Any) -> Done:
-        numbers: list[int] = []
-        values: dict[str, dict[int, float]] = {}
-        for chunk in self.store.rows(self.record.id, "metrics", scenario):
-            replications = chunk.column("replication").to_pylist()
-            numbers += replications
-            for name in chunk.schema.names:
-                if name not in ("scenario", "replication"):
-                    own = values.setdefault(name, {})
-                    for replication, value in zip(replications, chunk.column(name).to_pylist(), strict=True):
-                        own[replication] = np.nan if value is None else float(value)
-        columns = {name: np.array([own.get(i, np.nan) for i in numbers]) for name, own in values.items()}
-        return Done.of(np.array(numbers, dtype=np.int64), columns, failed)
+        self._planned = dict.fromkeys(names, self.record.replications)
+        if self.record.options.precision:
+            self._planned = precise_rule(self.record).wanted(self.store, done)
+        return missing(self._planned, done)
 
     def _cannot_go_on(self, order: Order, before: Round | None, losses: list[Loss]) -> Answer | None:
         coverage = self.store.coverage(self.record.id)
@@ -146,9 +132,9 @@ class Cloud:
         if before is not None and failed == done >= HOPELESS_AFTER:
             return self._stop(order, "AllReplicationsFailed", f"all {failed} replications that were tried failed; see: "
                               f"replicast failures {order.run} --store {self.store.label}")  # fmt: skip
-        fatal = next((loss for loss in losses if loss.error in OURS), None)
+        fatal = next((loss for loss in losses if ours(loss)), None)
         if fatal is not None:
-            return self._stop(order, fatal.error, fatal.cause[:10_000])
+            return self._stop(order, ours(fatal), fatal.cause[:10_000])
         if before is not None and before.idle >= MOST_ROUNDS_WITHOUT_PROGRESS + self.record.options.retries:
             why = f"{losses[0].error}: {losses[0].cause}" if losses else "their functions left no word of why"
             return self._stop(order, "NothingWasStored", f"{before.idle + 1} rounds stored nothing; {why}"[:10_000])
@@ -184,9 +170,9 @@ class Cloud:
         prefix = f"{FOLDER}/{order.execution}/lost/{order.round}"
         found = []
         for name in self.store.documents(order.run, prefix)[:LOSSES_READ]:
-            note = self._get(name) or {}
-            error = note.get("error") or {}
-            found.append(Loss(Batch(**note["batch"]), error.get("Error", ""), _readable(error.get("Cause", ""))))
+            note = self._get(name)
+            error = note["error"]
+            found.append(Loss(Batch(**note["batch"]), error["Error"], _readable(error["Cause"])))
         return found
 
     def _give_up(self, given_up: list[GivenUp]) -> None:
@@ -203,6 +189,15 @@ class Cloud:
 
     def _put(self, name: str, content: Any) -> None:
         self.store.write(self.record.id, name, json.dumps(content).encode())
+
+
+def ours(loss: Loss) -> str:
+    """The name of our error that a function ended with, if it did; Lambda's own name for it depends on the runtime."""
+    return next((name for name in OURS if loss.error == name or loss.cause.startswith(f"{name}: ")), "")
+
+
+def loss_document(execution: str, number: int, batch: Batch) -> str:
+    return f"{FOLDER}/{execution}/lost/{number}/{encode_name(batch.scenario)}/{batch.first}-{batch.last}.json"
 
 
 def order_document(execution: str) -> str:

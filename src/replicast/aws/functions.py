@@ -14,20 +14,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from replicast.core.errors import ExecutorError, RequestError, StoreError
+from replicast.core.errors import ModelError, ReplicastError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
 from replicast.stores.objects import ObjectStore
 
 from .by_hand import record_by_hand, signature_from_dict
-from .cloud import Answer, Cloud, Order
+from .cloud import JOB, Answer, Cloud, Order, loss_document
 from .limits import Capacity
 from .performing import Performer, processors
 
 RUNS, DEPLOYED, SIGNATURE = "runs", "deployed", "signature.json"
 COLLATED = "collated"
 SHOWN_ROWS = 20
+CAUSE_KEPT = 20_000
 
 
 class Context(Protocol):
@@ -58,8 +59,11 @@ def read_record(store: Store, run: str) -> RunRecord:
 def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     """What to do next for a run: simulate what is missing, collate, or stop. `event` has `order` and `execution`.
 
-    The order is what the execution was started with, or the answer to the round before.
+    The order is what the execution was started with, or the answer to the round before. An event with `lost` is no
+    question: it says which batch of which round got no answer, and why.
     """
+    if "lost" in event:
+        return note_loss(event["lost"])
     execution, typed = event["execution"], dict(event["order"])
     if "run" not in typed:
         typed = {"run": begin_by_hand(typed, execution)}
@@ -67,8 +71,19 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     record = read_record(store, typed["run"])
     capacity = Capacity(int(os.environ["REPLICAST_SECONDS"]), concurrency=int(os.environ["REPLICAST_CONCURRENCY"]))
     order = Order(typed["run"], execution["id"].rpartition(":")[2], typed.get("round", 0))
+    if not order.round:
+        store.write(typed["run"], JOB, json.dumps({"execution": execution["id"]}).encode())
     answer: Answer = Cloud(store, record, capacity).answer(order)
     return answer.to_json(bucket=os.environ["REPLICAST_BUCKET"], prefix=RUNS)
+
+
+def note_loss(lost: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes down why a batch has no answer; noted twice it is one note."""
+    batch, error = lost["batch"], lost["error"]
+    where = loss_document(lost["execution"], lost["round"], Batch(**batch))
+    note = {"batch": batch, "error": {"Error": error.get("Error", ""), "Cause": error.get("Cause", "")[:CAUSE_KEPT]}}
+    runs().write(lost["run"], where, json.dumps(note).encode())
+    return {}
 
 
 def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str:
@@ -107,10 +122,16 @@ def simulate(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     performer = performer_of(event["run"], context)
     try:
         done = performer.perform(batch, lambda: context.get_remaining_time_in_millis() / 1000)
-    except ExecutorError:
+    except ReplicastError as error:
         forget_performer()
-        raise
+        raise named(error) from None
     return {"stored": done.stored, "left": done.left}
+
+
+def named(error: ReplicastError) -> ReplicastError:
+    """The error with its class in its message, for whoever has the message alone; a model's own words are kept."""
+    detail = f"\n{error.detail}" if isinstance(error, ModelError) and error.detail else ""
+    return type(error)(f"{type(error).__name__}: {error}{detail}")
 
 
 def performer_of(run: str, context: Context) -> Performer:

@@ -29,6 +29,7 @@ WAVE_SECONDS = 10.0
 """Work handed out at once; between two portions the function looks at its clock and at the run's cancel mark."""
 
 POLL_SECONDS = 0.25
+CANCEL_SECONDS = 5.0
 MEGABYTES_A_PROCESSOR = 1769
 """A function has one processor for each so many megabytes of memory."""
 
@@ -83,16 +84,22 @@ class Performer:
     def _perform_wave(self, wave: Batch, left: Clock, margin: float) -> bool:
         """False if the time was up before its end; what had ended by then is stored."""
         started, job = time.monotonic(), self.pool.start([wave])
+        looked = started
         while job.poll(POLL_SECONDS) is JobState.RUNNING:
             if left() < margin:
                 job.cancel()
                 return False
+            if time.monotonic() - looked > CANCEL_SECONDS:
+                looked = time.monotonic()
+                if self._is_cancelled():
+                    job.cancel()
+                    return True
         passed = (time.monotonic() - started) / math.ceil(len(wave) / self.pool.workers)
         self._seconds = max(passed, 0.7 * (self._seconds or 0.0))
         return True
 
     def _out_of_time(self, batch: Batch, wave: Batch, total: float) -> Performed:
-        """A first wave that took the whole of a function's time is recorded as too long: trying again would not help."""
+        """A first wave that took all of a function's time is recorded as too long: trying again would not help."""
         done = merge(self.store.coverage(self.record.id).done(batch.scenario))
         before = [(1, wave.first - 1)] if wave.first > 1 else []
         undone = gaps(wave.last, merge([*before, *done]))

@@ -1,0 +1,229 @@
+"""The executor on AWS: an execution of the stack's state machine, started and then only looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from replicast.conductor import CANCEL
+from replicast.core.errors import ExecutorError, RequestError
+from replicast.core.planning import Range, count, merge
+from replicast.core.ports import JobState, Saved, Store
+from replicast.core.record import RunRecord
+from replicast.core.replication import Batch
+from replicast.stores.objects import METRICS_NAME
+
+from .access import Aws, error_code, explained
+from .cloud import JOB, order_document
+from .limits import Capacity, usable_seconds, violations
+from .rounds import items_of
+from .stack import StackState
+
+LOOK_SECONDS = 2.0
+LIST_SECONDS = 5.0
+OF_THE_RUN = ("TooManyReplicationsFailed", "AllReplicationsFailed")
+"""Errors of an execution that are the run's own end and no trouble of the executor's."""
+
+
+class AwsExecutor:
+    """Fulfils `core.ports.Executor` for one run. The state machine asks for itself what is missing."""
+
+    name = "aws"
+
+    def __init__(self, aws: Aws, stack: StackState, record: RunRecord, store: Store) -> None:
+        self.aws, self.stack, self.record, self.store = aws, stack, record, store
+        self.look_seconds, self.list_seconds = LOOK_SECONDS, LIST_SECONDS
+
+    def check(self) -> None:
+        """Raises RequestError for what this stack cannot perform, before anything is spent."""
+        model, parameters = self.record.experiment.model, self.stack.parameters
+        if model.language == "callable":
+            raise RequestError("a function that no file defines cannot travel to AWS; put it in a file and name it")
+        if model.language in ("r", "command") and not parameters.get("ImageUri"):
+            what = "R" if model.language == "r" else "a command"
+            raise RequestError(
+                f"stack '{self.stack.name}' has a zip package, in which {what} does not run; "
+                "deploy it as an image: replicast aws deploy --package image"
+            )
+        if not self.store.url.startswith(f"s3://{self.stack.bucket}/runs"):
+            raise RequestError(
+                f"the functions of stack '{self.stack.name}' write to s3://{self.stack.bucket}/runs alone, "
+                f"and the store is '{self.store.label}'; leave --store out"
+            )
+        capacity = capacity_of(self.stack)
+        timeout = self.record.options.timeout_seconds
+        if timeout is not None and timeout > usable_seconds(capacity.function_seconds):
+            raise RequestError(next(violations(capacity, replication_seconds=timeout)))
+
+    def start(self, batches: Sequence[Batch]) -> AwsJob:
+        """Starts an execution. It asks by itself for what is missing; batches that are stored already are had anew."""
+        self.check()
+        run, name = self.record.id, execution_name(self.record.id)
+        anew, there = self._stored(batches), self.parts()
+        if anew:
+            self.store.write(run, order_document(name), json.dumps({"anew": items_of(anew)}).encode())
+        with explained(f"start state machine '{self.stack.name}'"):
+            states = self.aws.client("stepfunctions")
+            found = states.start_execution(
+                stateMachineArn=self.stack.machine, name=name, input=json.dumps({"run": run})
+            )
+        self.store.write(run, JOB, json.dumps({"execution": found["executionArn"]}).encode())
+        return AwsJob(self, found["executionArn"], there)
+
+    def find(self, job_id: str) -> AwsJob:
+        """A job from its ID, the ARN of its execution, in any process on any day; its progress counts from now."""
+        return AwsJob(self, job_id, self.parts())
+
+    def parts(self) -> list[str]:
+        """Names of the parts that are stored, each of which says which replications it holds."""
+        return self.store.documents(self.record.id, "parts/metrics")
+
+    def _stored(self, batches: Sequence[Batch]) -> list[Batch]:
+        coverage = self.store.coverage(self.record.id)
+        found = []
+        for batch in batches:
+            for first, last in coverage.done(batch.scenario):
+                low, high = max(first, batch.first), min(last, batch.last)
+                if low <= high:
+                    found.append(Batch(batch.scenario, low, high))
+        return found
+
+
+class AwsJob:
+    """Fulfils `core.ports.Job`."""
+
+    def __init__(self, executor: AwsExecutor, execution: str, there: Sequence[str]) -> None:
+        self.id, self._executor = execution, executor
+        self._states = executor.aws.client("stepfunctions")
+        self._looked = self._listed = 0.0
+        self._state = JobState.RUNNING
+        self._seen: set[str] = set()
+        self._done: dict[str, list[Range]] = {}
+        self._take_in(there)
+
+    def poll(self, wait_seconds: float = 0.0) -> JobState:
+        """Raises ExecutorError, with the execution's cause, if something else than its replications failed."""
+        if self._state is not JobState.RUNNING:
+            return self._state
+        wait = self._looked + self._executor.look_seconds - time.monotonic()
+        if wait > 0:
+            time.sleep(min(wait, wait_seconds))
+            return JobState.RUNNING
+        self._looked = time.monotonic()
+        with explained("look at the execution"):
+            found = self._states.describe_execution(executionArn=self.id)
+        self._state = self._judge(found)
+        return self._state
+
+    def _judge(self, found: dict[str, Any]) -> JobState:
+        status, error = found["status"], found.get("error", "")
+        if status in ("RUNNING", "PENDING_REDRIVE"):
+            return JobState.RUNNING
+        self._listed = 0.0
+        if status == "SUCCEEDED" or error in OF_THE_RUN:
+            return JobState.ENDED
+        if status == "ABORTED" or error == "RunCancelled":
+            return JobState.CANCELLED
+        raise ExecutorError(
+            f"the execution {status.lower()}: {error}: {readable(found.get('cause', ''))}\nsee {self.id}"
+        )
+
+    def progress(self) -> Sequence[Saved]:
+        """Parts that have come to the store since the last look, from their names alone."""
+        now = time.monotonic()
+        if now - self._listed < self._executor.list_seconds and self._listed:
+            return []
+        self._listed = now
+        return self._take_in(self._executor.parts())
+
+    def _take_in(self, paths: Sequence[str]) -> list[Saved]:
+        new = [path for path in paths if path not in self._seen]
+        self._seen.update(new)
+        return [saved for path in new if (saved := self._saved(path)) is not None]
+
+    def _saved(self, path: str) -> Saved | None:
+        """None for a part whose replications were there before: a batch that was delivered twice."""
+        scenario, name = path.split("/")[-2:]
+        match = METRICS_NAME.fullmatch(name)
+        if match is None:
+            return None
+        first, last, failed = (int(text) for text in match.groups()[:3])
+        before = self._done.get(unquote(scenario), [])
+        after = merge([*before, (first, last)])
+        self._done[unquote(scenario)] = after
+        if count(after) == count(before):
+            return None
+        return Saved(Batch(unquote(scenario), first, last), failed, 0.0)
+
+    def cancel(self) -> None:
+        """Leaves the mark that functions look for before they simulate, and stops the execution with its children."""
+        store, run = self._executor.store, self._executor.record.id
+        store.write(run, CANCEL, json.dumps({"time": time.time()}).encode())
+        with explained("stop the execution"):
+            self._states.stop_execution(executionArn=self.id, error="RunCancelled", cause="cancelled by its owner")
+        self._state, self._listed = JobState.CANCELLED, 0.0
+
+
+def capacity_of(stack: StackState) -> Capacity:
+    given = stack.parameters
+    return Capacity(int(given["Seconds"]), int(given["Memory"]), int(given["Concurrency"]))
+
+
+def execution_name(run: str) -> str:
+    """Unique and at most 80 characters of letters, digits, '-' and '_', which is what Step Functions takes."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", run)[:60] + "-" + secrets.token_hex(4)
+
+
+def readable(cause: str) -> str:
+    """Of a function's JSON cause, the message alone."""
+    try:
+        found = json.loads(cause)
+    except ValueError:
+        return cause
+    return str(found.get("errorMessage", cause)) if isinstance(found, dict) else cause
+
+
+def execution_of(store: Store, run: str) -> str | None:
+    """The ARN of the execution that conducts a run, or did last; None for a run that never was on AWS."""
+    content = store.read(run, JOB)
+    return None if content is None else str(json.loads(content)["execution"])
+
+
+def at_work(aws: Aws, store: Store, run: str) -> dict[str, Any] | None:
+    """Who conducts the run in the cloud at this moment: its execution, since when, and its map run's counts."""
+    from botocore.exceptions import ClientError
+
+    execution = execution_of(store, run)
+    if execution is None:
+        return None
+    states = aws.client("stepfunctions")
+    with explained("look at the execution"):
+        try:
+            found = states.describe_execution(executionArn=execution)
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return None
+            raise
+        if found["status"] != "RUNNING":
+            return None
+        runs = states.list_map_runs(executionArn=execution)["mapRuns"]
+        latest = max(runs, key=lambda one: one["startDate"], default=None)
+        counts = states.describe_map_run(mapRunArn=latest["mapRunArn"])["itemCounts"] if latest else {}
+    batches = {name: int(counts.get(name, 0)) for name in ("pending", "running", "succeeded", "failed", "total")}
+    return {"executor": "aws", "execution": execution, "since": found["startDate"].isoformat(), "batches": batches}
+
+
+def cancel_run(aws: Aws, store: Store, run: str) -> bool:
+    """Stops a run that another process, or nobody, watches; False if no execution was at work on it."""
+    store.write(run, CANCEL, json.dumps({"time": time.time()}).encode())
+    execution = execution_of(store, run)
+    if execution is None or at_work(aws, store, run) is None:
+        return False
+    with explained("stop the execution"):
+        aws.client("stepfunctions").stop_execution(executionArn=execution, error="RunCancelled", cause="cancelled")
+    return True
