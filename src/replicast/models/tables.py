@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from arro3.core import Array, Table
+from arro3.core import Array, Field, RecordBatch, Schema, Table
 
-from replicast.core.arrow import table_of
+from replicast.core.arrow import fields_of, table_of
 
 from .columns import UnusableResult, check_text, column_array, is_zone, plain, timestamps
 
@@ -82,9 +82,17 @@ def _from_polars(frame: Any) -> Table:
 
 
 def _copied(table: Table) -> Table:
-    """The same in memory of its own: a frame may lie over an array that the model fills anew for each replication."""
-    batches = [batch.take(Array(np.arange(batch.num_rows))) for batch in table.to_batches()]
-    return Table.from_batches(batches, schema=table.schema)
+    """The same in memory of its own: a frame may lie over an array that the model fills anew for each replication.
+
+    Every column may hold missing values, and notes on schema and fields are dropped: tables differ in neither.
+    """
+    schema = Schema([Field(field.name, field.type, nullable=True) for field in fields_of(table.schema)])
+    batches = []
+    for batch in table.to_batches():
+        every = Array(np.arange(batch.num_rows))
+        columns = [batch.column(place).take(every) for place in range(batch.num_columns)]
+        batches.append(RecordBatch.from_arrays(columns, schema=schema))
+    return Table.from_batches(batches, schema=schema)
 
 
 def _from_pandas(frame: Any, name: str) -> Table:
