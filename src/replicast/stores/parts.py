@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zlib
 from collections.abc import Sequence
 
 import arro3.io
@@ -33,7 +32,10 @@ def keys(scenario: str, replications: NDArray[np.int64]) -> dict[str, Array]:
 
 
 def metric_column(values: Sequence[Metric]) -> Array:
-    """int64 where all values are integers, else float64; a missing value is null, a NaN stays NaN."""
+    """int64 where all values are integers, else float64; a missing value is null, a NaN stays NaN.
+
+    A column of nothing but missing values is of bool, and takes the type it has elsewhere.
+    """
     kinds = set(map(type, values))
     if kinds == {float}:
         return Array(np.array(values, dtype=np.float64))
@@ -42,6 +44,8 @@ def metric_column(values: Sequence[Metric]) -> Array:
         if type(None) not in kinds:
             return Array(np.array(values, dtype=np.int64))
         return Array(values, DataType.int64())
+    if kinds == {type(None)}:
+        return Array(values, DataType.bool())
     return Array([None if v is None else float(v) for v in values], DataType.float64())
 
 
@@ -115,40 +119,55 @@ def ledger_table(outcomes: Sequence[Outcome]) -> Table:
 
 def _texts(texts: Sequence[str]) -> Array:
     if all(text == texts[0] for text in texts):
-        return constant_text(texts[0], len(texts))
+        return constant_text(texts[0].encode(errors="replace").decode(), len(texts))
     return Array([text.encode(errors="replace").decode() for text in texts], TEXT)
 
 
 def fingerprints(outcomes: Sequence[Outcome]) -> NDArray[np.uint64]:
-    """One 64-bit number per outcome, equal for copies of one replication; 0 for a failure."""
-    mixed = _mix(np.zeros(len(outcomes), dtype=np.uint64), np.array([o.draws for o in outcomes], dtype=np.uint64))
+    """One 64-bit number per outcome, equal for copies of one replication; 0 for a failure.
+
+    It depends on nothing but the outcome, so that parts may be cut anywhere: what each metric adds goes by its name.
+    """
+    total = _mixed(np.array([o.draws for o in outcomes], dtype=np.uint64))
     for name in dict.fromkeys(name for outcome in outcomes for name in outcome.metrics):
         values = [outcome.metrics.get(name) for outcome in outcomes]
-        column = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-        mixed = _mix(mixed, (column + 0.0).view(np.uint64))
-    checks = [
-        zlib.crc32(repr([_table_check(t) for t in o.tables.values()]).encode()) if o.tables else 0 for o in outcomes
-    ]
-    mixed = _mix(mixed, np.array(checks, dtype=np.uint64))
-    mixed[[outcome.failure is not None for outcome in outcomes]] = 0
-    return mixed
+        column = np.array([np.nan if value is None else value for value in values], dtype=np.float64) + 0.0
+        words = np.where(np.isnan(column), np.uint64(1), column.view(np.uint64)) ^ np.uint64(_digest(name.encode()))
+        total += np.where([value is None for value in values], np.uint64(0), _mixed(words))
+    total += np.array([_tables_digest(outcome) if outcome.tables else 0 for outcome in outcomes], dtype=np.uint64)
+    total[[outcome.failure is not None for outcome in outcomes]] = 0
+    return total
 
 
-def _mix(mixed: NDArray[np.uint64], word: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Takes a word into each hash (the finaliser of SplitMix64; Steele, Lea & Flood 2014)."""
-    mixed = (mixed ^ word) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ mixed >> np.uint64(31)
+def _mixed(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A hash of each word (SplitMix64; Steele, Lea & Flood 2014)."""
+    word = word + np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ word >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ word >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return word ^ word >> np.uint64(31)
 
 
-def _table_check(table: Table) -> tuple[int, int]:
-    check = 0
-    for name in table.column_names:
-        for chunk in table.column(name).chunks:
-            if str(chunk.type) in ("Float64", "Int64", "Int32"):
-                check = zlib.crc32(chunk.to_numpy().tobytes(), check)
-    return table.num_rows, check
+def _digest(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+
+
+def _tables_digest(outcome: Outcome) -> int:
+    """Of the tables' names and lengths, and of all they hold where no generator tells replications apart."""
+    content = hashlib.blake2b(digest_size=8)
+    for name in sorted(outcome.tables):
+        table = outcome.tables[name]
+        content.update(repr((name, table.num_rows)).encode(errors="replace"))
+        for column in table.column_names if not outcome.draws else ():
+            content.update(column.encode(errors="replace"))
+            for chunk in table.column(column).chunks:
+                content.update(_content(chunk))
+    return int.from_bytes(content.digest())
+
+
+def _content(chunk: Array) -> bytes:
+    if not chunk.null_count and (DataType.is_floating(chunk.type) or DataType.is_integer(chunk.type)):
+        return chunk.to_numpy().tobytes()
+    return repr(chunk.to_pylist()).encode(errors="replace")
 
 
 def to_parquet(table: Table) -> bytes:
