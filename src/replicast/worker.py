@@ -17,19 +17,23 @@ from replicast.core.experiment import Experiment
 from replicast.core.ports import Model, Saved, Simulate, Starting, Store
 from replicast.core.replication import RETRIED, Batch, Outcome
 
-SAVE_EVERY_SECONDS = 0.5
+SAVE_SECONDS = 0.5
 SAVE_BYTES = 64 << 20
 SavedCallback = Callable[[Saved], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker has to know of a run: where its results go, and how often a death is retried."""
+    """What a worker has to know of a run: where its results go, and how often a death is retried.
+
+    Results wait `save_seconds` at most to be saved. Where each save costs money, they may wait longer.
+    """
 
     run: str
     experiment: Experiment
     retries: int = 1
     worker: str = ""
+    save_seconds: float = SAVE_SECONDS
 
 
 def ignore_start(_replication: int) -> None:
@@ -67,7 +71,7 @@ def started(
     """A worker with its model loaded. Raises ModelError."""
     with ExitStack() as stack:
         simulate = stack.enter_context(model.start())
-        saver = stack.enter_context(Saver(store, assignment.run, saved))
+        saver = stack.enter_context(Saver(store, assignment.run, saved, assignment.save_seconds))
         yield Worker(assignment, simulate, saver)
 
 
@@ -77,8 +81,8 @@ class Saver:
     The thread makes a replication safe while the next one computes for minutes.
     """
 
-    def __init__(self, store: Store, run: str, saved: SavedCallback) -> None:
-        self._store, self._run, self._saved = store, run, saved
+    def __init__(self, store: Store, run: str, saved: SavedCallback, save_seconds: float = SAVE_SECONDS) -> None:
+        self._store, self._run, self._saved, self._save_seconds = store, run, saved, save_seconds
         self._waiting: deque[Outcome] = deque()
         self._bytes = 0
         self._saving = threading.Lock()
@@ -109,7 +113,7 @@ class Saver:
             raise self._error
 
     def _save_now_and_then(self) -> None:
-        while not self._closing.wait(SAVE_EVERY_SECONDS) and self._error is None:
+        while not self._closing.wait(self._save_seconds) and self._error is None:
             self._save()
 
     def _save(self) -> None:

@@ -54,7 +54,7 @@ class Performer:
         self.pool = Pool(Path(), record.experiment, workers=processors, environment={"PYTHONPATH": import_path()})
         self.pool.folder = self.pool.scratch / "model"
         check_out(store, record.id, self.pool.folder)
-        assignment = Assignment(record.id, record.experiment, record.options.retries, worker=worker)
+        assignment = Assignment(record.id, record.experiment, record.options.retries, worker, WAVE_SECONDS)
         self.pool.join(assignment, store, record.options.timeout_seconds)
         self._seconds: float | None = None
 

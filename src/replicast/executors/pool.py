@@ -28,7 +28,6 @@ from replicast.worker import Assignment
 from .pool_process import PoolProcess
 from .processes import POOL_VARIABLE, Guardian, carriers, reason_of_death
 
-BATCH_SECONDS = 0.5
 GROWTH = 16
 LARGEST_BATCH = 100_000
 GRACE_SECONDS = 3.0
@@ -117,6 +116,7 @@ class Pool:
         process.order(join={
             "run": assignment.run, "experiment": assignment.experiment.to_dict(), "retries": assignment.retries,
             "worker": f"{assignment.worker}{process.process.pid}", "store": store.url,
+            "save_seconds": assignment.save_seconds,
         })  # fmt: skip
 
     def start(self, batches: Sequence[Batch]) -> PoolJob:
@@ -190,10 +190,10 @@ class PoolJob:
                     process.do(batch)
 
     def _size(self) -> int:
-        """Replications of about BATCH_SECONDS, growing from one, and small enough that the last ones are shared."""
+        """Replications of about as long as results may wait to be saved, growing from one, and small enough that the last ones are shared."""
         if self._seconds is None:
             return 1
-        fitting = int(BATCH_SECONDS / max(self._seconds, 1e-7))
+        fitting = int(self._assignment.save_seconds / max(self._seconds, 1e-7))
         share = -(-self._queue.left // (2 * self._pool.workers))
         self._largest = min(self._largest * GROWTH, LARGEST_BATCH)
         return max(1, min(fitting, share, self._largest))

@@ -94,7 +94,7 @@ class Door:
     def follow_join(self, order: dict[str, Any]) -> None:
         assert self._model is not None
         experiment = Experiment.from_dict(order["experiment"])
-        assignment = Assignment(order["run"], experiment, order["retries"], order["worker"])
+        assignment = Assignment(order["run"], experiment, order["retries"], order["worker"], order["save_seconds"])
         try:
             context = started(assignment, self._model, open_store(order["store"]), self._saved)
             self._worker = self._stack.enter_context(context)
