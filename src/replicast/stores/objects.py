@@ -6,7 +6,8 @@
     <store>/<run>/parts/metrics/<scenario>/<first>-<last>.<failed>.<token>.<schema>.parquet
 
 A part is the files of one token. Its metrics file is written last and commits it; without one the others do not exist.
-The names alone say which replications are stored, so no file is opened to answer "what is missing?".
+<first> and <last> are those of the part, and of a table those of the replications that returned it in that schema. The
+names alone say which replications are stored, so no file is opened to answer "what is missing?".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -26,7 +27,7 @@ from obstore.store import LocalStore, from_url
 from replicast.core.errors import StoreError
 from replicast.core.replication import Outcome
 
-from .coverage import Part, RunCoverage, Segment, cover
+from .coverage import Part, RunCoverage, ScenarioCoverage, Segment, cover
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 METRICS, LEDGER = "metrics", "replications"
 METRICS_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-z]+)\.([0-9a-f]{8})\.parquet")
 TABLE_NAME = re.compile(r"(\d+)-(\d+)\.([0-9a-z]+)(?:\.([0-9a-f]{8}))?\.parquet")
-CHUNK_BYTES = 32 << 20
+HALF_WRITTEN = re.compile(r"#\d+$")
+UNSAFE = re.compile(r"[\x00-\x1f\x7f]|#(?=\d+(?:/|$))")
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -114,10 +116,9 @@ class ObjectStore:
         span = f"{outcomes[0].replication:09d}-{outcomes[-1].replication:09d}"
         for outcome in outcomes:
             self._save_artefacts(run, outcome)
-        for name, table in parts.model_tables(outcomes):
-            digest = parts.schema_digest(table.schema)
-            path = f"parts/{encode_name(name)}/{scenario}/{span}.{token}.{digest}.parquet"
-            self.write(run, path, parts.to_parquet(table))
+        for group in parts.table_groups(outcomes):
+            own = f"{group.first:09d}-{group.last:09d}.{token}.{parts.schema_digest(group.rows.schema)}"
+            self.write(run, f"parts/{encode_name(group.name)}/{scenario}/{own}.parquet", parts.to_parquet(group.rows))
         ledger = parts.to_parquet(parts.ledger_table(outcomes))
         self.write(run, f"parts/{LEDGER}/{scenario}/{span}.{token}.parquet", ledger)
         metrics = parts.metrics_table(outcomes)
@@ -131,20 +132,23 @@ class ObjectStore:
         folder = Path(outcome.folder)
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                name = path.relative_to(folder).as_posix()
+                name = safe_name(path.relative_to(folder).as_posix())
                 target = f"{run}/{artefact_folder(outcome.scenario, outcome.replication)}/{name}"
                 self._call(obstore.put, target, path, mode="overwrite")
 
     def coverage(self, run: str) -> RunCoverage:
-        found = RunCoverage()
-        for scenario, own in self._committed(run).items():
-            failures = {part: self._failures(run, scenario, part) for part in own if part.failed}
-            found.scenarios[scenario] = cover(own, failures)
-        return found
+        return RunCoverage({name: self._cover(run, name, own) for name, own in self._committed(run).items()})
 
-    def _committed(self, run: str) -> dict[str, list[Part]]:
+    def _segments(self, run: str, scenario: str) -> list[Segment]:
+        own = self._committed(run, encode_name(scenario)).get(scenario, [])
+        return self._cover(run, scenario, own).segments
+
+    def _cover(self, run: str, scenario: str, own: Sequence[Part]) -> ScenarioCoverage:
+        return cover(own, {part: self._failures(run, scenario, part) for part in own if part.failed})
+
+    def _committed(self, run: str, encoded_scenario: str = "") -> dict[str, list[Part]]:
         committed: dict[str, list[Part]] = {}
-        for path, size in self._list(f"{run}/parts/{METRICS}"):
+        for path, size in self._list(f"{run}/parts/{METRICS}/{encoded_scenario}".rstrip("/")):
             scenario, name = path.split("/")[-2:]
             match = METRICS_NAME.fullmatch(name)
             if match and size:
@@ -164,29 +168,50 @@ class ObjectStore:
         return f"parts/{LEDGER}/{encode_name(scenario)}/{part.first:09d}-{part.last:09d}.{part.token}.parquet"
 
     def ledger(self, run: str, scenario: str) -> Iterator[Table]:
-        segments = self.coverage(run).of(scenario).segments
+        segments = self._segments(run, scenario)
         paths = {s.part.token: [self._ledger_path(scenario, s.part)] for s in segments}
         return self._read_segments(run, segments, paths)
 
     def tables(self, run: str) -> dict[str, list[Schema]]:
-        """Each table's distinct schemas, in order of first appearance over scenarios as stored and replications."""
-        names = sorted({path.split("/")[1] for path, _ in self._list_relative(run, "parts")})
-        ordered = [METRICS, *(name for name in names if name not in (METRICS, LEDGER))]
-        return {unquote(name): self._schemas(run, name) for name in ordered}
+        """Each table's distinct schemas, in order of first appearance over scenarios by name and replications."""
+        committed = self._committed(run)
+        found = {METRICS: self._metrics_schemas(run, committed)}
+        tokens = {(scenario, part.token) for scenario, own in committed.items() for part in own}
+        names = {path.split("/")[1] for path, _ in self._list_relative(run, "parts")} - {METRICS, LEDGER}
+        for name in sorted(names):
+            paths = self._first_paths(run, name, tokens)
+            if paths:
+                found[unquote(name)] = [self._table(run, path).schema for path in paths]
+        return found
 
-    def _schemas(self, run: str, encoded_table: str) -> list[Schema]:
+    def _metrics_schemas(self, run: str, committed: Mapping[str, Sequence[Part]]) -> list[Schema]:
+        """Of all parts with a row: a failed replication has none, so that nothing is missing in it."""
         seen: dict[str, str] = {}
-        tokens = {(scenario, part.token) for scenario, own in self._committed(run).items() for part in own}
-        for path, _ in sorted(self._list_relative(run, f"parts/{encoded_table}")):
-            scenario, name = path.split("/")[-2:]
-            match = METRICS_NAME.fullmatch(name) or TABLE_NAME.fullmatch(name)
-            if match and (unquote(scenario), match.groups()[-2]) in tokens:
-                seen.setdefault(match.groups()[-1] or "", path)
+        for scenario in sorted(committed, key=encode_name):
+            for part in sorted(committed[scenario]):
+                if part.failed <= part.last - part.first:
+                    seen.setdefault(part.schema, self._metrics_path(scenario, part))
         return [self._table(run, path).schema for path in seen.values()]
 
+    def _metrics_path(self, scenario: str, part: Part) -> str:
+        name = f"{part.first:09d}-{part.last:09d}.{part.failed}.{part.token}.{part.schema}.parquet"
+        return f"parts/{METRICS}/{encode_name(scenario)}/{name}"
+
+    def _first_paths(self, run: str, encoded_table: str, tokens: Container[tuple[str, str]]) -> list[str]:
+        """For each schema of a table, the committed file in which it appeared first."""
+        found = []
+        for path, _ in self._list_relative(run, f"parts/{encoded_table}"):
+            scenario, name = path.split("/")[-2:]
+            match = TABLE_NAME.fullmatch(name)
+            if match and (unquote(scenario), match[3]) in tokens:
+                found.append((scenario, int(match[1]), int(match[2]), match[4] or "", path))
+        seen: dict[str, str] = {}
+        for *_, schema, path in sorted(found):
+            seen.setdefault(schema, path)
+        return list(seen.values())
+
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
-        segments = self.coverage(run).of(scenario).segments
-        return self._read_segments(run, segments, self._paths_by_token(run, table, scenario))
+        return self._read_segments(run, self._segments(run, scenario), self._paths_by_token(run, table, scenario))
 
     def _paths_by_token(self, run: str, table: str, scenario: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -248,8 +273,13 @@ class ObjectStore:
             return operation(self.objects, *arguments, **options)
         except (AlreadyExistsError, NotFoundError, FileNotFoundError):
             raise
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError) as error:
             raise StoreError(f"the store '{self.label}' failed: {one_line(error)}") from error
+
+
+def safe_name(name: str) -> str:
+    """A file's name with what no store takes percent-encoded: control characters, and `#1` at the end."""
+    return UNSAFE.sub(lambda found: quote(found[0], safe=""), name)
 
 
 def artefact_folder(scenario: str, replication: int) -> str:
@@ -265,7 +295,7 @@ def _list_folder(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-                    elif "#" not in entry.name:
+                    elif not HALF_WRITTEN.search(entry.name):
                         yield Path(entry.path).relative_to(folder).as_posix(), entry.stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import arro3.io
 import numpy as np
@@ -63,14 +64,34 @@ def metrics_table(outcomes: Sequence[Outcome]) -> Table:
     return table_of(columns)
 
 
+@dataclass(frozen=True, slots=True)
+class TableGroup:
+    """The rows of one table in one schema, keys first, ordered by replication; `first` to `last` returned it so.
+
+    A replication that returned no rows has its place in `first` and `last` alone.
+    """
+
+    name: str
+    first: int
+    last: int
+    rows: Table
+
+
 def model_tables(outcomes: Sequence[Outcome]) -> list[tuple[str, Table]]:
-    """(name, rows) for each table and each schema that it came in, keys first, ordered by replication."""
+    """(name, rows) for each table and each schema that it came in."""
+    return [(group.name, group.rows) for group in table_groups(outcomes)]
+
+
+def table_groups(outcomes: Sequence[Outcome]) -> list[TableGroup]:
+    """A group for each table and each schema that it came in."""
     groups: dict[tuple[str, str], list[tuple[int, Table]]] = {}
     for outcome in outcomes:
         for name, table in outcome.tables.items():
             groups.setdefault((name, schema_digest(table.schema)), []).append((outcome.replication, table))
     scenario = outcomes[0].scenario
-    return [(name, _stack(scenario, pieces)) for (name, _), pieces in groups.items()]
+    return [
+        TableGroup(name, pieces[0][0], pieces[-1][0], _stack(scenario, pieces)) for (name, _), pieces in groups.items()
+    ]
 
 
 def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
@@ -165,6 +186,8 @@ def _tables_digest(outcome: Outcome) -> int:
 
 
 def _content(chunk: Array) -> bytes:
+    if DataType.is_temporal(chunk.type):
+        chunk = chunk.cast(DataType.int32() if DataType.is_date32(chunk.type) else DataType.int64())
     if not chunk.null_count and (DataType.is_floating(chunk.type) or DataType.is_integer(chunk.type)):
         return chunk.to_numpy().tobytes()
     return repr(chunk.to_pylist()).encode(errors="replace")
