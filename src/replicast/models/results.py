@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from arro3.core import Table
+from arro3.core import DataType, Table
 
 from replicast.core.replication import Metric
 
@@ -86,6 +86,8 @@ def _add_one_row(metrics: dict[str, Metric], table: Table) -> None:
     if table.num_rows != 1:
         return
     for name in table.column_names:
+        if DataType.is_temporal(table.schema.field(name).type):
+            continue
         number = as_number(table.column(name)[0].as_py())
         if number is not NOT_A_NUMBER and number is not None:
             _add_metric(metrics, name, number)
