@@ -195,8 +195,8 @@ frames = st.fixed_dictionaries(
     }
 )
 SCHEMA: dict[str, Any] = {
-    "double": pl.Float64, "integer": pl.Int32, "large": pl.Int64, "huge": pl.Int64, "logical": pl.Boolean, "text": pl.String,
-    "day": pl.Date,
+    "double": pl.Float64, "integer": pl.Int32, "large": pl.Int64, "huge": pl.Int64, "logical": pl.Boolean,
+    "text": pl.String, "day": pl.Date,
 }  # fmt: skip
 
 

@@ -54,7 +54,8 @@ def test_a_data_frame_alone_is_called_table(bench: Bench) -> None:
 
 def test_numbers_and_tables_mix(bench: Bench) -> None:
     outcome = bench.one("""
-        simulate <- function() list(wait = 1, patients = data.frame(id = 1:2), queue = data.frame(n = c(3, 4)), m = 2L)""")
+        simulate <- function() list(
+          wait = 1, patients = data.frame(id = 1:2), queue = data.frame(n = c(3, 4)), m = 2L)""")
     assert dict(outcome.metrics) == {"wait": 1.0, "m": 2}
     assert {name: columns(table) for name, table in outcome.tables.items()} == {
         "patients": {"id": [1, 2]},
@@ -90,7 +91,8 @@ def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
           date = as.Date(c("2024-02-29", NA)), time = as.POSIXct(c("2024-06-01 12:00:00", NA), tz = "Europe/London"),
           span = as.difftime(c(1, 2), units = "hours"), raw = as.raw(1:2), as_is = I(c(5, 6))))""").tables["t"]
     assert types(table) == {
-        "integer": "Int64", "double": "Float64", "logical": "Boolean", "text": "Utf8", "factor": "Utf8", "date": "Date32",
+        "integer": "Int64", "double": "Float64", "logical": "Boolean", "text": "Utf8", "factor": "Utf8",
+        "date": "Date32",
         "time": 'Timestamp(ns, "Europe/London")', "span": "Float64", "raw": "Int64", "as_is": "Float64",
     }  # fmt: skip
     assert columns(table)["factor"] == ["lo", "hi"]

@@ -49,6 +49,7 @@ class RSimulate:
         self._timeout_seconds, self._recycle_bytes = timeout_seconds, recycle_bytes
         self._process: RProcess | None = None
         self._uses_seed = False
+        self._seeds: dict[int, int] = {}
         self._limit_bytes = LEAST_RECYCLE_BYTES
         self._told: RProcess | None = None
         self._names: list[str] = []
@@ -141,7 +142,9 @@ class RSimulate:
         if self._uses_seed:
             seed = experiment.seed % 2**32 if experiment.seed < 0 else experiment.seed
             states = stream_states(seed, first, last, scenario.index, streams.common)
-            content += (states[:, 0] & np.uint64(MASK_31)).astype(np.int32).tobytes()
+            seeds = (states[:, 0] & np.uint64(MASK_31)).astype(np.int32)
+            self._seeds = dict(enumerate(seeds.tolist(), first))
+            content += seeds.tobytes()
         process.deadline = None
         process.ask(SIMULATE, first, last, int(self._uses_seed), content=content)
 
@@ -158,6 +161,8 @@ class RSimulate:
             outcome.metrics = self._read_metrics(process)
         if state:
             outcome.draws = fingerprint(process.take(8 * int(state)))
+        elif self._uses_seed:
+            outcome.draws = self._seeds[outcome.replication] or 1
         if log_size > process.log_taken:
             outcome.log = process.log_to(log_size)
         if warning_count:

@@ -27,7 +27,7 @@ CATEGORIES <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"
 # All but options, variables and values: a few short vectors, told apart by one comparison.
 state_now <- function() {
   list(
-    folder = getwd(), locale = locale(), devices = .Devices, connections = getAllConnections(), search = search(),
+    folder = getwd(), locale = locale(), devices = unlist(.Devices), connections = getAllConnections(), search = search(),
     sinks = sinks(), message_sink = message_sink()
   )
 }
@@ -109,7 +109,7 @@ restore_variables <- function() {
 
 restore_devices <- function() {
   while (grDevices::dev.cur() > 1L) grDevices::dev.off()
-  state_then$devices <<- .Devices
+  state_then$devices <<- unlist(.Devices)
 }
 
 restore_connections <- function() {
