@@ -385,14 +385,14 @@ def test_the_collate_command_gets_artefacts_parameters_and_a_folder_for_its_resu
     artefacts.mkdir()
     for i in (1, 2):
         (artefacts / f"{i}.txt").write_text(f"{i}\n")
-    script = 'cat "$0"/*.txt > "$2/results.csv"; cp "$1" "$2/parameters.txt"; echo "$3" > "$2/beds.txt"'
-    collate = ("sh", "-c", script, "{artefacts}", "{params_file}", "{out}", "{params.beds}")
+    script = 'cat "$0"/*.txt > "$2/results.csv"; cp "$1" "$2/parameters.txt"; echo "$3" "$4" > "$2/given.txt"'
+    collate = ("sh", "-c", script, "{artefacts}", "{params_file}", "{out}", "{params.beds}", "{scenario}")
     parameters = {"beds": 12}
     out = tmp_path / "results"
-    bench.model("true", collate=collate, parameters=parameters).collate(artefacts, out, parameters)
+    bench.model("true", collate=collate, parameters=parameters).collate(artefacts, out, parameters, "base")
     assert (out / "results.csv").read_text() == "1\n2\n"
     assert json.loads((out / "parameters.txt").read_text()) == parameters
-    assert (out / "beds.txt").read_text() == "12\n"
+    assert (out / "given.txt").read_text() == "12 base\n"
 
 
 def test_a_collate_command_that_fails_says_so_with_its_log(bench: Bench, tmp_path: Path) -> None:

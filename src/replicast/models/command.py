@@ -67,15 +67,16 @@ class CommandModel:
         self.scratch.mkdir(parents=True, exist_ok=True)
         yield CommandSimulate(self, template)
 
-    def collate(self, artefacts: Path, out: Path, parameters: Mapping[str, Any]) -> None:
-        """Runs the collate command over the folder `artefacts`; what it leaves in `out` are the results.
+    def collate(self, artefacts: Path, out: Path, parameters: Mapping[str, Any], scenario: str = "") -> None:
+        """Runs the collate command over one scenario's folder `artefacts`; what it leaves in `out` are the results.
 
         Raises ModelError with the command's log.
         """
         out.mkdir(parents=True, exist_ok=True)
         self.scratch.mkdir(parents=True, exist_ok=True)
         template = self._collate_template()
-        values = self.values(parameters, template) | {"artefacts": str(artefacts.resolve()), "out": str(out.resolve())}
+        values = self.values(parameters, template) | {"scenario": scenario}
+        values |= {"artefacts": str(artefacts.resolve()), "out": str(out.resolve())}
         try:
             ended = self.run(template, values, {}, None)
         except OSError as error:

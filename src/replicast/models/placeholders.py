@@ -11,7 +11,7 @@ from typing import Any
 from replicast.core.errors import ModelError, nearest
 
 SIMULATION = ("replication", "seed", "scenario", "out", "params_json", "params_file")
-COLLATION = ("artefacts", "out", "params_json", "params_file")
+COLLATION = ("artefacts", "scenario", "out", "params_json", "params_file")
 PARAMETER = "params."
 TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
