@@ -1,0 +1,41 @@
+"""Prints docs/reference/cli.md, from the parsers themselves: python tools/cli_reference.py > docs/reference/cli.md"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["COLUMNS"] = "110"
+
+from replicast.cli.arguments import build_parser
+
+INTRODUCTION = """\
+# Command line
+
+Results go to standard output, progress and messages to standard error. Every command has `--json`. `RUN` is a run's ID, a
+unique beginning of one, or `latest`.
+
+| exit status | means |
+|---|---|
+| 0 | all done; failures, if any, within `--tolerate` |
+| 1 | finished, but too many replications failed; or verify, check or replay found a difference |
+| 2 | the request is wrong; nothing was started |
+| 3 | the executor or the store failed |
+| 130 | interrupted; what was simulated is stored |
+
+On a terminal, a run shows a bar: done, failed, rate, time left, and the mean ± half-width of the first metric so far. Not on
+a terminal, it is a plain line every ten seconds. Ctrl-C stops cleanly and says how to go on; a second one stops at once.
+
+`REPLICAST_STORE` names the store where `--store` does not.
+"""
+
+
+def main() -> None:
+    parser, commands = build_parser()
+    print(INTRODUCTION)
+    for name in ("replicast", *commands):
+        chosen = parser if name == "replicast" else commands[name]
+        print(f"## {name if name == 'replicast' else 'replicast ' + name}\n\n```\n{chosen.format_help().rstrip()}\n```\n")
+
+
+if __name__ == "__main__":
+    main()
