@@ -190,7 +190,7 @@ class PoolJob:
                     process.do(batch)
 
     def _size(self) -> int:
-        """Replications of about as long as results may wait to be saved, growing from one, and small enough that the last ones are shared."""
+        """Replications of about `save_seconds`, growing from one, and small enough that the last ones are shared."""
         if self._seconds is None:
             return 1
         fitting = int(self._assignment.save_seconds / max(self._seconds, 1e-7))
