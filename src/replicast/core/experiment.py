@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 from .errors import ModelError, ParameterError, RequestError, nearest
 
@@ -88,8 +89,8 @@ class Experiment:
         model = {**model, "module": self.model.module, "command": list(self.model.command)}
         collation = None
         if self.collation is not None:
-            own = self.collation
-            collation = {"file": own.file, "function": own.function, "command": list(own.command)}
+            chunk = self.collation
+            collation = {"file": chunk.file, "function": chunk.function, "command": list(chunk.command)}
         return {
             "model": model,
             "scenarios": [{"name": s.name, "parameters": dict(s.parameters)} for s in self.scenarios],
@@ -223,8 +224,8 @@ def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -
             known = nearest(name, (p.name for p in signature.parameters)) or " (it has no parameters)"
             raise ParameterError(f"{model} has no parameter '{name}'{known}")
         try:
-            fitted[name] = _fits(value, parameter or Parameter(name))
-        except ValueError:
+            fitted[name] = _fits(as_plain(value), parameter or Parameter(name))
+        except (ValueError, OverflowError):
             expected = ARTICLES[parameter.type] if parameter else "?"
             message = f"parameter '{name}' of {model} takes {expected}, and '{value}' is not"
             raise ParameterError(message) from None
@@ -234,6 +235,22 @@ def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -
     if missing:
         raise ParameterError(f"{model} needs a value for '{missing[0]}': give it with --param {missing[0]}=VALUE")
     return fitted
+
+
+def as_plain(value: Any) -> Any:
+    """A parameter's value in the types that JSON gives back: no numpy scalar, tuple or subclass of a number or text."""
+    if isinstance(value, dict):
+        return {key: as_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(item) for item in value]
+    if isinstance(value, Text) or value is None or type(value) is bool:
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def label_of(value: Any) -> str:
@@ -253,6 +270,7 @@ def cross(
     A scenario of a grid is named by its point (`arrival_rate=5.0`), after the name of the scenario it is crossed with.
     """
     named = dict(scenarios) or {"": {}}
+    grid = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in grid.items()}
     for name, values in grid.items():
         if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or not values:
             raise RequestError(f"grid.{name} takes a list of values, and {values!r} is not one")
@@ -270,16 +288,21 @@ def cross(
     return tuple(Scenario(name, values, i) for i, (name, values) in enumerate(crossed.items()))
 
 
+LONGEST_NAME = 240
+"""Bytes of a scenario's name as a folder is called by it; file systems end at 255."""
+
 SCENARIO_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
 
 
 def check_scenarios(scenarios: Iterable[Scenario]) -> None:
     """Refuses names that could not stand in a file's name, and parameter values that cannot be written as JSON."""
     for scenario in scenarios:
-        if not SCENARIO_NAME.fullmatch(scenario.name) or scenario.name in (".", ".."):
+        if not SCENARIO_NAME.fullmatch(scenario.name) or scenario.name in (".", "..") or not _is_text(scenario.name):
             raise RequestError(
                 f"a scenario cannot be called {scenario.name!r}: use letters, digits, and any of - _ . , ="
             )
+        if len(quote(scenario.name, safe=" ,+-_@~")) > LONGEST_NAME:
+            raise RequestError(f"the name of scenario {scenario.name[:40]!r}… is too long for a folder; shorten it")
         for name, value in scenario.parameters.items():
             if not _is_plain(value):
                 raise ParameterError(
@@ -293,7 +316,12 @@ def _is_plain(value: Any) -> bool:
         return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))
+    return value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and _is_text(value))
+
+
+def _is_text(value: str) -> bool:
+    """Whether a file can hold it: a command line may bring bytes that are no UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def check_streams(kind: str) -> None:
