@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from arro3.core import DataType, Table
 
+from replicast.core.experiment import LONGEST_NAME
 from replicast.core.replication import Metric
 
 from .columns import UnusableResult, check_text, column_array
@@ -48,10 +50,14 @@ def _read_mapping(returned: Mapping[Any, Any]) -> Returned:
         else:
             _read_item(str(key), value, metrics, tables)
     if not metrics and not tables:
-        raise UnusableResult(f"the model returned {describe(returned)}; {EXPECTED}")
+        came = describe(returned) if returned else f"an empty {type(returned).__name__}"
+        raise UnusableResult(f"the model returned {came}; {EXPECTED}")
     if not all(map(str.isascii, metrics)) or tables:
         for name in (*metrics, *tables):
             check_text(name, "the name of a metric or table")
+    for name in tables:
+        if len(quote(name)) > LONGEST_NAME:
+            raise UnusableResult(f"the name of table '{name[:40]}…' is too long for a folder")
     return metrics, tables
 
 
