@@ -43,9 +43,10 @@ class Rule(Protocol):
 
 @dataclass
 class Progress:
-    """How far a run is. `metric` is its first metric's name; `mean` and `half_width` are of it, over `n` values."""
+    """How far a run is. `metric` is the first metric's name; `interval()` is of it, in the first scenario."""
 
     planned: int
+    scenario: str = ""
     done: int = 0
     failed: int = 0
     simulated: int = 0
@@ -59,7 +60,7 @@ class Progress:
         self.done += len(saved.batch)
         self.simulated += len(saved.batch)
         self.failed += saved.failed
-        if saved.first_metric is not None:
+        if saved.first_metric is not None and saved.batch.scenario == self.scenario:
             self.metric, n, total, squares = saved.first_metric
             self.n, self.sum, self.squares = self.n + n, self.sum + total, self.squares + squares
 
@@ -136,7 +137,8 @@ class Conductor:
     ) -> None:
         self.record, self.store, self.executor, self.rule, self.watch = record, store, executor, rule, watch
         self._redo = redo
-        self.progress = Progress(planned=0)
+        first = record.experiment.scenarios[0].name
+        self.progress = Progress(planned=0, scenario=first)
         self._beat_at = self._looked_at = 0.0
         self._planned: dict[str, int] = {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from replicast.conductor import Conclusion, Ending, Interrupted
-from replicast.core.errors import RequestError
+from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.record import RunRecord
 
 from .arguments import grid_values, named_scenario, one_key_value
@@ -61,6 +61,12 @@ def run(chosen: argparse.Namespace) -> int:
         except Interrupted as interruption:
             screen.close()
             return _interrupted(record, interruption.conclusion, preparation.store.label)
+        except (ExecutorError, StoreError):
+            screen.close()
+            say(
+                f"what was stored stays; go on with: replicast resume {record.id}{_store_option(preparation.store.label)}"
+            )
+            raise
         finally:
             screen.close()
         handle = preparation.run
