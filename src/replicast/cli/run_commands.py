@@ -63,9 +63,8 @@ def run(chosen: argparse.Namespace) -> int:
             return _interrupted(record, interruption.conclusion, preparation.store.label)
         except (ExecutorError, StoreError):
             screen.close()
-            say(
-                f"what was stored stays; go on with: replicast resume {record.id}{_store_option(preparation.store.label)}"
-            )
+            again = f"replicast resume {record.id}{_store_option(preparation.store.label)}"
+            say(f"what was stored stays; go on with: {again}")
             raise
         finally:
             screen.close()

@@ -130,9 +130,8 @@ def status_line(progress: Progress) -> str:
     interval = progress.interval()
     if interval is not None:
         mean, half_width = interval
-        parts.append(
-            f"{progress.metric} {number(mean)}" + (f" ± {number(half_width)}" if half_width is not None else "")
-        )
+        spread = f" ± {number(half_width)}" if half_width is not None else ""
+        parts.append(f"{progress.metric} of {progress.scenario} {number(mean)}{spread}")
     return " · ".join(parts)
 
 

@@ -14,7 +14,8 @@ from replicast.reporting.tables import RunTables
 
 FAILURE_COLUMNS = {
     "scenario": "scenario", "replication": "replication", "error_kind": "kind", "error_type": "type",
-    "error": "message", "traceback": "traceback", "log": "log", "attempt": "attempts", "seconds": "seconds", "worker": "worker",
+    "error": "message", "traceback": "traceback", "log": "log", "attempt": "attempts", "seconds": "seconds",
+    "worker": "worker",
 }  # fmt: skip
 
 
