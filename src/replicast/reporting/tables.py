@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import polars as pl
-from arro3.core import Table
+from arro3.core import DataType, Table
 
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.stores.reading import keep_replications
 
-from .unify import Unified, fit, unify
+from .unify import Unified, fit, unify, unify_metrics
 
 CHUNK_ROWS = 100_000
 METRICS = "metrics"
@@ -35,21 +35,35 @@ class RunTables:
         if table not in self._schemas:
             raise RequestError(f"run {self.record.id} has no table '{table}'{nearest(table, self._schemas)}")
         if table not in self._unified:
-            found = unify(table, self._schemas[table])
+            schemas = self._schemas[table]
+            found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
+            if found.doubtful:
+                found = unify(table, schemas, self._logical(table, found.doubtful))
             if not found.schema:
                 found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
             self._unified[table] = found
         return self._unified[table]
 
+    def _logical(self, table: str, columns: Sequence[str]) -> set[str]:
+        """Those of the columns that hold true or false somewhere, and not only missing values."""
+        found = set[str]()
+        for part in self._parts(table, None):
+            for name in {*columns} & {*part.column_names} - found:
+                if any(DataType.is_boolean(c.type) and c.null_count < len(c) for c in part.column(name).chunks):
+                    found.add(name)
+        return found
+
     def chunks(self, table: str, scenarios: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Frames of about CHUNK_ROWS rows; none of them empty."""
         schema = self.unified(table).schema
         waiting: list[pl.DataFrame] = []
+        rows = 0
         for part in self._parts(table, scenarios):
             waiting.append(fit(part, schema))
-            if sum(map(len, waiting)) >= CHUNK_ROWS:
+            rows += part.num_rows
+            if rows >= CHUNK_ROWS:
                 yield pl.concat(waiting)
-                waiting = []
+                waiting, rows = [], 0
         if waiting:
             yield pl.concat(waiting)
 

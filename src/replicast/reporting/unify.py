@@ -4,11 +4,14 @@ The rule, for each column by name: integers and logicals beside doubles become d
 integers; dates beside times become times; anything else beside another type becomes text; a column of nothing but
 missing values takes the type it has elsewhere; a column that a replication did not return is missing there. Columns
 stand in order of first appearance.
+
+A column of nothing but missing values is stored as a logical one. A metric is never logical, so that it is known there;
+of a table, `doubtful` names the columns where only the rows can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -23,6 +26,7 @@ class Unified:
 
     schema: dict[str, pl.DataType] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    doubtful: tuple[str, ...] = ()
 
 
 def polars_types(schema: Schema) -> dict[str, pl.DataType]:
@@ -30,8 +34,8 @@ def polars_types(schema: Schema) -> dict[str, pl.DataType]:
     return dict(plain(empty).schema)
 
 
-def unify(table: str, schemas: Sequence[Schema]) -> Unified:
-    """The schema that all rows of `table` are cast to."""
+def unify(table: str, schemas: Sequence[Schema], logical: Container[str] = ()) -> Unified:
+    """The schema that all rows of `table` are cast to; `logical` names the doubtful columns that hold true or false."""
     unified = Unified()
     found: dict[str, list[pl.DataType]] = {}
     present: dict[str, int] = {}
@@ -41,15 +45,32 @@ def unify(table: str, schemas: Sequence[Schema]) -> Unified:
             if kind not in found.setdefault(name, []):
                 found[name].append(kind)
     for name, kinds in found.items():
-        unified.schema[name] = common_type(kinds)
+        common = pl.String() if name in logical else common_type(kinds)
+        unified.schema[name] = common
+        if pl.Boolean in kinds and common.is_temporal():
+            unified.doubtful += (name,)
         if len(kinds) > 1:
             names = ", ".join(sorted(map(type_name, kinds)))
-            became = type_name(unified.schema[name])
+            became = type_name(common)
             unified.notes.append(f"column '{name}' of table '{table}' came as {names}: written as {became}")
         if present[name] < len(schemas):
             unified.notes.append(
                 f"column '{name}' of table '{table}' is missing in some replications: left empty there"
             )
+    return unified
+
+
+def unify_metrics(schemas: Sequence[Schema]) -> Unified:
+    """As `unify`; that a metric is missing in some replications, the summary says of each."""
+    unified = Unified()
+    found: dict[str, set[pl.DataType]] = {}
+    for types in map(polars_types, schemas):
+        for name, kind in types.items():
+            found.setdefault(name, set()).add(kind)
+    for name, kinds in found.items():
+        unified.schema[name] = common_type(kinds - {pl.Boolean()} or {pl.Float64()})
+        if {pl.Int64(), pl.Float64()} <= kinds:
+            unified.notes.append(f"metric '{name}' came as integer and as double: written as double")
     return unified
 
 
