@@ -54,10 +54,11 @@ def collate(
         if name != "summary":
             tables.unified(name)
     collated = Collated()
+    files = file_names([*tables.names, "summary"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
-            path = folder / f"{file_name(name)}.{file_format}"
+            path = folder / f"{files[name]}.{file_format}"
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
                 collated.notes += collated.summary.notes
@@ -78,6 +79,21 @@ def collate(
 def file_name(table: str) -> str:
     """A table's name as a file's name."""
     return "".join(c if c.isalnum() or c in "-_. " else "_" for c in table).strip(". ") or "table"
+
+
+def file_names(tables: Iterable[str]) -> dict[str, str]:
+    """A name of its own for each table's file, also where names differ in nothing that a file's name can show."""
+    ours = ("metrics", "summary")
+    taken, names = set(ours), {}
+    for table in tables:
+        name = wanted = file_name(table)
+        number = 1
+        while name.casefold() in taken and not (table in ours and name == table):
+            number += 1
+            name = f"{wanted}_{number}"
+        taken.add(name.casefold())
+        names[table] = name
+    return names
 
 
 def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path, file_format: str) -> int:
@@ -103,8 +119,6 @@ def _write_csv(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Pat
 
 def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
     """Row groups of exactly ROW_GROUP rows, so that the bytes do not depend on how the rows came."""
-    import io
-
     import arro3.io
     from arro3.core import RecordBatchReader, Table
 
@@ -120,7 +134,6 @@ def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path:
     with path.open("wb") as file:
         reader = RecordBatchReader.from_batches(empty.schema, batches())
         arro3.io.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=ROW_GROUP)
-        assert isinstance(file, io.BufferedWriter)
     return rows
 
 
