@@ -11,7 +11,9 @@ from arro3.core import Table
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.reporting.tables import RunTables
+from replicast.reporting.unify import plain
 
+FAILURE_TYPES = {"replication": pl.Int64(), "attempts": pl.Int64(), "seconds": pl.Float64()}
 FAILURE_COLUMNS = {
     "scenario": "scenario", "replication": "replication", "error_kind": "kind", "error_type": "type",
     "error": "message", "traceback": "traceback", "log": "log", "attempt": "attempts", "seconds": "seconds",
@@ -37,10 +39,10 @@ class Rows:
         return self._frame
 
     def df(self) -> Any:
-        """A pandas DataFrame; needs pandas."""
+        """A pandas DataFrame; needs pandas. Integers with missing values are of pandas' Int64, which keeps them exact."""
         import pandas as pd
 
-        return pd.DataFrame({name: self._frame[name].to_list() for name in self._frame.columns})
+        return pd.DataFrame({name: _series(pd, self._frame[name]) for name in self._frame.columns})
 
     def arrow(self) -> Table:
         return Table.from_arrow(self._frame)
@@ -61,6 +63,12 @@ class Rows:
         return self._frame._repr_html_()
 
 
+def _series(pandas: Any, column: pl.Series) -> Any:
+    if column.dtype.is_integer() and column.null_count():
+        return pandas.array(column.to_list(), dtype="Int64")
+    return column.to_numpy() if column.dtype.is_numeric() and not column.null_count() else column.to_list()
+
+
 def failures_frame(store: Store, record: RunRecord) -> pl.DataFrame:
     """A row per failed replication, in order of scenario and replication."""
     frames = []
@@ -68,6 +76,7 @@ def failures_frame(store: Store, record: RunRecord) -> pl.DataFrame:
     for scenario in (s.name for s in record.experiment.scenarios):
         if coverage.failed(scenario):
             for chunk in store.ledger(record.id, scenario):
-                frame = pl.DataFrame(chunk).filter(pl.col("state") == "failed")
+                frame = plain(pl.DataFrame(chunk)).filter(pl.col("state") == "failed")
                 frames.append(frame.select(pl.col(old).alias(new) for old, new in FAILURE_COLUMNS.items()))
-    return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(FAILURE_COLUMNS.values(), pl.String))
+    empty = pl.DataFrame(schema={name: FAILURE_TYPES.get(name, pl.String()) for name in FAILURE_COLUMNS.values()})
+    return pl.concat([empty, *frames])
