@@ -297,7 +297,11 @@ def test_an_error_comes_with_its_class_and_the_models_own_calls(bench: Bench) ->
         ("log('a')", "simpleError", "non-numeric argument to mathematical function"),
         ("library(thereIsNoSuchPackage)", "packageNotFoundError", "there is no package called ‘thereIsNoSuchPackage’"),
         ("undefined + 1", "simpleError", "object 'undefined' not found"),
-        ("invokeRestart('abort')", "abort", 'the model invoked the restart "abort"'),
+        (
+            "invokeRestart('abort')",
+            "abort",
+            'R gave up, as after the restart "abort" or where an error met another error',
+        ),
         ("stop()", "simpleError", ""),
         ("stop('é\\n\"x\"')", "simpleError", 'é\n"x"'),
         (
@@ -326,8 +330,7 @@ def test_endless_recursion_is_an_error_like_any_other(bench: Bench) -> None:
         4,
     )
     assert set(failed(outcomes)) == {2, 3}
-    assert all(kind == "error" for kind, _ in failed(outcomes).values())
-    assert outcomes[1].failure and outcomes[1].failure.traceback.count("\n") < 50
+    assert all(o.failure is None or "infinite recursion" in o.failure.message for o in outcomes)
 
 
 def test_what_the_model_catches_is_its_own_business(bench: Bench) -> None:

@@ -14,12 +14,17 @@ CALLS_SHOWN <- 40L
 attempt <- function(action) {
   withRestarts(
     tryCatch(
-      withCallingHandlers(action(), error = on_error, warning = on_warning),
+      withCallingHandlers(without_overflow(action), error = on_error, warning = on_warning),
       replicast_end = function(end) end$failure
     ),
     replicast_quit = function(status) failed("died", "quit", paste0("the model called quit(), status ", status)),
-    abort = function() failed("error", "abort", "the model invoked the restart \"abort\"")
+    abort = function() failed("error", "abort", "R gave up, as after the restart \"abort\" or where an error met another error")
   )
+}
+
+# R calls no handler on top of an overflown stack, only those to which it can fall back.
+without_overflow <- function(action) {
+  tryCatch(action(), stackOverflowError = function(error) failed("error", class(error)[[1L]], paste("infinite recursion:", conditionMessage(error))))
 }
 
 failed <- function(kind, type, message, traceback = "", package = "") {
@@ -119,6 +124,7 @@ load_model <- function(request) {
 }
 
 refuse <- function(failure) {
+  waiting <<- list()
   put(REFUSED)
   put_texts(failure)
   send()
@@ -140,10 +146,20 @@ evaluate_file <- function(file, keep_source) {
   stage <<- LOADING
   depth <<- sys.nframe() + 2L
   lines <- readLines(file, warn = FALSE, encoding = "UTF-8")
-  if (length(lines)) lines[[1L]] <- sub("^\ufeff", "", lines[[1L]])
-  expressions <- parse(text = lines, srcfile = srcfilecopy(file, lines, isFile = TRUE), keep.source = keep_source, encoding = "UTF-8")
-  for (one in as.list(expressions)) eval(one, globalenv())
+  if (length(lines) && startsWith(lines[[1L]], "\ufeff")) lines[[1L]] <- substring(lines[[1L]], 2L)
+  for (one in as.list(parsed(file, lines, keep_source))) eval(one, globalenv())
   NULL
+}
+
+parsed <- function(file, lines, keep_source) {
+  tryCatch(
+    parse(text = lines, srcfile = srcfilecopy(file, lines, isFile = TRUE), keep.source = keep_source, encoding = "UTF-8"),
+    error = function(error) {
+      odd <- which(!validUTF8(lines))
+      hint <- if (length(odd)) paste0("; line ", odd[[1L]], " is not UTF-8, in which the file has to be saved") else ""
+      stop(paste0(conditionMessage(error), hint), call. = FALSE)
+    }
+  )
 }
 
 find_function <- function(request) {

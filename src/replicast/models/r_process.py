@@ -60,6 +60,7 @@ class RProcess:
         program = shutil.which("R")
         if program is None:
             raise ModelError(NO_R)
+        scratch.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="r-", dir=scratch))
         self.deadline: float | None = None
         self.log_taken = 0
