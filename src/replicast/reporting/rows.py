@@ -39,7 +39,7 @@ class Rows:
         return self._frame
 
     def df(self) -> Any:
-        """A pandas DataFrame; needs pandas. Integers with missing values are of pandas' Int64, which keeps them exact."""
+        """A pandas DataFrame; needs pandas. Integers beside missing values are of pandas' Int64, to keep them exact."""
         import pandas as pd
 
         return pd.DataFrame({name: _series(pd, self._frame[name]) for name in self._frame.columns})
