@@ -29,7 +29,7 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
     return not any(isinstance(item, Mapping) for column in columns for item in column[:1])
 
 
-def as_table(value: Any, name: str) -> Table | None:
+def as_table(value: Any, name: str, without: Sequence[str] = OURS) -> Table | None:
     """`value` as a table without our key columns, or None if it is not one. Raises UnusableResult for columns."""
     kind = type(value)
     try:
@@ -39,7 +39,8 @@ def as_table(value: Any, name: str) -> Table | None:
     if table is None:
         return None
     check_names(table.column_names, name)
-    return plain(table.drop_columns([c for c in OURS if c in table.column_names]) if table.num_columns else table, name)
+    dropped = [column for column in without if column in table.column_names]
+    return plain(table.drop_columns(dropped) if dropped else table, name)
 
 
 ARROW_ERRORS = (ValueError, NotImplementedError, OverflowError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,9 +19,10 @@ from replicast.models.python import load_module, model_traceback, working_in
 from replicast.models.results import UnusableResult, as_table
 from replicast.source import check_out
 
-from .collate import Collated, Report, collate, file_name, write_frames
+from .collate import Collated, Report, collate, file_names, write_frames
+from .rows import Rows
 from .tables import RunTables
-from .unify import polars_types
+from .unify import plain, polars_types
 
 OWN_TABLE = "collated"
 
@@ -66,9 +68,10 @@ def _collate_own(
         tables = _by_r(store, record, source, scratch)
     else:
         tables = _by_python(source, file, collation.function if collation else "collate", run)
+    files = file_names(tables)
     for name, table in tables.items():
-        path = folder / f"{file_name(name)}.{file_format}"
-        frame = pl.DataFrame(table) if table.num_columns else pl.DataFrame()
+        path = folder / f"{files[name]}.{file_format}"
+        frame = plain(pl.DataFrame(table)) if table.num_columns else pl.DataFrame()
         collated.rows[name] = write_frames([frame], dict(polars_types(table.schema)), path, file_format)
         collated.files[name] = path
         report(name, collated.rows[name])
@@ -81,29 +84,32 @@ def _by_python(source: Path, file: str, function: str, run: Any) -> Mapping[str,
             raise ModelError(f"{file} has no function '{function}' to collate with")
         try:
             returned = collate_function(run)
-        except Exception as error:
-            raise ModelError(
-                f"{file}:{function} failed: {type(error).__name__}: {error}", model_traceback(error)
-            ) from None
+        except (Exception, SystemExit) as error:
+            message = f"{file}:{function} failed: {type(error).__name__}: {error}"
+            raise ModelError(message, model_traceback(error, os.path.realpath(source))) from None
     return as_tables(returned, f"{file}:{function}")
 
 
 def as_tables(returned: Any, label: str) -> dict[str, Table]:
-    """A table is called `collated`; a mapping gives tables by name; nothing gives none."""
+    """A table is called `collated`; a mapping gives tables by name; nothing gives none. All columns are kept."""
     if returned is None:
         return {}
-    returned = getattr(returned, "pl", lambda: returned)() if type(returned).__name__ == "Rows" else returned
     try:
-        table = as_table(returned, OWN_TABLE)
+        table = as_table(_frame(returned), OWN_TABLE, ())
         if table is not None:
             return {OWN_TABLE: table}
         if isinstance(returned, Mapping):
-            tables = {str(name): as_table(value, str(name)) for name, value in returned.items()}
+            tables = {str(name): as_table(_frame(value), str(name), ()) for name, value in returned.items()}
             if all(found is not None for found in tables.values()):
                 return {name: found for name, found in tables.items() if found is not None}
     except UnusableResult as error:
         raise ModelError(f"{label}: {error}") from None
     raise ModelError(f"{label} returned a {type(returned).__name__}; it must return a table or a dict of tables")
+
+
+def _frame(value: Any) -> Any:
+    """What `run.metrics()` and its like give is a table as well."""
+    return value.pl() if isinstance(value, Rows) else value
 
 
 def _by_r(store: Store, record: RunRecord, source: Path, scratch: Path) -> Mapping[str, Table]:
@@ -133,24 +139,27 @@ def _by_command(store: Store, record: RunRecord, source: Path, scratch: Path, fo
 
 
 def lay_out_artefacts(store: Store, record: RunRecord, folder: Path, only: str = "") -> list[Path]:
-    """Writes all kept files of all replications to one flat folder, so named that order by name is that of replication.
+    """Writes the kept files of all successful replications to one flat folder, in whose order by name they stand.
 
-    A name that two replications share gets scenario and replication in front of it.
+    With several scenarios, the name of each file begins with that of its scenario.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = []
-    for scenario in record.experiment.scenarios:
-        for name in store.artefacts(record.id, scenario.name):
-            names += [(scenario.name, name)] if not only or name.endswith(f"/{only}") else []
-    return [_lay_out(store, record, folder, scenario, name) for scenario, name in names]
+    coverage, scenarios = store.coverage(record.id), [s.name for s in record.experiment.scenarios]
+    prefixes = {name: f"{file}." if len(scenarios) > 1 else "" for name, file in file_names(scenarios).items()}
+    paths = []
+    for scenario in scenarios:
+        successful = {i for first, last in coverage.ok(scenario) for i in range(first, last + 1)}
+        for name in store.artefacts(record.id, scenario):
+            number, file = name.split("/replication=")[1].split("/", 1)
+            if int(number) in successful and (not only or file == only):
+                path = folder / f"{prefixes[scenario]}{number}.{file.replace('/', '.')}"
+                path.write_bytes(_content(store, record.id, name))
+                paths.append(path)
+    return paths
 
 
-def _lay_out(store: Store, record: RunRecord, folder: Path, scenario: str, name: str) -> Path:
-    content = store.read(record.id, name)
+def _content(store: Store, run: str, name: str) -> bytes:
+    content = store.read(run, name)
     if content is None:
-        raise StoreError(f"'{name}' of run {record.id} is gone from the store")
-    number, file = name.split("/replication=")[1].split("/", 1)
-    prefix = f"{file_name(scenario)}." if len(record.experiment.scenarios) > 1 else ""
-    path = folder / f"{prefix}{number}.{file.replace('/', '.')}"
-    path.write_bytes(content)
-    return path
+        raise StoreError(f"'{name}' of run {run} is gone from the store")
+    return content
