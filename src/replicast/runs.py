@@ -27,6 +27,7 @@ from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, check_replications
 from replicast.executors.pool import Pool
+from replicast.executors.serial import Serial
 from replicast.request import (
     Located,
     Request,
@@ -65,6 +66,7 @@ def run(
     params: Mapping[str, Any] | None = None,
     scenarios: Mapping[str, Mapping[str, Any]] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
+    design: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     experiment: str | Path | None = None,
     command: Sequence[str] = (),
     on: str = "local",
@@ -85,13 +87,14 @@ def run(
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
 
     `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
-    callable. `timeout` is in seconds a replication. `tolerate` is a count or a share such as "5%". A `seed` that is not
-    given is chosen, and recorded. Raises RequestError before anything runs where the request is wrong, ExecutorError
+    callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
+    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication.
+    `tolerate` is a count or a share such as "5%". A `seed` that is not given is chosen, and recorded. Raises RequestError before anything runs where the request is wrong, ExecutorError
     and StoreError where the work cannot go on; a model's own errors are stored, see `Run.failures`.
     """
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
-        grid=grid or {}, streams=streams, common=common, keep=keep, collate=collate, name=name,
+        grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
         timeout_seconds=timeout, retries=retries, tolerate=None if tolerate is None else str(tolerate),
         precision=precision, maximum=maximum, workers=workers,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
@@ -185,6 +188,9 @@ class Preparation:
         return self._record
 
     def conduct(self, watch: Watch = ignore_progress) -> Conclusion:
+        if self.on == "serial":
+            with Serial(self.pool.folder, self.experiment, function=self.located.function) as serial:
+                return conduct_locally(self.record, self.store, serial, watch)
         return conduct_locally(self.record, self.store, self.pool, watch)
 
 
@@ -203,7 +209,7 @@ def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
 
 
 def conduct_locally(
-    record: RunRecord, store: Store, pool: Pool, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
+    record: RunRecord, store: Store, pool: Pool | Serial, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
 ) -> Conclusion:
     assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
     pool.join(assignment, store, record.options.timeout_seconds)

@@ -1,0 +1,22 @@
+"""What every reproducible model must do: the check behind `replicast check`, for one's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def check_model(model: str, **parameters: Any) -> Mapping[str, Any]:
+    """Simulates two replications twice and returns the metrics of the first; needs no test framework.
+
+    Raises AssertionError, naming each problem, where the same seed does not give the same result or two replications are
+    equal; ModelError where the model does not load.
+    """
+    from replicast.checking import check_model as check
+    from replicast.request import Request
+    from replicast.runs import Preparation
+
+    with Preparation(Request(model=model, parameters=parameters)) as preparation:
+        report = check(preparation)
+    assert not report.problems, "\n".join(report.problems)
+    return report.first.metrics()
