@@ -56,14 +56,19 @@ def find_source(folder: Path, needed: Iterable[str] = (), without: Iterable[Path
     names = _files_known_to_git(folder) or sorted(_walk(folder, folder, excluded))
     names = [name for name in names if not _lies_in(folder / name, excluded)]
     taken = [name for name in names if not _in_results(folder, name)]
-    if len(taken) > MOST_FILES or sum(_size(folder / name) for name in taken) > MOST_BYTES:
-        taken = [name for name in taken if Path(name).suffix.lower() in CODE and "/" not in name]
+    if _too_many(folder, taken):
+        code = [name for name in taken if Path(name).suffix.lower() in CODE]
+        taken = [name for name in code if "/" not in name] if _too_many(folder, code) else code
     for name in needed:
         if not (folder / name).is_file():
             raise RequestError(f"there is no file '{folder / name}'")
         if name not in taken:
             taken.append(name)
     return Source(folder, {name: digest(folder / name) for name in sorted(taken)}, len(names) - len(taken))
+
+
+def _too_many(folder: Path, names: Sequence[str]) -> bool:
+    return len(names) > MOST_FILES or sum(_size(folder / name) for name in names) > MOST_BYTES
 
 
 def _walk(folder: Path, root: Path, excluded: set[Path]) -> Iterator[str]:
@@ -146,8 +151,11 @@ def _size(path: Path) -> int:
 
 
 def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RequestError(f"'{path}' lies beside the model and cannot be read: {error.strerror or error}") from None
 
 
 def code_hash(files: Mapping[str, str]) -> str:
