@@ -16,6 +16,7 @@ from typing import Any
 import arro3.io
 from arro3.core import Table
 
+from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 
 from .results import NOT_A_NUMBER, Returned, UnusableResult, as_number, column_array, describe, read_result
@@ -128,7 +129,7 @@ def read_csv(content: bytes, name: str) -> Table:
     _check_header(header, name)
     stem = name.rpartition(".")[0]
     arrays = {h: column_array(parse_column(c), stem, h) for h, c in zip(header, columns, strict=True)}
-    return Table.from_pydict(arrays)
+    return table_of(arrays)
 
 
 def _csv_rows(content: bytes, name: str) -> list[list[str]]:
