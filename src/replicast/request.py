@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from replicast import __version__
+from replicast.core.designs import cross_points
 from replicast.core.errors import ModelError, RequestError, RunChanged, nearest
 from replicast.core.experiment import (
     Collation,
@@ -35,6 +36,7 @@ from replicast.core.experiment import (
 )
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
+from replicast.designs import find_points
 from replicast.settings import ExperimentFile
 from replicast.source import Source, changes, code_hash
 
@@ -53,6 +55,7 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    design: Any = None
     streams: str | None = None
     common: bool | None = None
     keep: str | None = None
@@ -194,6 +197,8 @@ def draft(request: Request, located: Located) -> Experiment:
     check_replications(replications_of(request))
     parameters = request.merged(request.parameters, "parameters")
     scenarios = request.merged(request.scenarios, "scenarios")
+    if (design := request.value(request.design, "design")) is not None:
+        scenarios = cross_points(find_points(design, design_folder(request)), parameters, scenarios)
     crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
     from_file = request.file.get("streams", {}) if request.file else {}
     kind: Any = request.streams or from_file.get("kind", "parallel")
@@ -210,6 +215,11 @@ def draft(request: Request, located: Located) -> Experiment:
     return Experiment(
         located.reference, crossed, 0 if seed is None else seed, streams, keep == "rds", located.collation
     )
+
+
+def design_folder(request: Request) -> Path:
+    """Where the paths of a design count from: the experiment file that has it, or here."""
+    return request.file.folder if request.file is not None and request.design is None else Path.cwd()
 
 
 def settle(request: Request, experiment: Experiment, signature: Signature) -> Experiment:
@@ -293,7 +303,9 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
     """The stored run with more replications. Raises RunChanged, naming each difference, for another experiment."""
     if request.value(request.seed, "seed") is None:
         experiment = dataclasses.replace(experiment, seed=old.experiment.seed)
-    found = [*differences(old.experiment, experiment), *changes(old.files, source)]
+    names = _names_of_request(request, source)
+    was, now = ({name: content for name, content in f.items() if name not in names} for f in (old.files, source.files))
+    found = [*differences(old.experiment, experiment), *changes(was, dataclasses.replace(source, files=now))]
     if found:
         listed = "\n".join(f"  - {line}" for line in found)
         raise RunChanged(
@@ -304,6 +316,16 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
     return dataclasses.replace(
         old, experiment=experiment, replications=replications, options=options_of(request), planned={}
     )
+
+
+def _names_of_request(request: Request, source: Source) -> set[str]:
+    """Files of the source that say which experiment this is: what they say is compared, and not how."""
+    paths = [request.file.folder / request.file.name] if request.file is not None else []
+    design = request.value(request.design, "design")
+    file = design.get("csv") if isinstance(design, Mapping) else design
+    if isinstance(file, (str, Path)):
+        paths.append((design_folder(request) / file).resolve())
+    return {path.relative_to(source.folder).as_posix() for path in paths if source.folder in path.parents}
 
 
 def _git_commit(folder: Path) -> str:

@@ -15,20 +15,22 @@ DEFAULT_STORE = "runs"
 TOP_KEYS: dict[str, Any] = {
     "model": str, "command": list, "replications": int, "seed": int, "parameters": dict, "scenarios": dict,
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
-    "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int,
+    "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int, "design": dict,
 }  # fmt: skip
 INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},
     "streams": {"kind": str, "common": bool},
+    "design": {"csv": str, "latin_hypercube": int, "sobol": int, "ranges": dict, "seed": int},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentFile:
-    """What an experiment.toml says; `folder` is where it lies, from which its paths count."""
+    """What an experiment.toml says; `folder` is where it lies, from which its paths count, and `name` its own."""
 
     folder: Path
     values: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.values.get(key, default)
@@ -52,7 +54,7 @@ def read_experiment_file(path: Path) -> ExperimentFile:
             raise RequestError(f"{path}: scenarios.{name} takes parameters, and {own!r} is not a table of them")
     if "model" in values and "command" in values:
         raise RequestError(f"{path}: give either 'model' or 'command', not both")
-    return ExperimentFile(path.resolve().parent, values)
+    return ExperimentFile(path.resolve().parent, values, path.name)
 
 
 def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], where: str, prefix: str) -> None:

@@ -111,6 +111,7 @@ def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
         "--scenario", action="append", default=[], metavar="NAME:K=V,K=V", help="a named set of parameter values"
     )
     parser.add_argument("--grid", action="append", default=[], metavar="K=V1,V2", help="full factorial over values")
+    parser.add_argument("--design", metavar="FILE.csv", help="a scenario for each row, a parameter for each column")
     parser.add_argument("--experiment", metavar="F.toml", help="an experiment file; options given here go before it")
     parser.add_argument("--seed", type=int, help="decides all random numbers (default: chosen and recorded)")
     parser.add_argument("--streams", metavar="KIND", help="parallel (default), future, doRNG or own")

@@ -34,8 +34,8 @@ def request_from(chosen: argparse.Namespace) -> Any:
     if len(scenarios) < len(chosen.scenario):
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
-           ("replications", "seed", "streams", "keep", "collate", "name", "retries", "tolerate", "precision", "maximum",
-            "workers")}  # fmt: skip
+           ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
+            "maximum", "workers")}  # fmt: skip
     return Request(
         model=chosen.model, command=chosen.command_model, parameters=parameters, scenarios=scenarios, grid=grid,
         timeout_seconds=getattr(chosen, "timeout", None),

@@ -1,0 +1,87 @@
+"""Where designs come from: a CSV file, or points that scipy spreads over ranges."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from replicast.core.designs import Points, check_ranges, points_of_csv, points_of_rows, spread
+from replicast.core.errors import RequestError, nearest
+
+SOURCES = ("csv", "latin_hypercube", "sobol")
+KEYS = (*SOURCES, "ranges", "seed")
+MOST_POINTS = 100_000
+
+
+def find_points(design: Any, folder: Path) -> Points:
+    """The scenarios of a design. Raises RequestError for one that cannot be had.
+
+    `design` is a CSV file's path, a table as in experiment.toml (`{"sobol": 64, "ranges": {"beds": [5, 20]}}`), or a
+    sequence of parameter sets. Relative paths count from `folder`.
+    """
+    if isinstance(design, (str, Path)):
+        return read_points(folder / design)
+    if isinstance(design, Mapping):
+        return _points_of_table(design, folder)
+    if isinstance(design, Sequence) and all(isinstance(row, Mapping) for row in design):
+        return points_of_rows(design, "the design")
+    raise RequestError(f"a design is a CSV file, a table or a list of parameter sets, not a {type(design).__name__}")
+
+
+def read_points(path: Path) -> Points:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RequestError(f"there is no file '{path}' to read a design from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"'{path}' cannot be read: {error}") from None
+    return points_of_csv(text, path.name)
+
+
+def _points_of_table(design: Mapping[str, Any], folder: Path) -> Points:
+    for key in design:
+        if key not in KEYS:
+            raise RequestError(f"a design has no key '{key}'{nearest(key, KEYS)}")
+    chosen = [key for key in SOURCES if key in design]
+    if len(chosen) != 1:
+        raise RequestError(f"[design] takes one of {', '.join(SOURCES)}; it has {' and '.join(chosen) or 'none'}")
+    if chosen == ["csv"]:
+        if "ranges" in design or "seed" in design:
+            raise RequestError("a design read from a CSV file has neither ranges nor a seed")
+        return read_points(folder / design["csv"])
+    return sample_points(chosen[0], design[chosen[0]], design.get("ranges", {}), design.get("seed", 0))
+
+
+def sample_points(kind: str, n: int, ranges: Mapping[str, Any], seed: int = 0) -> Points:
+    """`n` points of a Latin hypercube or of a scrambled Sobol' sequence; the same for the same seed.
+
+    A Sobol' design takes a power of two, for which its points are balanced; the first half of a longer one is the
+    shorter one, so that it can be extended. A Latin hypercube cannot.
+    """
+    bounds = check_ranges(ranges)
+    if not 1 <= n <= MOST_POINTS:
+        raise RequestError(f"a design has 1 to {MOST_POINTS} points, and {n} is not between them")
+    if seed < 0:
+        raise RequestError(f"a design's seed is not negative, and {seed} is")
+    if kind == "sobol" and n & (n - 1):
+        below = 1 << (n.bit_length() - 1)
+        raise RequestError(f"a Sobol' design has a power of two of points ({below} or {2 * below}), and {n} is none")
+    return spread(_sample(kind, n, len(bounds), seed), bounds)
+
+
+def _sample(kind: str, n: int, dimensions: int, seed: int) -> list[list[float]]:
+    try:
+        import numpy as np
+        from scipy.stats import qmc
+    except ImportError:
+        raise RequestError(
+            "a Latin hypercube or Sobol' design needs scipy: python -m pip install 'replicast[design]'; "
+            "or write the points to a CSV file yourself"
+        ) from None
+    sampler = qmc.Sobol if kind == "sobol" else qmc.LatinHypercube
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the argument is `rng` since scipy 1.15, and `seed` before
+        points: list[list[float]] = sampler(dimensions, seed=np.random.default_rng(seed)).random(n).tolist()
+    return points
