@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from arro3.core import Table
 from numpy.typing import NDArray
 
 from replicast.core.planning import Range
@@ -14,6 +13,7 @@ from replicast.core.ports import Store
 from replicast.core.precision import parse_precision
 from replicast.core.record import RunRecord
 from replicast.core.stopping import LEAST, Done, Judgement, UntilPrecise
+from replicast.stores.reading import doubles
 
 USUAL_MAXIMUM = 1000
 
@@ -39,20 +39,13 @@ def metric_values(store: Store, run: str, scenario: str, count: int) -> dict[str
     """Each metric of replications 1..count: an array of `count` doubles, NaN where there is no value."""
     values: dict[str, NDArray[np.float64]] = {}
     for chunk in store.rows(run, "metrics", scenario):
-        numbers = _doubles(chunk, "replication").astype(np.int64)
+        numbers = doubles(chunk, "replication").astype(np.int64)
         inside = numbers <= count
         for name in chunk.column_names:
             if name not in ("scenario", "replication"):
                 own = values.setdefault(name, np.full(count, np.nan))
-                own[numbers[inside] - 1] = _doubles(chunk, name)[inside]
+                own[numbers[inside] - 1] = doubles(chunk, name)[inside]
     return values
-
-
-def _doubles(table: Table, name: str) -> NDArray[np.float64]:
-    column = table.column(name)
-    if column.null_count:
-        return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
-    return np.concatenate([chunk.to_numpy() for chunk in column.chunks]).astype(np.float64)
 
 
 def precise_rule(record: RunRecord) -> PreciseRule:

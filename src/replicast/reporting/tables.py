@@ -47,7 +47,7 @@ class RunTables:
     def _logical(self, table: str, columns: Sequence[str]) -> set[str]:
         """Those of the columns that hold true or false somewhere, and not only missing values."""
         found = set[str]()
-        for part in self._parts(table, None):
+        for part in self.parts(table, None):
             for name in {*columns} & {*part.column_names} - found:
                 if any(DataType.is_boolean(c.type) and c.null_count < len(c) for c in part.column(name).chunks):
                     found.add(name)
@@ -58,7 +58,7 @@ class RunTables:
         schema = self.unified(table).schema
         waiting: list[pl.DataFrame] = []
         rows = 0
-        for part in self._parts(table, scenarios):
+        for part in self.parts(table, scenarios):
             waiting.append(fit(part, schema))
             rows += part.num_rows
             if rows >= CHUNK_ROWS:
@@ -67,7 +67,8 @@ class RunTables:
         if waiting:
             yield pl.concat(waiting)
 
-    def _parts(self, table: str, scenarios: Sequence[str] | None) -> Iterator[Table]:
+    def parts(self, table: str, scenarios: Sequence[str] | None) -> Iterator[Table]:
+        """Rows as they are stored, of all replications that count; no part is empty."""
         names = scenarios if scenarios is not None else [s.name for s in self.record.experiment.scenarios]
         for scenario in names:
             planned = self.record.planned.get(scenario)

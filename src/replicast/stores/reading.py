@@ -14,6 +14,14 @@ def replications_of(table: Table) -> NDArray[np.int64]:
     return np.concatenate([chunk.to_numpy() for chunk in chunks]) if chunks else np.empty(0, dtype=np.int64)
 
 
+def doubles(table: Table, name: str) -> NDArray[np.float64]:
+    """A column of numbers as doubles, a missing value as NaN."""
+    column = table.column(name)
+    if column.null_count:
+        return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
+    return np.concatenate([np.empty(0), *(chunk.to_numpy() for chunk in column.chunks)])
+
+
 def keep_replications(table: Table, first: int, last: int) -> Table:
     """The rows of replications first..last of a table that is ordered by replication."""
     numbers = replications_of(table)
