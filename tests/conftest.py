@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("replicast", deadline=None, max_examples=50)
+settings.load_profile("replicast")
 
 MAY_BE_SKIPPED = ("simmer", "docker", "real_aws")
 REPOSITORY = Path(__file__).resolve().parent.parent
