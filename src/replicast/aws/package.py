@@ -71,7 +71,7 @@ def worker_package(
         if dependencies:
             wanted = [*pinned(WORKER_PACKAGES), *requirements]
             notes += install(wanted, target, runtime=runtime, architecture=architecture)
-        return _checked(zipped([*_own_files(), (ENTRY_NAME, ENTRY.encode()), *_files_of(target)]), tuple(notes))
+        return _checked(zipped([*own_files(), (ENTRY_NAME, ENTRY.encode()), *_files_of(target)]), tuple(notes))
 
 
 def reporting_package(*, runtime: str, architecture: str) -> Package:
@@ -127,7 +127,7 @@ def _pip(requirements: Sequence[str], target: Path, runtime: str, architecture: 
     return None if done.returncode == 0 else done.stderr.strip()[-2000:]
 
 
-def _own_files() -> Iterator[tuple[str, bytes]]:
+def own_files() -> Iterator[tuple[str, bytes]]:
     root = Path(replicast.__file__).resolve().parent
     for path in sorted(root.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ WAVE_SECONDS = 10.0
 
 POLL_SECONDS = 0.25
 CANCEL_SECONDS = 5.0
+MOST_OF = 0.5
 MEGABYTES_A_PROCESSOR = 1769
 """A function has one processor for each so many megabytes of memory."""
 
@@ -39,11 +40,10 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What an invocation did: how many replications it stored, and whether it left some for want of time."""
+    """What an invocation did of its batch: how many replications are stored, and how many it left."""
 
     stored: int
     left: int
-    cancelled: bool = False
 
 
 class Performer:
@@ -68,12 +68,13 @@ class Performer:
         following = batch.first
         while following <= batch.last:
             if self._is_cancelled():
-                return Performed(following - batch.first, batch.last - following + 1, cancelled=True)
+                break
             if following > batch.first and left() - margin < 1.5 * (self._seconds or 0.0):
                 break
             wave = Batch(batch.scenario, following, min(batch.last, following + self._wave() - 1))
-            if not self._perform_wave(wave, left, margin):
-                return self._out_of_time(batch, wave, total)
+            overlong = self._perform_wave(wave, left, margin)
+            if overlong is not None:
+                return self._out_of_time(batch, overlong, total, margin)
             following = wave.last + 1
         return Performed(following - batch.first, batch.last - following + 1)
 
@@ -81,35 +82,34 @@ class Performer:
         share = 1 if self._seconds is None else max(1, int(WAVE_SECONDS / max(self._seconds, 1e-6)))
         return share * self.pool.workers
 
-    def _perform_wave(self, wave: Batch, left: Clock, margin: float) -> bool:
-        """False if the time was up before its end; what had ended by then is stored."""
+    def _perform_wave(self, wave: Batch, left: Clock, margin: float) -> dict[int, float] | None:
+        """None, or if the time was up: the replications under way then, with the seconds that each had had."""
         started, job = time.monotonic(), self.pool.start([wave])
         looked = started
         while job.poll(POLL_SECONDS) is JobState.RUNNING:
+            under_way = {p.current(): p.silent_seconds() for p in self.pool.processes if p.batch is not None}
             if left() < margin:
                 job.cancel()
-                return False
+                return under_way
             if time.monotonic() - looked > CANCEL_SECONDS:
                 looked = time.monotonic()
                 if self._is_cancelled():
                     job.cancel()
-                    return True
+                    return {}
         passed = (time.monotonic() - started) / math.ceil(len(wave) / self.pool.workers)
         self._seconds = max(passed, 0.7 * (self._seconds or 0.0))
-        return True
+        return None
 
-    def _out_of_time(self, batch: Batch, wave: Batch, total: float) -> Performed:
-        """A first wave that took all of a function's time is recorded as too long: trying again would not help."""
+    def _out_of_time(self, batch: Batch, under_way: Mapping[int, float], total: float, margin: float) -> Performed:
+        """Records what began with the function and had most of its time as too long: trying again would not help."""
+        for replication, seconds in under_way.items():
+            began = batch.first <= replication < batch.first + self.pool.workers
+            if began and seconds > MOST_OF * (total - margin):
+                self._record_overlong(batch.scenario, replication, total)
         done = merge(self.store.coverage(self.record.id).done(batch.scenario))
-        before = [(1, wave.first - 1)] if wave.first > 1 else []
-        undone = gaps(wave.last, merge([*before, *done]))
-        if wave.first == batch.first and count(undone) == len(wave):
-            for first, last in undone:
-                for replication in range(first, last + 1):
-                    self._record_overlong(batch.scenario, replication, total)
-            undone = []
-        stored = wave.last - batch.first + 1 - count(undone)
-        return Performed(stored, len(batch) - stored)
+        before = [(1, batch.first - 1)] if batch.first > 1 else []
+        left = count(gaps(batch.last, [*before, *done]))
+        return Performed(len(batch) - left, left)
 
     def _record_overlong(self, scenario: str, replication: int, total: float) -> None:
         message = (

@@ -1,0 +1,168 @@
+"""What `replicast aws …` does, as functions that return values and print nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from replicast.conductor import CANCEL
+from replicast.core.errors import RequestError
+from replicast.core.experiment import Signature
+from replicast.core.ports import Store
+from replicast.core.record import NAME, RunRecord
+from replicast.source import Source
+from replicast.stores.objects import ObjectStore
+
+from .access import Aws, explained
+from .deployed import keep_model
+from .functions import DEPLOYED, RUNS
+from .image import build_and_push
+from .package import default_runtime, reporting_package, worker_package
+from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
+from .step_functions import AwsExecutor, AwsJob
+
+PackageKind = Literal["zip", "image"]
+FUNCTIONS = ("plan", "simulate", "collate")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenModel:
+    """The model that a stack is to run when it is started by hand."""
+
+    record: RunRecord
+    source: Source
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the functions are made of; without `dependencies`, of replicast alone, which is for tests."""
+
+    package: PackageKind = "zip"
+    requirements: tuple[str, ...] = ()
+    r_packages: tuple[str, ...] = ()
+    r: bool = False
+    dependencies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    state: StackState
+    notes: tuple[str, ...] = ()
+
+
+def deploy(
+    aws: Aws,
+    name: str = DEFAULT_STACK,
+    *,
+    contents: Contents | None = None,
+    settings: Settings | None = None,
+    model: GivenModel | None = None,
+    tell: Tell = lambda _text: None,
+    poll_seconds: float | None = None,
+) -> Deployed:
+    """Creates the stack or brings it up to date; the same again changes nothing."""
+    contents, settings = contents or Contents(), settings or Settings()
+    stack = Stack(aws, name, tell)
+    stack.poll_seconds = poll_seconds or stack.poll_seconds
+    state = stack.prepare(repository=contents.package == "image")
+    runtime = settings.runtime or default_runtime()
+    architecture = settings.architecture or state.parameters.get("Architecture", "arm64")
+    settings = Settings(**{**_fields(settings), "runtime": runtime, "architecture": architecture})
+    notes: tuple[str, ...] = ()
+    if contents.package == "image":
+        image = build_and_push(aws, state, contents.requirements, contents.r_packages, r=contents.r,
+                               runtime=runtime, architecture=architecture, tell=tell)  # fmt: skip
+        state = stack.deploy(image=image, settings=settings)
+    else:
+        tell(f"packing for {runtime} on {architecture}")
+        code = worker_package(
+            contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
+        )
+        reporting = None
+        if contents.dependencies:
+            reporting = reporting_package(runtime=runtime, architecture=architecture)
+        notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
+        state = stack.deploy(code=code, reporting=reporting, settings=settings)
+    if model is not None:
+        keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
+    return Deployed(state, notes)
+
+
+def _fields(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in Settings.__slots__}
+
+
+def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:
+    """How the stack stands, what it was set to, which model it holds, and what runs there now."""
+    state = Stack(aws, name).state()
+    found: dict[str, Any] = {
+        "stack": name, "region": aws.region, "account": aws.account, "status": state.status or "not deployed",
+        "bucket": state.bucket or None, "machine": state.machine or None, "settings": dict(state.parameters),
+        "model": None, "running": [],
+    }  # fmt: skip
+    if not state.machine:
+        return found
+    content = aws.store(f"s3://{state.bucket}").read(DEPLOYED, NAME)
+    if content is not None:
+        found["model"] = RunRecord.from_json(content, NAME).experiment.model.label
+    with explained("list executions"):
+        pages = aws.client("stepfunctions").get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=state.machine, statusFilter="RUNNING"):
+            found["running"] += [one["name"] for one in page["executions"]]
+    return found
+
+
+def destroy(aws: Aws, name: str = DEFAULT_STACK, *, results: bool = False) -> StackState:
+    """Removes the stack; its bucket and the runs in it stay unless `results` says otherwise."""
+    stack = Stack(aws, name)
+    before = stack.state()
+    stack.destroy(results=results)
+    return before
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`time` is in seconds since 1970."""
+
+    function: str
+    time: float
+    text: str
+
+
+def logs(
+    aws: Aws, name: str = DEFAULT_STACK, *, functions: Sequence[str] = FUNCTIONS, minutes: float = 60.0
+) -> Iterator[LogLine]:
+    """What the functions logged lately, function by function, in order of time."""
+    Stack(aws, name).require()
+    since = int((time.time() - 60 * minutes) * 1000)
+    for function in functions:
+        if function not in FUNCTIONS:
+            raise RequestError(f"there is no function '{function}': choose from {', '.join(FUNCTIONS)}")
+        with explained(f"read the log of {function}"):
+            pages = aws.client("logs").get_paginator("filter_log_events")
+            for page in pages.paginate(logGroupName=f"/aws/lambda/{name}-{function}", startTime=since):
+                for event in page["events"]:
+                    yield LogLine(function, event["timestamp"] / 1000, event["message"].rstrip())
+
+
+def store_of(aws: Aws, state: StackState) -> ObjectStore:
+    """Where the stack's runs live."""
+    return aws.store(f"s3://{state.bucket}/{RUNS}")
+
+
+def executor_of(aws: Aws, record: RunRecord, store: Store, name: str = DEFAULT_STACK) -> AwsExecutor:
+    """The executor of a run on a deployed stack. Raises RequestError where there is none, or it cannot run this."""
+    executor = AwsExecutor(aws, Stack(aws, name).require(), record, store)
+    executor.check()
+    return executor
+
+
+def start_detached(executor: AwsExecutor) -> AwsJob:
+    """Starts the run and leaves it to the cloud, which conducts it to its end."""
+    with suppress(FileNotFoundError):
+        executor.store.delete(executor.record.id, CANCEL)
+    return executor.start([])

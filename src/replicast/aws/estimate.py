@@ -1,0 +1,168 @@
+"""What a run would take on AWS, from a pilot at home: wall time, memory, requests, dollars, and if it is worth it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from replicast.core.errors import RequestError
+
+from .limits import Capacity, violations
+from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
+from .prices import PRICES, Bill, Usage, bill
+from .rounds import batch_size
+
+COLD_SECONDS = 2.5
+"""From an invocation to the first replication on a machine that was not warm: unzip, Python, numpy, the model."""
+
+PLAN_SECONDS, COLLATE_SECONDS = 3.0, 8.0
+STARTS_A_SECOND = 100.0
+"""Functions that Lambda adds to a function's concurrency: 1,000 every ten seconds."""
+
+TRANSITIONS_A_BATCH, TRANSITIONS_A_RUN = 1, 8
+FILES_A_PART = 2
+READS_A_BATCH = 4
+MEMORY_SPARE = 1.5
+RUNTIME_MEGABYTES = 300
+WORTH_SECONDS = 60.0
+"""A gain of less than this is none: deploying and waiting for the cloud takes longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a few replications took at home. `megabytes` is the largest resident size, `bytes` what one left behind."""
+
+    seconds: Sequence[float]
+    megabytes: float
+    bytes_each: float
+    tables: int
+    cores: int
+
+    @property
+    def mean(self) -> float:
+        return sum(self.seconds) / len(self.seconds)
+
+    @property
+    def slow(self) -> float:
+        """A slow replication: the slowest seen, and no less than half as long again as the mean."""
+        return max(*self.seconds, 1.5 * self.mean) if len(self.seconds) > 1 else 1.5 * self.mean
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds are wall time. `violations` are limits that the run would break; `notes` say what was assumed."""
+
+    replications: int
+    replication_seconds: float
+    local_seconds: float
+    wall_seconds: float
+    batch: int
+    batches: int
+    concurrency: int
+    memory: int
+    architecture: str
+    region: str
+    usage: Usage
+    bill: Bill
+    worth_it: bool
+    advice: str
+    violations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def estimate(
+    pilot: Pilot,
+    replications: int,
+    *,
+    capacity: Capacity | None = None,
+    region: str,
+    architecture: str = "arm64",
+    scratch_megabytes: int = 2048,
+) -> Estimate:
+    """`replications` are those of all scenarios together. Lambda's processor is taken to be as fast as this one."""
+    capacity = capacity or Capacity(memory=memory_for(pilot.megabytes))
+    cores = processors(capacity.memory)
+    slowness = max(1.0, MEGABYTES_A_PROCESSOR / capacity.memory)
+    seconds, slow = pilot.mean * slowness, pilot.slow * slowness
+    size = batch_size(replications, capacity=capacity, seconds=slow)
+    batches = math.ceil(replications / size)
+    batch_seconds = COLD_SECONDS + math.ceil(size / cores) * seconds
+    usage = usage_of(pilot, replications, batches, batch_seconds, capacity, scratch_megabytes)
+    wall = wall_seconds(batches, batch_seconds, capacity.concurrency)
+    local = replications * pilot.mean / pilot.cores
+    cost = bill(usage, region, architecture)
+    broken = tuple(violations(capacity, replication_seconds=slow))
+    worth = not broken and local - wall > WORTH_SECONDS
+    return Estimate(
+        replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
+        architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
+        notes_on(pilot, region),
+    )  # fmt: skip
+
+
+def memory_for(megabytes: float) -> int:
+    """One processor's worth of memory at least, since less is slower and no cheaper; in steps of 64 MB."""
+    wanted = MEMORY_SPARE * megabytes + RUNTIME_MEGABYTES
+    return max(MEGABYTES_A_PROCESSOR, 64 * math.ceil(wanted / 64))
+
+
+def wall_seconds(batches: int, batch_seconds: float, concurrency: int) -> float:
+    """Plan, then waves of batches, of which Lambda lets a thousand start every ten seconds, then plan and collate."""
+    width = min(batches, concurrency)
+    starting = width / STARTS_A_SECOND if width > 1000 else 0.0
+    return 2 * PLAN_SECONDS + starting + math.ceil(batches / width) * batch_seconds + COLLATE_SECONDS
+
+
+def usage_of(
+    pilot: Pilot, replications: int, batches: int, batch_seconds: float, capacity: Capacity, scratch_megabytes: int
+) -> Usage:
+    parts = batches * max(1, min(math.ceil(replications / batches), math.ceil(batch_seconds / WAVE_SECONDS)))
+    helpers = 2 * PLAN_SECONDS * 1.769 + COLLATE_SECONDS * 3.008
+    return Usage(
+        gb_seconds=batches * batch_seconds * capacity.memory / 1024 + helpers,
+        requests=batches + 3,
+        transitions=batches * TRANSITIONS_A_BATCH + TRANSITIONS_A_RUN,
+        puts=parts * (FILES_A_PART + pilot.tables) + 10,
+        gets=batches * READS_A_BATCH + parts * (FILES_A_PART + pilot.tables) + math.ceil(parts / 1000) * 10,
+        gigabytes=replications * pilot.bytes_each / 1e9,
+        scratch_gb_seconds=batches * batch_seconds * max(scratch_megabytes - 512, 0) / 1024,
+    )
+
+
+def advice_on(local: float, wall: float, cost: Bill, broken: Sequence[str]) -> str:
+    if broken:
+        return "not possible as it is; see what is violated"
+    gain = local - wall
+    if gain <= 0:
+        return "not worth it: this machine is done before AWS has started and collected its functions"
+    if gain <= WORTH_SECONDS:
+        return f"hardly worth it: {gain:.0f} s saved"
+    return f"worth it if {_hours(gain)} of waiting are worth ${cost.total:.2f}: {local / wall:.0f} times as fast"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"
+
+
+def notes_on(pilot: Pilot, region: str) -> tuple[str, ...]:
+    notes = [
+        f"from {len(pilot.seconds)} replications on this machine; Lambda's processor is taken to be as fast",
+        f"a cold start is taken to be {COLD_SECONDS} s; the free tier is not taken off; prices before tax",
+    ]
+    if region not in PRICES:
+        notes.append(f"no prices of {region} are known here; those of us-east-1 were taken")
+    if max(pilot.seconds) > 2 * pilot.mean:
+        notes.append("replications differ a lot in length; the slowest decides when the run ends")
+    return tuple(notes)
+
+
+def check_cost(found: Estimate, limit: float) -> None:
+    """Raises RequestError if the run would cost more than `limit` dollars, or break a limit of AWS's."""
+    if found.violations:
+        raise RequestError("; ".join(found.violations))
+    if found.bill.total > limit:
+        raise RequestError(
+            f"the run would cost about ${found.bill.total:.2f}, more than --max-cost {limit:g}; "
+            "nothing was started: ask for fewer replications, or allow more"
+        )

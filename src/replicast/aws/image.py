@@ -1,0 +1,121 @@
+"""The functions as a container image: for R, for commands, and for packages that do not fit into a zip file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from replicast.core.errors import ExecutorError, RequestError
+
+from .access import Aws, explained
+from .package import ENTRY, ENTRY_NAME, WORKER_PACKAGES, own_files, pinned
+from .stack import StackState, Tell
+
+ENGINES = ("docker", "podman", "buildah")
+PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+R_LINES = re.compile(r"^# begin R\n.*?^# end R\n", re.DOTALL | re.MULTILINE)
+BASE = "python:{version}-slim-bookworm"
+
+
+def find_engine(known: Sequence[str] = ENGINES) -> str:
+    """The first of the known engines that is there. Raises RequestError, naming all."""
+    for engine in known:
+        if shutil.which(engine):
+            return engine
+    raise RequestError(f"an image needs one of {', '.join(known)} to build it, and none is installed here")
+
+
+def dockerfile(*, runtime: str, r: bool, base: str | None = None) -> str:
+    """Dockerfile of the functions: Debian, Python, Lambda's runtime client, and with `r` Debian's R."""
+    text = files("replicast.aws").joinpath("Dockerfile").read_text(encoding="utf-8")
+    if not r:
+        text = R_LINES.sub("", text)
+    return text.replace("@BASE@", base or BASE.format(version=runtime.removeprefix("python")))
+
+
+def context(folder: Path, *, runtime: str, r: bool, requirements: Sequence[str], r_packages: Sequence[str],
+            base: str | None = None) -> str:  # fmt: skip
+    """Writes a build context to `folder`; returns its tag, the same for the same content."""
+    wanted = [*pinned((*WORKER_PACKAGES, "polars")), "awslambdaric>=3", *requirements]
+    contents: dict[str, bytes] = {
+        "Dockerfile": dockerfile(runtime=runtime, r=r, base=base).encode(),
+        "requirements.txt": ("\n".join(wanted) + "\n").encode(),
+        "r-packages.txt": ("\n".join(r_packages) + "\n").encode(),
+        ENTRY_NAME: ENTRY.encode(),
+    }
+    contents |= dict(own_files())
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[name])
+        digest.update(name.encode() + b"\0" + contents[name] + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def build_and_push(
+    aws: Aws,
+    state: StackState,
+    requirements: Sequence[str],
+    r_packages: Sequence[str],
+    *,
+    r: bool,
+    runtime: str,
+    architecture: str,
+    tell: Tell,
+) -> str:
+    """Builds the image and pushes it to the stack's repository; returns its URI with digest, as Lambda wants it."""
+    repository, engine = state.outputs["RepositoryUri"], find_engine()
+    with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
+        tag = context(Path(folder), runtime=runtime, r=r, requirements=requirements, r_packages=r_packages)
+        name = f"{repository}:{tag}"
+        known = pushed_digest(aws, repository, tag)
+        if known is not None:
+            return f"{repository}@{known}"
+        tell(f"building the image with {engine}")
+        build(engine, Path(folder), name, architecture)
+        tell("pushing the image")
+        push(engine, aws, repository, name)
+    digest = pushed_digest(aws, repository, tag)
+    if digest is None:
+        raise ExecutorError(f"'{name}' was pushed and is not in the repository; try again")
+    return f"{repository}@{digest}"
+
+
+def build(engine: str, folder: Path, name: str, architecture: str, *extra: str) -> None:
+    verb = ["bud"] if engine == "buildah" else ["build"]
+    run([engine, *verb, "--platform", PLATFORMS[architecture], *extra, "--tag", name, str(folder)], "build the image")
+
+
+def push(engine: str, aws: Aws, repository: str, name: str) -> None:
+    """Logs in with a token that lasts twelve hours and is handed over on standard input, never as an argument."""
+    with explained("log in to the repository"):
+        data = aws.client("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, token = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    registry = repository.partition("/")[0]
+    run([engine, "login", "--username", user, "--password-stdin", registry], "log in to the repository", token)
+    run([engine, "push", name], "push the image")
+
+
+def pushed_digest(aws: Aws, repository: str, tag: str) -> str | None:
+    with explained("look at the repository"):
+        found = aws.client("ecr").batch_get_image(
+            repositoryName=repository.partition("/")[2], imageIds=[{"imageTag": tag}]
+        )
+    images: list[Mapping[str, Mapping[str, str]]] = found.get("images", [])
+    return images[0]["imageId"]["imageDigest"] if images else None
+
+
+def run(command: Sequence[str], deed: str, given: str | None = None) -> None:
+    """Raises ExecutorError with the end of what the engine said."""
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip()[-3000:]
+        raise ExecutorError(f"cannot {deed}: {command[0]} ended with status {done.returncode}\n{said}")

@@ -1,0 +1,94 @@
+"""An emulator of AWS on loopback, in which to try everything at no cost: `ministack`, from PyPI."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from replicast.core.errors import ExecutorError, RequestError
+
+STARTING_SECONDS = 60.0
+ENDING_SECONDS = 15.0
+REGION, ACCOUNT = "us-east-1", "000000000001"
+
+
+def environment(url: str) -> dict[str, str]:
+    """What boto3 and the store need to find the emulator; its credentials are no secrets."""
+    return {
+        "AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "sandbox",
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def started(port: int, extra: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Its address, for as long as the block lasts; nothing is left of it. Raises RequestError, ExecutorError."""
+    if importlib.util.find_spec("ministack") is None:
+        raise RequestError("the sandbox needs ministack: python -m pip install ministack==1.5.33")
+    url = f"http://127.0.0.1:{port}"
+    if healthy(url):
+        raise RequestError(f"something answers at {url} already; choose another --port")
+    with tempfile.TemporaryDirectory(prefix="replicast-", ignore_cleanup_errors=True) as folder:
+        process, log = _start(url, port, Path(folder), extra or {})
+        try:
+            _wait(process, url, log)
+            yield url
+        finally:
+            _end(process)
+
+
+def _start(url: str, port: int, folder: Path, extra: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+    scratch, log = folder / "scratch", folder / "emulator.log"
+    scratch.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    settings = kept | {
+        "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_ACCOUNT_ID": "000000000000", "TMPDIR": str(scratch), "AWS_ENDPOINT_URL": url,
+        "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "AWS_ALLOW_HTTP": "true", "MINISTACK_REGION": REGION,
+        "S3_DATA_DIR": str(scratch / "s3"), "LOG_LEVEL": "WARNING",
+        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", ""),
+    } | dict(extra)  # fmt: skip
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=settings, cwd=scratch,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    return process, log
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    until = time.monotonic() + STARTING_SECONDS
+    while not healthy(url):
+        if process.poll() is not None or time.monotonic() > until:
+            raise ExecutorError(f"the emulator does not start:\n{log.read_text(errors='replace')[-3000:]}")
+        time.sleep(0.1)
+
+
+def healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Asks it to end, so that it takes its functions along; then what is left of its process group."""
+    process.terminate()
+    try:
+        process.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,330 @@
+"""`replicast aws …` and `replicast estimate`: the stack in an account, and what a run there would take."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replicast.core.errors import ReplicastError, RequestError
+
+from .arguments import Parser
+from .screen import duration, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from replicast.aws.access import Aws
+    from replicast.aws.commands import GivenModel
+    from replicast.aws.estimate import Estimate, Pilot
+
+Add = Callable[[str, str, str], Parser]
+ModelOptions = Callable[..., None]
+DONE, REFUSED = 0, 1
+PILOT, PILOT_SECONDS = 5, 20.0
+
+
+def add_commands(add: Add, add_model: ModelOptions) -> None:
+    """Adds `aws` and `estimate`; `add_model` adds the options that say which model, as `run` has them."""
+    aws = add("aws", "aws_commands:no_deed", "deploy, look at and remove the stack in an AWS account")
+    deeds = aws.add_subparsers(dest="deed", metavar="DEED", parser_class=Parser)
+
+    def deed(name: str, text: str) -> Parser:
+        parser: Parser = deeds.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+        )
+        parser.set_defaults(action=f"aws_commands:{name}")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        _add_place(parser)
+        return parser
+
+    for name, text in (
+        ("deploy", "create the stack, or bring it up to date"),
+        ("update", "bring the stack up to date"),
+    ):
+        _add_contents(deed(name, text), add_model)
+    _add_contents(deed("image", "build the container image, push it and use it"), add_model)
+    deed("status", "say how the stack stands and what runs there")
+    destroy = deed("destroy", "remove the stack; results stay")
+    destroy.add_argument("--results", action="store_true", help="remove the bucket with all runs too")
+    destroy.add_argument("--yes", action="store_true", help="do not ask")
+    logs = deed("logs", "show what the functions logged")
+    logs.add_argument("--function", action="append", default=[], metavar="NAME", help="plan, simulate or collate")
+    logs.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how far back (default: 60)")
+    sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
+    sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
+    estimate = add("estimate", "aws_commands:estimate", "run a pilot and say what a run on AWS would take and cost")
+    add_model(estimate, optional=True)
+    estimate.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario")
+    estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
+    estimate.add_argument(
+        "--pilot", type=int, default=PILOT, metavar="K", help=f"replications tried here (default: {PILOT})"
+    )
+    estimate.add_argument("--max-cost", type=float, metavar="DOLLARS", help="exit with 2 if it would cost more")
+    estimate.add_argument("--memory", type=int, metavar="MB", help="of a function (default: from the pilot)")
+    estimate.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
+    estimate.add_argument("--architecture", default="arm64", metavar="A", help="arm64 (default) or x86_64")
+    estimate.add_argument("--region", metavar="R", help="default: that of the AWS configuration, else us-east-1")
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", default="replicast", metavar="NAME", help="default: replicast")
+    parser.add_argument("--region", metavar="R", help="default: that of the AWS configuration")
+    parser.add_argument("--profile", metavar="P", help="a profile of the AWS configuration")
+
+
+def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
+    add_model(parser, optional=True)
+    parser.add_argument(
+        "-n", type=int, dest="replications", metavar="N", help="replications when started by hand with {}"
+    )
+    parser.add_argument(
+        "--package", default="zip", metavar="zip|image", help="zip (default) needs no Docker; R needs image"
+    )
+    parser.add_argument("--requirement", action="append", default=[], metavar="P", help="a Python package (repeatable)")
+    parser.add_argument("--r-package", action="append", default=[], metavar="P", help="an R package (repeatable)")
+    parser.add_argument("--runtime", metavar="python3.N", help="default: as here")
+    parser.add_argument("--architecture", metavar="A", help="arm64 (default) or x86_64")
+    parser.add_argument("--memory", type=int, metavar="MB", help="of a function (default: 1769, one processor)")
+    parser.add_argument("--scratch", type=int, metavar="MB", help="of a function's /tmp (default: 2048)")
+    parser.add_argument(
+        "--seconds", type=int, metavar="S", help="a function's timeout (default: 900, the most there is)"
+    )
+    parser.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
+
+
+def no_deed(_chosen: argparse.Namespace) -> int:
+    raise RequestError("what is to be done? replicast aws deploy, update, status, logs, image, destroy or sandbox")
+
+
+def _aws(chosen: argparse.Namespace) -> Aws:
+    from replicast.aws.access import Aws
+
+    return Aws(chosen.region, chosen.profile)
+
+
+def _request(chosen: argparse.Namespace) -> Any:
+    from .run_commands import request_from
+
+    chosen.command_model = getattr(chosen, "command_model", ())
+    return request_from(chosen)
+
+
+def deploy(chosen: argparse.Namespace) -> int:
+    from replicast.aws.commands import Contents
+    from replicast.aws.commands import deploy as deploy_stack
+    from replicast.aws.stack import Settings
+
+    if chosen.package not in ("zip", "image"):
+        raise RequestError(f"--package takes zip or image, not '{chosen.package}'")
+    model = _model(chosen)
+    language = model.record.experiment.model.language if model else "python"
+    if language == "r" and chosen.package == "zip":
+        raise RequestError("R does not run in a zip package; deploy an image: --package image")
+    contents = Contents(
+        chosen.package, tuple(chosen.requirement), tuple(chosen.r_package), r=language == "r" or bool(chosen.r_package)
+    )
+    settings = Settings(**{name: getattr(chosen, name) for name in (
+        "runtime", "architecture", "memory", "scratch", "seconds", "concurrency")})  # fmt: skip
+    tell = (lambda _text: None) if chosen.json else say
+    done = deploy_stack(_aws(chosen), chosen.stack, contents=contents, settings=settings, model=model, tell=tell)
+    state = done.state
+    if chosen.json:
+        print_json({"stack": state.name, "status": state.status, "bucket": state.bucket, "machine": state.machine,
+                    "notes": done.notes})  # fmt: skip
+        return DONE
+    for note in done.notes:
+        say(f"note: {note}")
+    print(f"stack     {state.name} ({state.status})\nbucket    {state.bucket}\nmachine   {state.machine}")
+    say("run a model there with: replicast run MODEL -n 1000 --on aws")
+    return DONE
+
+
+def update(chosen: argparse.Namespace) -> int:
+    from replicast.aws.stack import Stack
+
+    state = Stack(_aws(chosen), chosen.stack).require()
+    if state.parameters.get("ImageUri") and chosen.package == "zip":
+        chosen.package = "image"
+    return deploy(chosen)
+
+
+def image(chosen: argparse.Namespace) -> int:
+    chosen.package = "image"
+    return deploy(chosen)
+
+
+def _model(chosen: argparse.Namespace) -> GivenModel | None:
+    """The model named on the command line, loaded and checked; its record goes to no store but the stack's."""
+    from replicast.aws.commands import GivenModel
+    from replicast.request import new_record
+    from replicast.runs import Preparation
+
+    if not (chosen.model or chosen.experiment):
+        return None
+    with (
+        tempfile.TemporaryDirectory(prefix="replicast-") as folder,
+        Preparation(_request(chosen), store_url=folder) as preparation,
+    ):
+        record = new_record(preparation.request, preparation.experiment, preparation.source, preparation.signature)
+        source = dataclasses.replace(preparation.source)
+        return GivenModel(record, source, preparation.signature)
+
+
+def status(chosen: argparse.Namespace) -> int:
+    from replicast.aws.commands import status as status_of
+
+    found = status_of(_aws(chosen), chosen.stack)
+    if chosen.json:
+        print_json(found)
+        return DONE
+    for name in ("stack", "region", "account", "status", "bucket", "machine", "model"):
+        print(f"{name:<9} {found[name] or '-'}")
+    print(f"running   {', '.join(found['running']) or '-'}")
+    return DONE
+
+
+def destroy(chosen: argparse.Namespace) -> int:
+    from replicast.aws.commands import destroy as destroy_stack
+
+    if chosen.results and not chosen.yes:
+        if not sys.stdin.isatty():
+            raise RequestError("--results removes all runs for good; say so with --yes")
+        say(f"this removes the bucket of stack '{chosen.stack}' with every run in it. Type the stack's name to go on: ")
+        if input().strip() != chosen.stack:
+            raise RequestError("nothing was removed")
+    before = destroy_stack(_aws(chosen), chosen.stack, results=chosen.results)
+    kept = None if chosen.results else before.bucket
+    if chosen.json:
+        print_json({"stack": chosen.stack, "existed": before.exists, "kept_bucket": kept})
+    elif before.exists:
+        say(f"stack '{chosen.stack}' is removed" + (f"; its runs stay in s3://{kept}/runs" if kept else ""))
+    else:
+        say(f"there is no stack '{chosen.stack}'")
+    return DONE
+
+
+def logs(chosen: argparse.Namespace) -> int:
+    from replicast.aws.commands import FUNCTIONS
+    from replicast.aws.commands import logs as logs_of
+
+    lines = logs_of(_aws(chosen), chosen.stack, functions=chosen.function or FUNCTIONS, minutes=chosen.minutes)
+    if chosen.json:
+        print_json([dataclasses.asdict(line) for line in lines])
+        return DONE
+    for line in lines:
+        print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(line.time))} {line.function:<8} {line.text}")
+    return DONE
+
+
+def sandbox(chosen: argparse.Namespace) -> int:
+    """Runs until it is interrupted."""
+    from replicast.aws.sandbox import environment, started
+
+    with started(chosen.port) as url:
+        variables = environment(url)
+        if chosen.json:
+            print_json(variables)
+        else:
+            say("an emulator of AWS runs; in another shell:")
+            for name, value in variables.items():
+                print(f"export {name}={value}")
+            say("then: replicast aws deploy model.py; Ctrl-C here ends it, and all that is in it is gone")
+        sys.stdout.flush()
+        while True:
+            time.sleep(3600)
+
+
+def estimate(chosen: argparse.Namespace) -> int:
+    from replicast.aws.estimate import check_cost
+    from replicast.aws.estimate import estimate as estimate_run
+    from replicast.aws.limits import Capacity
+
+    if chosen.on != "aws":
+        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
+    if chosen.pilot < 2:
+        raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
+    pilot, replications = run_pilot(chosen)
+    capacity = None
+    if chosen.memory or chosen.concurrency:
+        from replicast.aws.estimate import memory_for
+
+        capacity = Capacity(
+            memory=chosen.memory or memory_for(pilot.megabytes),
+            concurrency=chosen.concurrency or Capacity().concurrency,
+        )
+    if chosen.architecture not in ("arm64", "x86_64"):
+        raise RequestError(f"--architecture takes arm64 or x86_64, not '{chosen.architecture}'")
+    found = estimate_run(
+        pilot, replications, capacity=capacity, region=chosen.region or _region(), architecture=chosen.architecture
+    )
+    if chosen.json:
+        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
+    else:
+        _print_estimate(found)
+    if chosen.max_cost is not None:
+        check_cost(found, chosen.max_cost)
+    return REFUSED if found.violations else DONE
+
+
+def _region() -> str:
+    try:
+        from replicast.aws.access import Aws
+
+        return Aws().region
+    except ReplicastError:
+        return "us-east-1"
+
+
+def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
+    """A few replications of each scenario at home, in a store that is thrown away; and how many are asked for."""
+    import resource
+
+    from replicast.aws.estimate import Pilot
+    from replicast.executors.pool import available_cores
+    from replicast.runs import Preparation
+
+    request = _request(chosen)
+    wanted = request.value(request.replications, "replications") or 10
+    request.replications = min(chosen.pilot, wanted) if wanted > 1 else chosen.pilot
+    request.name = None
+    with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
+        with Preparation(request, store_url=folder) as preparation:
+            record = preparation.create()
+            preparation.conduct()
+            handle = preparation.run
+        seconds = [s for sc in record.experiment.scenarios for t in handle.store.ledger(record.id, sc.name)
+                   for s in t.column("seconds").to_pylist()]  # fmt: skip
+        size = sum(
+            p.stat().st_size for p in (Path(folder) / record.id).rglob("*") if p.is_file() and "parts" in p.parts
+        )
+        tables = len(handle.tables) - 1
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    megabytes = peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+    pilot = Pilot(tuple(seconds), megabytes, size / max(len(seconds), 1), tables, available_cores())
+    return pilot, wanted * len(record.experiment.scenarios)
+
+
+def _print_estimate(found: Estimate) -> None:
+    bill, usage = found.bill, found.usage
+    rows = [
+        ["a replication", duration(found.replication_seconds)],
+        ["here", duration(found.local_seconds)],
+        ["on AWS", duration(found.wall_seconds)],
+        ["batches", f"{found.batches:,} of up to {found.batch:,}, {found.concurrency:,} at once"],
+        ["memory", f"{found.memory:,} MB, {found.architecture}, {found.region}"],
+        ["invocations", f"{usage.requests:,}"],
+        ["transitions", f"{usage.transitions:,}"],
+        ["S3 requests", f"{usage.puts:,} writes, {usage.gets:,} reads, {usage.gigabytes:.3g} GB kept"],
+        ["compute", f"${bill.compute:.4f}"],
+        ["all", f"${bill.total:.4f}"],
+    ]  # fmt: skip
+    print_table(["", ""], rows)
+    for line in found.violations:
+        say(f"violated: {line}")
+    for note in found.notes:
+        say(f"note: {note}")
+    say(found.advice)

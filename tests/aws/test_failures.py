@@ -1,0 +1,178 @@
+"""What goes wrong in the cloud: a run ends with all that could be computed, and names what could not be had and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicast.aws.access import Aws
+from replicast.aws.functions import RUNS
+from replicast.aws.stack import Settings, StackState
+from replicast.core.record import RunRecord
+from replicast.request import Request
+from replicast.runs import Preparation, Run
+
+from .conftest import SMALL, Deploy, wait_for
+
+SHORT = Settings(**{**{name: getattr(SMALL, name) for name in Settings.__slots__}, "seconds": 16})
+
+
+@pytest.fixture
+def stack(deploy: Deploy) -> StackState:
+    return deploy()
+
+
+def created(stack: StackState, model: Path, n: int, **request: Any) -> RunRecord:
+    url = f"s3://{stack.bucket}/{RUNS}"
+    with Preparation(Request(model=str(model), replications=n, seed=3, **request), store_url=url) as preparation:
+        return preparation.create()
+
+
+def executed(aws: Aws, stack: StackState, run: str) -> dict[str, Any]:
+    states = aws.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=stack.machine, input=json.dumps({"run": run}))["executionArn"]
+    return wait_for(states, execution, 240)
+
+
+def ended(aws: Aws, stack: StackState, record: RunRecord) -> tuple[dict[str, Any], Run]:
+    found = executed(aws, stack, record.id)
+    return found, Run(aws.store(f"s3://{stack.bucket}/{RUNS}"), record.id)
+
+
+def numbers(run: Run) -> list[int]:
+    return [row["replication"] for row in run.metrics()]
+
+
+def test_a_models_error_is_stored_and_tolerated_as_asked_for(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    text = "def simulate(replication, rng):\n    assert replication != 4, 'four'\n    return float(rng.normal())\n"
+    found, run = ended(aws, stack, created(stack, write_model(text), 8, tolerate="1"))
+    assert found["status"] == "SUCCEEDED"
+    assert json.loads(found["output"])["failed"] == 1
+    (failure,) = run.failures()
+    assert (failure["replication"], failure["type"], failure["message"]) == (4, "AssertionError", "four")
+    assert numbers(run) == [1, 2, 3, 5, 6, 7, 8]
+
+
+def test_more_failures_than_tolerated_end_in_a_failure_with_a_readable_cause_and_are_collated_all_the_same(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    text = "def simulate(replication, rng):\n    assert replication > 2\n    return float(rng.normal())\n"
+    found, run = ended(aws, stack, created(stack, write_model(text), 6, tolerate="1"))
+    assert (found["status"], found["error"]) == ("FAILED", "TooManyReplicationsFailed")
+    assert found["cause"].startswith("2 of 6 replications failed, more than is tolerated")
+    assert run.store.read(run.id, "collated/summary.csv") is not None
+
+
+def test_a_model_that_ends_its_process_costs_its_own_replication(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    text = """
+import os, signal
+def simulate(replication, rng):
+    if replication == 2:
+        os._exit(9)
+    if replication == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return float(rng.normal())
+"""
+    _, run = ended(aws, stack, created(stack, write_model(text), 6, retries=0))
+    assert [(f["replication"], f["kind"], f["type"]) for f in run.failures()] == [
+        (2, "died", "exit"),
+        (5, "died", "SIGKILL"),
+    ]
+    assert numbers(run) == [1, 3, 4, 6]
+
+
+def test_a_replication_that_kills_the_functions_runtime_is_found_in_ever_smaller_batches_and_named(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    text = """
+import os, signal, time
+def simulate(replication, rng):
+    if replication == 3:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+    return float(rng.normal())
+"""
+    _, run = ended(aws, stack, created(stack, write_model(text), 6, retries=0))
+    (failure,) = run.failures()
+    assert (failure["replication"], failure["kind"], failure["worker"]) == (3, "died", "aws/plan")
+    assert numbers(run) == [1, 2, 4, 5, 6]
+
+
+def test_a_replication_longer_than_a_function_is_named_and_the_others_are_had(
+    aws: Aws, deploy: Deploy, write_model: Callable[..., Path]
+) -> None:
+    stack = deploy(settings=SHORT)
+    text = """
+import time
+def simulate(replication, rng):
+    if replication == 2:
+        time.sleep(600)
+    return float(rng.normal())
+"""
+    _, run = ended(aws, stack, created(stack, write_model(text), 4))
+    (failure,) = run.failures()
+    assert (failure["replication"], failure["kind"], failure["type"]) == (2, "timeout", "FunctionTimeout")
+    assert "all that a function gives it" in failure["message"]
+    assert numbers(run) == [1, 3, 4]
+
+
+def test_a_batch_that_is_delivered_twice_counts_once(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    record = created(stack, write_model("def simulate(rng):\n    return float(rng.normal())\n"), 5)
+    event = {"run": record.id, "batch": {"scenario": "base", "first": 1, "last": 5}}
+
+    def deliver(_time: int) -> Any:
+        answer = aws.client("lambda").invoke(FunctionName="replicast-simulate", Payload=json.dumps(event))
+        return json.loads(answer["Payload"].read())
+
+    aws.client("lambda")
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(deliver, range(2))) == [{"stored": 5, "left": 0}] * 2
+    found, run = ended(aws, stack, record)
+    assert json.loads(found["output"])["n"] == 5
+    assert numbers(run) == [1, 2, 3, 4, 5]
+
+
+def test_throttled_functions_are_asked_again_until_all_is_there(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    aws.client("lambda").put_function_concurrency(FunctionName="replicast-simulate", ReservedConcurrentExecutions=1)
+    text = "import time\ndef simulate(rng):\n    time.sleep(0.3)\n    return float(rng.normal())\n"
+    found, run = ended(aws, stack, created(stack, write_model(text), 6))
+    assert found["status"] == "SUCCEEDED", found
+    assert numbers(run) == [1, 2, 3, 4, 5, 6]
+    assert len(run.failures()) == 0
+
+
+def test_a_run_in_which_everything_fails_stops_early_and_says_so(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path]
+) -> None:
+    text = "def simulate(replication):\n    raise ValueError('never works')\n"
+    found, _ = ended(aws, stack, created(stack, write_model(text), 12))
+    assert found["status"] == "FAILED"
+    assert "12 of 12 replications failed" in found["cause"]
+
+
+def test_a_run_until_precise_asks_for_more_in_each_round_until_it_is(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model("def simulate(rng):\n    return float(10 + rng.normal())\n")
+    options = {"precision": "value=2%", "maximum": 500}
+    record = created(stack, model, 10, **options)
+    found, run = ended(aws, stack, record)
+    assert found["status"] == "SUCCEEDED", found
+    with Preparation(Request(model=str(model), replications=10, seed=3, **options), store_url=str(tmp_path)) as home:
+        home.create()
+        home.conduct()
+        assert run.summary().rows == home.run.summary().rows
+    assert run.summary().rows[0].n > 10

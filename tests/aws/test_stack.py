@@ -1,0 +1,108 @@
+"""The stack: deployed from nothing, deployed again, failing, looked at, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicast.aws import commands
+from replicast.aws.access import Aws
+from replicast.aws.stack import Settings, Stack
+from replicast.core.errors import ExecutorError, RequestError
+from replicast.request import Request, new_record
+from replicast.runs import Preparation
+
+from .conftest import REGION, SMALL
+
+BARE = commands.Contents(dependencies=False)
+
+
+def deploy(aws: Aws, **more: Any) -> commands.Deployed:
+    return commands.deploy(aws, contents=BARE, settings=more.pop("settings", SMALL), poll_seconds=0.1, **more)
+
+
+def test_deploying_twice_changes_nothing(aws: Aws) -> None:
+    told: list[str] = []
+    first = deploy(aws, tell=told.append)
+    formation = aws.client("cloudformation")
+    events = len(formation.describe_stack_events(StackName="replicast")["StackEvents"])
+    assert any("uploaded" in line for line in told)
+    told.clear()
+    again = deploy(aws, tell=told.append)
+    assert again.state == first.state
+    assert len(formation.describe_stack_events(StackName="replicast")["StackEvents"]) == events
+    assert not any("uploaded" in line for line in told)
+
+
+def test_a_setting_is_changed_and_the_others_stay(aws: Aws) -> None:
+    deploy(aws)
+    state = deploy(aws, settings=Settings(runtime=SMALL.runtime, memory=3008)).state
+    assert (state.parameters["Memory"], state.parameters["Concurrency"]) == ("3008", "2")
+    found = aws.client("lambda").get_function_configuration(FunctionName="replicast-simulate")
+    assert (found["MemorySize"], found["Timeout"]) == (3008, 60)
+
+
+def test_the_bucket_is_private_encrypted_and_over_tls_alone(aws: Aws) -> None:
+    bucket, storage = deploy(aws).state.bucket, aws.client("s3")
+    assert all(storage.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    rules = storage.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert "aws:SecureTransport" in storage.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+def test_destroying_keeps_the_results_and_deploying_again_finds_them(aws: Aws) -> None:
+    state = deploy(aws).state
+    commands.store_of(aws, state).write("some-run", "note.txt", b"kept")
+    commands.destroy(aws)
+    assert not Stack(aws).state().exists
+    again = deploy(aws).state
+    assert again.parameters["NewBucket"] == "false"
+    assert commands.store_of(aws, again).read("some-run", "note.txt") == b"kept"
+
+
+def test_destroying_with_results_leaves_nothing(aws: Aws) -> None:
+    deploy(aws)
+    commands.destroy(aws, results=True)
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert aws.client("lambda").list_functions()["Functions"] == []
+    assert aws.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    commands.destroy(aws, results=True)
+
+
+def test_a_failed_deployment_names_the_resource_and_the_reason(aws: Aws) -> None:
+    stack = Stack(aws)
+    stack.poll_seconds = 0.1
+    stack.prepare()
+    with pytest.raises(ExecutorError, match=r"(Plan|Machine|Simulate|Collate).*: .*no-such"):
+        stack.apply({"Definition": "code/no-such.asl.json", "Code": "code/no-such.zip", "Runtime": "python3.11"})
+
+
+def test_status_tells_the_model_and_what_there_is(aws: Aws, write_model: Callable[..., Path], tmp_path: Path) -> None:
+    assert commands.status(aws)["status"] == "not deployed"
+    model = write_model("def simulate(rng):\n    return float(rng.normal())\n")
+    with Preparation(Request(model=str(model)), store_url=str(tmp_path)) as p:
+        record = new_record(p.request, p.experiment, p.source, p.signature)
+        deploy(aws, model=commands.GivenModel(record, p.source, p.signature))
+    found = commands.status(aws)
+    assert (found["model"], found["running"], found["region"]) == ("model.py", [], REGION)
+
+
+def test_logs_of_functions_are_shown_and_unknown_functions_refused(aws: Aws) -> None:
+    deploy(aws)
+    assert list(commands.logs(aws)) == []
+    with pytest.raises(RequestError, match="choose from plan, simulate, collate"):
+        list(commands.logs(aws, functions=["simulat"]))
+
+
+def test_what_needs_a_stack_says_how_to_deploy_one(aws: Aws) -> None:
+    with pytest.raises(RequestError, match="replicast aws deploy"):
+        list(commands.logs(aws))
+
+
+@pytest.mark.parametrize("name", ["Replicast", "9lives", "a" * 41, "with_underscore"])
+def test_a_name_that_could_not_name_a_bucket_is_refused(aws: Aws, name: str) -> None:
+    with pytest.raises(RequestError, match="a stack cannot be called"):
+        Stack(aws, name)
