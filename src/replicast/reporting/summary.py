@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from typing import Any
 
 import numpy as np
 import polars as pl
+from arro3.core import Table
 from numpy.typing import NDArray
 
 from replicast.core.ports import Store
@@ -15,6 +17,7 @@ from replicast.core.record import RunRecord
 from replicast.core.statistics import SummaryRow, summarise
 from replicast.stores.reading import doubles
 
+from .rows import Rows
 from .tables import METRICS, RunTables
 
 INTEGERS = ("planned", "n", "failed", "non_finite")
@@ -50,6 +53,20 @@ class Summary:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [asdict(row) for row in self.rows]
+
+    def pl(self) -> pl.DataFrame:
+        return self.frame()
+
+    def df(self) -> Any:
+        """A pandas DataFrame; needs pandas."""
+        return Rows(self.frame()).df()
+
+    def arrow(self) -> Table:
+        return Rows(self.frame()).arrow()
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return Rows(self.frame())._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def summarise_run(
