@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,49 +12,28 @@ from typing import TYPE_CHECKING, Any
 from replicast.conductor import (
     CANCEL,
     Conclusion,
-    Ending,
-    FixedRule,
-    Progress,
-    Rule,
     Watch,
-    conduct,
     someone_at_work,
 )
 from replicast.core.errors import RequestError, RunNotFound, nearest
-from replicast.core.experiment import Experiment, Signature
 from replicast.core.planning import count
 from replicast.core.ports import Store
-from replicast.core.record import NAME, Options, RunRecord, check_replications
-from replicast.executors.pool import Pool
-from replicast.executors.serial import Serial
+from replicast.core.record import NAME, RunRecord, check_replications
+from replicast.preparation import Preparation, conduct_locally, ignore_progress, pool_for, rule_of
 from replicast.request import (
-    Located,
     Request,
-    continue_record,
-    draft,
-    existing_record,
-    locate,
-    new_record,
-    options_of,
-    replications_of,
-    settle,
 )
-from replicast.settings import default_store, inside_worker, read_experiment_file
-from replicast.source import Source, check_out, find_source
+from replicast.settings import read_experiment_file
 from replicast.stores import open_store
-from replicast.worker import Assignment
 
 if TYPE_CHECKING:
     from replicast.checking import Comparison
+    from replicast.core.selection import Better
     from replicast.reporting.collate import Collated
+    from replicast.reporting.comparing import Comparison as ScenarioComparison
+    from replicast.reporting.comparing import Ranking, RunValues
     from replicast.reporting.rows import Rows
     from replicast.reporting.summary import Summary
-
-EXECUTORS = ("local", "serial", "aws")
-
-
-def ignore_progress(_progress: Progress) -> None:
-    """For runs that nobody watches."""
 
 
 def run(
@@ -88,9 +66,11 @@ def run(
 
     `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
     callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
-    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication.
-    `tolerate` is a count or a share such as "5%". A `seed` that is not given is chosen, and recorded. Raises RequestError before anything runs where the request is wrong, ExecutorError
-    and StoreError where the work cannot go on; a model's own errors are stored, see `Run.failures`.
+    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication. `tolerate` is a count or a
+    share such as "5%". A `seed` that is not given is chosen, and recorded.
+
+    Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
+    cannot go on; a model's own errors are stored, see `Run.failures`.
     """
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
@@ -102,130 +82,7 @@ def run(
     with Preparation(request, on=on, store_url=store) as preparation:
         preparation.create()
         preparation.conduct(watch)
-        return preparation.run
-
-
-class Preparation:
-    """A request on its way to a run: `create` writes the run to its store, `conduct` has it carried out."""
-
-    def __init__(
-        self, request: Request, *, on: str = "local", store_url: str | None = None, without: Sequence[Path] = ()
-    ) -> None:
-        if inside_worker():
-            raise RequestError(
-                "this model starts a run itself while it is being simulated; "
-                "put what starts the run under: if __name__ == '__main__':"
-            )
-        if on not in EXECUTORS:
-            raise RequestError(f"there is no executor '{on}'{nearest(on, EXECUTORS)}")
-        self.request, self.on = request, on
-        self._url = store_url or (request.file.get("store") if request.file else None) or default_store()
-        self._without = [*without, *([Path(self._url)] if "://" not in self._url else [])]
-        self._stack = ExitStack()
-        self._record: RunRecord | None = None
-        self.is_new = True
-
-    def __enter__(self) -> Preparation:
-        try:
-            self.located = locate(self.request)
-            self._draft = draft(self.request, self.located)
-            options = options_of(self.request)
-            self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=options.workers))
-            self.pool.folder = self.pool.scratch / "model"
-            self.pool.warm_up(self._useful_workers())
-            self.store: Store = open_store(self._url)
-            self.source = self.stage(self.pool.folder)
-            self.signature = self.pool.describe()
-            self.experiment = settle(self.request, self._draft, self.signature)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _useful_workers(self) -> int:
-        """Processes that are worth starting at once, while this one still gets ready."""
-        if self.on != "local":
-            return 1
-        return replications_of(self.request) * len(self._draft.scenarios)
-
-    @property
-    def options(self) -> Options:
-        return options_of(self.request)
-
-    def stage(self, folder: Path) -> Source:
-        """Copies the source to `folder`, where workers run it."""
-        located: Located = self.located
-        if located.function is not None:
-            return stage_callable(located.function, folder)
-        source = find_source(located.folder, located.needed, self._without)
-        source.copy_to(folder)
-        return source
-
-    @property
-    def record(self) -> RunRecord:
-        assert self._record is not None
-        return self._record
-
-    @property
-    def run(self) -> Run:
-        return Run(self.store, self.record.id)
-
-    def create(self) -> RunRecord:
-        """Writes the run's record and source, or finds the run of that name and goes on with it. Raises RunChanged."""
-        old = existing_record(self.store, self.request)
-        if old is not None:
-            self.is_new = False
-            self._record = continue_record(self.request, old, self.experiment, self.source)
-            self.store.write(old.id, NAME, self._record.to_json())
-            return self._record
-        self._record = new_record(self.request, self.experiment, self.source, self.signature)
-        self.source.save(self.store, self._record.id)
-        if not self.store.write(self._record.id, NAME, self._record.to_json(), new=True):
-            return self.create()
-        return self._record
-
-    def conduct(self, watch: Watch = ignore_progress) -> Conclusion:
-        if self.on == "serial":
-            with Serial(self.pool.folder, self.experiment, function=self.located.function) as serial:
-                return conduct_locally(self.record, self.store, serial, watch)
-        return conduct_locally(self.record, self.store, self.pool, watch)
-
-
-def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
-    """Keeps a function that no file defines for the worker processes of this machine; it is stored nowhere else."""
-    try:
-        import cloudpickle
-    except ImportError:
-        raise RequestError(
-            "a function that no file defines needs cloudpickle: python -m pip install 'replicast[notebook]'; "
-            "or put the function in a file and name it"
-        ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "callable.pickle").write_bytes(cloudpickle.dumps(function))
-    return Source(folder, {})
-
-
-def conduct_locally(
-    record: RunRecord, store: Store, pool: Pool | Serial, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
-) -> Conclusion:
-    assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
-    pool.join(assignment, store, record.options.timeout_seconds)
-    conclusion = conduct(record, store, pool, rule_of(record), watch, redo=redo)
-    if record.options.precision and conclusion.ending is Ending.DONE:
-        store.write(record.id, NAME, replace(record, planned=conclusion.planned).to_json())
-    return conclusion
-
-
-def rule_of(record: RunRecord) -> Rule:
-    """The rule that a run was started with."""
-    if not record.options.precision:
-        return FixedRule(tuple(s.name for s in record.experiment.scenarios), record.replications)
-    from replicast.rules import precise_rule  # imports numpy, which the first result does not wait for
-
-    return precise_rule(record)
+        return Run(preparation.store, preparation.record.id)
 
 
 def find_run(store: Store, name: str) -> RunRecord:
@@ -332,6 +189,38 @@ class Run:
 
         return collate_run(self.store, self.record, Path(folder), run=self, **options)
 
+    def values(self) -> RunValues:
+        """Each metric's values by scenario and replication number, as far as they count."""
+        from replicast.reporting.comparing import values_of_run
+
+        return values_of_run(self.store, self.record)
+
+    def compare(self, baseline: str | None = None, **options: Any) -> ScenarioComparison:
+        """Each other scenario against `baseline` (the first, if not given), a row for each metric and scenario.
+
+        Options are `metrics`, `confidence` (0.95) and `adjustment` ("bonferroni", "holm" or "none").
+        """
+        return self.compare_and_rank({}, baseline=baseline, **options)[0]
+
+    def rank(self, metric: str, better: Better, confidence: float = 0.95) -> Ranking:
+        """Scenarios by their mean of `metric`, and which of them may be the best; `better` is "lower" or "higher"."""
+        from replicast.reporting.comparing import rank_run
+
+        return rank_run(self.store, self.record, metric, better, confidence=confidence)
+
+    def compare_and_rank(
+        self, better: Mapping[str, Better], *, confidence: float = 0.95, **options: Any
+    ) -> tuple[ScenarioComparison, list[Ranking]]:
+        """As `compare`, and as `rank` for each metric of `better`, with the values read once."""
+        from replicast.reporting.comparing import compare_run, rank_run
+
+        store, record, values = self.store, self.record, self.values()
+        found = compare_run(store, record, confidence=confidence, values=values, **options)
+        ranked = [
+            rank_run(store, record, name, way, confidence=confidence, values=values) for name, way in better.items()
+        ]
+        return found, ranked
+
     def cancel(self) -> None:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""
         self.store.write(self.id, CANCEL, json.dumps({"time": datetime.now(UTC).isoformat()}).encode())
@@ -381,35 +270,4 @@ class Run:
         return conclusion
 
 
-def given_function(record: RunRecord, function: Callable[..., Any] | None) -> Callable[..., Any]:
-    if function is None:
-        raise RequestError(
-            f"run {record.id} is of a function that no file defines, so this process does not have it; "
-            "resume it from Python with Run.resume(function=...)"
-        )
-    return function
-
-
-def pool_for(
-    store: Store,
-    record: RunRecord,
-    *,
-    workers: int | None = None,
-    function: Callable[..., Any] | None = None,
-    experiment: Experiment | None = None,
-) -> Pool:
-    """A pool over the run's stored copy of its source."""
-    pool = Pool(Path(), experiment or record.experiment, workers=workers or record.options.workers)
-    try:
-        pool.folder = pool.scratch / "model"
-        if record.experiment.model.language == "callable":
-            stage_callable(given_function(record, function), pool.folder)
-        else:
-            check_out(store, record.id, pool.folder)
-    except BaseException:
-        pool.close()
-        raise
-    return pool
-
-
-__all__ = ["Conclusion", "Ending", "Preparation", "Run", "Signature", "Status", "find_run", "pool_for", "run"]
+__all__ = ["Preparation", "Run", "Status", "find_run", "rule_of", "run"]

@@ -13,7 +13,7 @@ from replicast.aws.access import Aws
 from replicast.aws.deployed import keep_model
 from replicast.aws.stack import StackState
 from replicast.request import Request
-from replicast.runs import Preparation
+from replicast.runs import Preparation, Run
 
 from .conftest import Deploy, wait_for
 
@@ -36,7 +36,7 @@ def give_model(aws: Aws, stack: StackState, model: Path, store: Path, **request:
         record = preparation.create()
         keep_model(aws.store(f"s3://{stack.bucket}"), record, preparation.source, preparation.signature)
         preparation.conduct()
-        preparation.run.collate(store / "tables")
+        Run(preparation.store, preparation.record.id).collate(store / "tables")
         return preparation
 
 

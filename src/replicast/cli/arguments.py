@@ -88,6 +88,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     _add_run(add("run", "run_commands:run", "run N replications of a model and summarise them"))
     _add_looking(add)
+    _add_statistics(add)
     _add_checking(add)
     return parser, commands
 
@@ -157,8 +158,11 @@ def _add_looking(add: Add) -> None:
     _run_argument(add("cancel", "look_commands:cancel", "stop a run; what is stored stays"))
     summary = add("summary", "look_commands:summary", "means, intervals and quartiles of each metric and scenario")
     _run_argument(summary)
-    summary.add_argument("--confidence", type=float, default=0.95, metavar="C", help="of the intervals (default: 0.95)")
+    _confidence(summary)
     summary.add_argument("--csv", action="store_true", help="print the summary as CSV")
+    summary.add_argument("--needed", metavar="5%|0.5", help="how many replications that half-width would take, instead")
+    summary.add_argument("--quantiles", metavar="P,P", help="quantiles with their intervals, instead: 0.5,0.9")
+    summary.add_argument("--proportions", action="store_true", help="metrics that are 0 or 1, as shares, instead")
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", dest="output", required=True, metavar="DIR", help="the folder to write to")
@@ -167,6 +171,25 @@ def _add_looking(add: Add) -> None:
     failures = add("failures", "look_commands:failures", "show what failed, with the model's own tracebacks")
     _run_argument(failures)
     failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
+
+
+def _confidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--confidence", type=float, default=0.95, metavar="C", help="of the intervals (default: 0.95)")
+
+
+def _add_statistics(add: Add) -> None:
+    compare = add("compare", "statistics_commands:compare", "say how scenarios differ from one of them")
+    _run_argument(compare)
+    compare.add_argument("--baseline", metavar="SCENARIO", help="default: the first scenario")
+    compare.add_argument("--metric", action="append", default=[], metavar="M", help="only this metric (repeatable)")
+    _confidence(compare)
+    compare.add_argument(
+        "--adjust", default="bonferroni", metavar="HOW", help="for many comparisons: bonferroni (default), holm or none"
+    )
+    compare.add_argument(
+        "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
+    )
+    compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
 
 
 def _add_checking(add: Add) -> None:

@@ -285,7 +285,7 @@ def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
 
     from replicast.aws.estimate import Pilot
     from replicast.executors.pool import available_cores
-    from replicast.runs import Preparation
+    from replicast.runs import Preparation, Run
 
     request = _request(chosen)
     wanted = request.value(request.replications, "replications") or 10
@@ -295,7 +295,7 @@ def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
         with Preparation(request, store_url=folder) as preparation:
             record = preparation.create()
             preparation.conduct()
-            handle = preparation.run
+            handle = Run(preparation.store, preparation.record.id)
         seconds = [s for sc in record.experiment.scenarios for t in handle.store.ledger(record.id, sc.name)
                    for s in t.column("seconds").to_pylist()]  # fmt: skip
         size = sum(

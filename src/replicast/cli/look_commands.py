@@ -83,12 +83,21 @@ def cancel(chosen: argparse.Namespace) -> int:
 
 
 def summary(chosen: argparse.Namespace) -> int:
-    found = open_run(chosen).summary(confidence=chosen.confidence)
+    handle = open_run(chosen)
+    found = handle.summary(confidence=chosen.confidence)
+    further = _further_tables(handle, found, chosen)
     if chosen.json:
         distinct = {name: copies.distinct for name, copies in found.distinct.items()}
-        print_json({"summary": found.to_dicts(), "distinct": distinct, "notes": found.notes})
+        scenarios = {s.name: dict(s.parameters) for s in handle.record.experiment.scenarios}
+        tables = {name: [dataclasses.asdict(row) for row in rows] for name, rows in further.items()}
+        print_json({"summary": found.to_dicts(), "scenarios": scenarios, "distinct": distinct, **tables,
+                    "notes": found.notes})  # fmt: skip
         return 0
-    if chosen.csv:
+    if further:
+        from .statistics_commands import print_estimates
+
+        print_estimates(handle, further, as_csv=chosen.csv)
+    elif chosen.csv:
         print(found.frame().write_csv(), end="")
     elif found.rows:
         print_summary(found, confidence=chosen.confidence)
@@ -97,6 +106,14 @@ def summary(chosen: argparse.Namespace) -> int:
     for note in found.notes:
         say(f"note: {note}")
     return 0
+
+
+def _further_tables(handle: Any, found: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
+    if chosen.needed is None and chosen.quantiles is None and not chosen.proportions:
+        return {}
+    from .statistics_commands import estimates
+
+    return estimates(handle, found, chosen)
 
 
 def collate(chosen: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ def request_from(chosen: argparse.Namespace) -> Any:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    from replicast.runs import Preparation
+    from replicast.runs import Preparation, Run
 
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
@@ -68,7 +68,7 @@ def run(chosen: argparse.Namespace) -> int:
             raise
         finally:
             screen.close()
-        handle = preparation.run
+        handle = Run(preparation.store, record.id)
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
 
 
