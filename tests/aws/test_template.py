@@ -1,0 +1,68 @@
+"""The template and the state machine, checked without an account: the emulator takes any template."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from replicast.aws.stack import state_machine
+
+TEMPLATE = Path(str(files("replicast.aws"))) / "template.yaml"
+
+
+def states() -> Iterator[tuple[str, dict[str, Any]]]:
+    machine = json.loads(state_machine())
+    yield from machine["States"].items()
+    yield from machine["States"]["Simulate"]["ItemProcessor"]["States"].items()
+
+
+def test_cfn_lint_has_nothing_to_say() -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", str(TEMPLATE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_every_task_has_a_timeout_and_retries_with_jitter_and_a_cap() -> None:
+    tasks = [(name, state) for name, state in states() if state["Type"] == "Task"]
+    assert len(tasks) == 4
+    for name, state in tasks:
+        assert "TimeoutSeconds" in state or "TimeoutSecondsPath" in state, name
+        for retry in state["Retry"]:
+            assert retry["JitterStrategy"] == "FULL", name
+            assert retry["MaxDelaySeconds"] <= 60, name
+            assert retry["BackoffRate"] > 1, name
+
+
+def test_every_way_to_fail_is_named_and_every_state_can_be_reached() -> None:
+    machine = json.loads(state_machine())
+    targets = {machine["StartAt"]}
+    for state in machine["States"].values():
+        targets |= {state[key] for key in ("Next", "Default") if key in state}
+        targets |= {choice["Next"] for choice in state.get("Choices", [])}
+        targets |= {catch["Next"] for catch in state.get("Catch", [])}
+    assert targets == set(machine["States"])
+    for name in ("Plan", "Simulate", "Collate"):
+        (catch,) = machine["States"][name]["Catch"]
+        assert machine["States"][catch["Next"]]["Type"] == "Fail"
+    fails = [state for state in machine["States"].values() if state["Type"] == "Fail"]
+    assert all("CausePath" in state and "ErrorPath" in state for state in fails)
+
+
+def test_the_map_is_distributed_with_standard_children_and_returns_nothing() -> None:
+    simulate = json.loads(state_machine())["States"]["Simulate"]
+    assert simulate["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert simulate["ResultPath"] is None
+    assert simulate["MaxConcurrencyPath"] == "$.concurrency"
+    assert simulate["ToleratedFailurePercentage"] == 100
+    assert not {"ItemBatcher", "ResultWriter"} & set(simulate)
+
+
+def test_no_secret_stands_in_template_or_state_machine() -> None:
+    text = (TEMPLATE.read_text() + state_machine()).lower()
+    for word in ("password", "secret", "accesskey", "access_key", "token"):
+        assert word not in text
