@@ -17,6 +17,13 @@ class UnusableResult(Exception):
     """The model returned something that is neither numbers nor tables; the message says what came."""
 
 
+def check_name(name: str, where: str) -> None:
+    """Refuses what no column can be called: it holds a NUL character or half of a surrogate pair."""
+    check_text(name, where)
+    if "\0" in name:
+        raise UnusableResult(f"{where}, {name!r}, holds a NUL character")
+
+
 def check_text(text: str, where: str) -> None:
     """Refuses what no file can hold: half of a surrogate pair."""
     try:

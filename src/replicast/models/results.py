@@ -12,7 +12,7 @@ from arro3.core import DataType, Table
 from replicast.core.experiment import LONGEST_NAME
 from replicast.core.replication import Metric
 
-from .columns import UnusableResult, check_text, column_array
+from .columns import UnusableResult, check_name, column_array
 from .tables import OURS, as_table, is_column_mapping
 
 REFUSED_TABLES = ("metrics", "replications", "summary")
@@ -52,9 +52,9 @@ def _read_mapping(returned: Mapping[Any, Any]) -> Returned:
     if not metrics and not tables:
         came = describe(returned) if returned else f"an empty {type(returned).__name__}"
         raise UnusableResult(f"the model returned {came}; {EXPECTED}")
-    if not all(map(str.isascii, metrics)) or tables:
-        for name in (*metrics, *tables):
-            check_text(name, "the name of a metric or table")
+    for name in (*metrics, *tables):
+        if not name.isascii() or "\0" in name:
+            check_name(name, "the name of a metric or table")
     for name in tables:
         if len(quote(name)) > LONGEST_NAME:
             raise UnusableResult(f"the name of table '{name[:40]}…' is too long for a folder")

@@ -11,7 +11,7 @@ from arro3.core import Array, Field, RecordBatch, Schema, Table
 
 from replicast.core.arrow import fields_of, table_of
 
-from .columns import UnusableResult, check_text, column_array, is_zone, plain, timestamps
+from .columns import UnusableResult, check_name, column_array, is_zone, plain, timestamps
 
 OURS = ("scenario", "replication")
 """Columns and metrics that a model calls so give way to replicast's own."""
@@ -48,6 +48,7 @@ ARROW_ERRORS = (ValueError, NotImplementedError, OverflowError)
 
 def _table_of(value: Any, kind: type, name: str) -> Table | None:
     if hasattr(kind, "dtypes") and hasattr(kind, "columns") and hasattr(kind, "to_numpy"):
+        check_names(list(map(str, value.columns)), name)
         return _from_pandas(value, name) if hasattr(kind, "iloc") else _from_polars(value)
     if hasattr(kind, "to_list"):
         return None  # a series: of what, no name says
@@ -63,7 +64,7 @@ def _table_of(value: Any, kind: type, name: str) -> Table | None:
 
 def check_names(names: Sequence[str], table: str) -> None:
     """Refuses two columns of one name: frames hold such, and all but one would be lost."""
-    check_text("".join(names), f"the name of a column of table '{table}'")
+    check_name("".join(names), f"the name of a column of table '{table}'")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UnusableResult(f"two columns of table '{table}' are called '{twice}'")
@@ -99,8 +100,8 @@ def _copied(table: Table) -> Table:
 def _from_pandas(frame: Any, name: str) -> Table:
     if any(index is not None for index in frame.index.names):
         frame = frame.reset_index()
+        check_names(list(map(str, frame.columns)), name)
     columns = {}
-    check_names(list(map(str, frame.columns)), name)
     for position, key in enumerate(frame.columns):
         columns[str(key)] = _from_pandas_column(frame.iloc[:, position], name, str(key))
     return table_of(columns)
