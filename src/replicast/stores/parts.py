@@ -112,7 +112,7 @@ def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
 
 def schema_digest(schema: Schema) -> str:
     """Eight hexadecimal digits that name a table's columns and types."""
-    text = "\n".join(f"{field.name}\t{field.type}" for field in fields_of(schema))
+    text = "\n".join(f"{field.name!r}\t{field.type}" for field in fields_of(schema))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
