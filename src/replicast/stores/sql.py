@@ -29,7 +29,7 @@ from .sql_connections import WAIT_SECONDS, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_rows import ledger_rows, metric_rows, table_rows
-from .sql_schema import Schema, Server, check_version, create_schema, stored_version
+from .sql_schema import Schema, Server, check_version, create_schema, schema_of, stored_version
 
 CHUNK_BYTES = 4 << 20
 """Documents are kept in pieces that fit into one packet of any server."""
@@ -53,7 +53,7 @@ class SqlStore:
     @property
     def schema(self) -> Schema:
         if self._schema is None:
-            self._schema = Schema(self.database.perform(Server.of))
+            self._schema = schema_of(self.database.perform(Server.of))
         return self._schema
 
     @property
@@ -67,7 +67,10 @@ class SqlStore:
         if not self._exists:
             if self.database.file is not None and not self.database.file.exists():
                 return False
-            version = self.database.perform(stored_version)
+            server, version = self.database.perform(
+                lambda connection: (Server.of(connection), stored_version(connection))
+            )
+            self._schema = schema_of(server)
             if version is not None:
                 check_version(version, self.label)
                 self._exists = True
@@ -91,7 +94,7 @@ class SqlStore:
         def write(connection: sa.Connection) -> bool:
             documents = self.schema.documents
             this = (documents.c.run == run) & (documents.c.name == name)
-            _add_run(connection, self.schema, run)
+            add_run(connection, self.schema, run)
             if new and connection.execute(sa.select(documents.c.chunk).where(this).limit(1)).first() is not None:
                 return False
             connection.execute(documents.delete().where(this))
@@ -139,40 +142,35 @@ class SqlStore:
         Whoever is overtaken by another saver of the same replications meets the primary key, and looks again.
         """
         self._make_sure()
-        scenario, waiting = outcomes[0].scenario, list(outcomes)
-        scenario_id = self._scenario_id(run, scenario)
+        waiting = list(outcomes)
         while waiting:
             shapes = shapes_of(waiting)
-            self._make_room(run, {shape.digest: shape for shape in shapes.values()})
+            scenario_id = self._make_room(run, outcomes[0].scenario, {s.digest: s for s in shapes.values()})
             commit = partial(self._commit, run, scenario_id, waiting, shapes)
             waiting = self.database.perform(commit, write=True)
 
-    def _scenario_id(self, run: str, scenario: str) -> int:
+    def _make_room(self, run: str, scenario: str, shapes: Mapping[str, Shape]) -> int:
+        """Sees to it that all that rows of these shapes refer to is there; returns the scenario's ID."""
         key = (run, scenario)
-        if key not in self._scenario_ids:
-
-            def find(connection: sa.Connection) -> int:
-                _add_run(connection, self.schema, run)
-                return add_scenario(connection, self.schema, run, scenario)
-
-            self._scenario_ids[key] = self.database.perform(find, write=True)
-        return self._scenario_ids[key]
-
-    def _make_room(self, run: str, shapes: Mapping[str, Shape]) -> None:
-        self.layout.make_room(list(shapes.values()))
         new = {digest: shape for digest, shape in shapes.items() if (run, digest) not in self._known_shapes}
-        if not new:
-            return
+        lacking = self.layout.lacks(shapes.values())
 
-        def add(connection: sa.Connection) -> None:
+        def add(connection: sa.Connection) -> int:
+            add_run(connection, self.schema, run)
             table = self.schema.shapes
-            stored = set(connection.scalars(sa.select(table.c.shape).where(table.c.run == run)))
+            stored = set(connection.scalars(sa.select(table.c.shape).where(table.c.run == run))) if new else set()
             rows = [{"run": run, "shape": d, "definition": s.definition} for d, s in new.items() if d not in stored]
             if rows:
                 connection.execute(table.insert(), rows)
+            if lacking:
+                self.layout.load(connection)
+            return add_scenario(connection, self.schema, run, scenario)
 
-        self.database.perform(add, write=True)
-        self._known_shapes.update((run, digest) for digest in new)
+        if new or lacking or key not in self._scenario_ids:
+            self._scenario_ids[key] = self.database.perform(add, write=True)
+            self._known_shapes.update((run, digest) for digest in new)
+        self.layout.make_room(list(shapes.values()))
+        return self._scenario_ids[key]
 
     def _commit(
         self,
@@ -207,7 +205,7 @@ class SqlStore:
             kept.run == run, kept.scenario == outcomes[0].scenario, kept.replication.between(*numbers)
         )
         asked = {outcome.replication for outcome in outcomes}
-        return {number: state for number, state in connection.execute(query).tuples() if number in asked}
+        return {number: state for number, state in connection.execute(query) if number in asked}
 
     def _drop_failures(self, connection: sa.Connection, run: str, scenario: str, replications: Sequence[int]) -> None:
         kept, documents = self.schema.replications, self.schema.documents
@@ -239,10 +237,8 @@ class SqlStore:
         failures = sa.select(kept.scenario, kept.replication).where(kept.run == run, kept.state == "failed")
 
         def look(connection: sa.Connection) -> tuple[list[Any], list[Any]]:
-            stretches = connection.execute(islands(kept, kept.run == run, [kept.scenario])).tuples()
-            return list(stretches), list(
-                connection.execute(failures.order_by(kept.scenario, kept.replication)).tuples()
-            )
+            stretches = connection.execute(islands(kept, kept.run == run, [kept.scenario]))
+            return list(stretches), list(connection.execute(failures.order_by(kept.scenario, kept.replication)))
 
         stretches, failed = self.database.perform(look)
         for scenario, first, last in stretches:
@@ -275,14 +271,14 @@ class SqlStore:
             .where(kept.run == run, kept.shape.is_not(None))
             .group_by(kept.scenario, kept.shape)
         )
-        rows = self.database.perform(lambda connection: list(connection.execute(query).tuples()))
+        rows = self.database.perform(lambda connection: list(connection.execute(query)))
         ordered = sorted(rows, key=lambda row: (encode_name(row[0]), row[1]))
         return [shape for _, _, shape in ordered]
 
     def _shapes(self, run: str) -> dict[str, Shape]:
         shapes = self.schema.shapes.c
         query = sa.select(shapes.shape, shapes.definition).where(shapes.run == run)
-        rows = self.database.perform(lambda connection: list(connection.execute(query).tuples()))
+        rows = self.database.perform(lambda connection: list(connection.execute(query)))
         return {digest: Shape.from_definition(definition) for digest, definition in rows}
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
@@ -307,7 +303,7 @@ class SqlStore:
         query = islands(kept, mine, [kept.shape])
 
         def look(connection: sa.Connection) -> tuple[int | None, list[Any]]:
-            return connection.scalar(key), list(connection.execute(query).tuples())
+            return connection.scalar(key), list(connection.execute(query))
 
         scenario_id, rows = self.database.perform(look)
         if scenario_id is None:
@@ -323,7 +319,7 @@ class SqlStore:
         numbered = [row | {"run": run, "position": place} for place, row in enumerate(listed, 1)]
 
         def save(connection: sa.Connection) -> None:
-            _add_run(connection, self.schema, run)
+            add_run(connection, self.schema, run)
             connection.execute(self.schema.summary.delete().where(self.schema.summary.c.run == run))
             if numbered:
                 connection.execute(self.schema.summary.insert(), numbered)
@@ -351,7 +347,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _add_run(connection: sa.Connection, schema: Schema, run: str) -> None:
+def add_run(connection: sa.Connection, schema: Schema, run: str) -> None:
     if connection.execute(sa.select(schema.runs.c.run).where(schema.runs.c.run == run)).first() is None:
         connection.execute(schema.runs.insert(), {"run": run, "created": datetime.now(UTC).isoformat()})
 

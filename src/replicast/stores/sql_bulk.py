@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def _execute_many(connection: sa.Connection, table: str, columns: Columns, rows:
 def _insert_many(connection: sa.Connection, table: str, columns: Columns, rows: int) -> None:
     """Literals are written here: numbers need no escaping, and texts that repeat are escaped once."""
     driver: Any = connection.connection.driver_connection
-    literals = [_literals(values, rows, driver.literal) for values in columns.values()]
+    literals = [_literals(values, rows, driver.escape) for values in columns.values()]
     head = f"INSERT INTO {_names(connection, table, columns)} VALUES "
     with driver.cursor() as cursor:
         for statement in _statements(head, map(",".join, zip(*literals, strict=True))):
@@ -65,15 +65,16 @@ def _statements(head: str, rows: Iterator[str]) -> Iterator[str]:
         yield head + "(" + "),(".join(pieces) + ")"
 
 
-def _literals(values: Values, rows: int, literal: Any) -> list[str]:
+def _literals(values: Values, rows: int, escape: Callable[[str], str]) -> list[str]:
     if isinstance(values.data, Constant):
-        return [literal(values.data.value)] * rows
+        value = values.data.value
+        return ["NULL" if value is None else escape(value) if isinstance(value, str) else str(value)] * rows
     listed = values.to_python(rows)
     if values.storage in ("integer", "logical"):
         return ["NULL" if value is None else str(int(value)) for value in listed]
     if values.storage == "double":
         return ["NULL" if value is None else _double(value) for value in listed]
-    known = {text: literal(text) for text in set(listed)}
+    known = {text: "NULL" if text is None else escape(text) for text in set(listed)}
     return [known[text] for text in listed]
 
 

@@ -24,8 +24,8 @@ except ImportError:
     raise RequestError("results in a database need: python -m pip install 'replicast[sql]'") from None
 
 Kind = Literal["sqlite", "postgresql", "mysql"]
-Verdict = Literal["again", "away", "fatal"]
-"""`again`: the server asks for another try. `away`: nobody answers. `fatal`: trying again mends nothing."""
+Verdict = Literal["again", "away", "slow", "fatal"]
+"""`again`: the server asks for another try. `away`: nobody is there. `slow`: no answer in time. `fatal`: all else."""
 
 T = TypeVar("T")
 
@@ -36,11 +36,11 @@ DRIVERS = {
 WAIT_SECONDS = 120.0
 """How long a server may be full, locked or restarting before a save gives up."""
 
-FIRST_WAIT_SECONDS = 3.0
-"""How long a server that never answered this process is waited for: it may restart, or the port be wrong."""
+FIRST_WAIT_SECONDS = {"away": 3.0, "slow": 30.0}
+"""How long a server that never answered this process is waited for: it may restart, or its name be wrong."""
 
 LOCK_SECONDS = 20
-LONGEST_PAUSE_SECONDS = 2.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 5.0
 
 
 class Database:
@@ -57,9 +57,13 @@ class Database:
         self.label = without_password(parsed.render_as_string(hide_password=True))
         self.kind: Kind = driver.partition("+")[0]  # type: ignore[assignment]
         if self.file is not None:
-            self.address = self.address.set(database=str(self.file.absolute()))
+            self.address = self._with_whole_path(self.file)
         self._engine: sa.Engine | None = None
         self._reached = False
+
+    def _with_whole_path(self, file: Path) -> sa.URL:
+        prefix = "file:" if (self.address.database or "").startswith("file:") else ""
+        return self.address.set(database=prefix + str(file.absolute()))
 
     @property
     def url(self) -> str:
@@ -102,14 +106,16 @@ class Database:
     def file(self) -> Path | None:
         """The file of an SQLite database."""
         name = self.address.database
-        return Path(name) if self.kind == "sqlite" and name and name != ":memory:" else None
+        if self.kind != "sqlite" or not name or name == ":memory:":
+            return None
+        return Path(name.removeprefix("file:"))
 
     def perform(self, deed: Callable[[sa.Connection], T], *, write: bool = False) -> T:
         """What `deed` returns, done in one transaction, as often as it takes; nothing of a failed try remains.
 
         Raises StoreError.
         """
-        started, pause = time.monotonic(), 0.02
+        started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
         while True:
             try:
                 with self._transaction(write) as connection:
@@ -118,11 +124,15 @@ class Database:
                 return result
             except (DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
                 verdict = self._judge(error)
-                patience = FIRST_WAIT_SECONDS if verdict == "away" and not self._reached else self.wait_seconds
-                if verdict == "fatal" or time.monotonic() - started > min(patience, self.wait_seconds):
-                    raise StoreError(self._say(error, verdict, time.monotonic() - started)) from None
-            time.sleep(random.uniform(pause / 2, pause))
-            pause = min(pause * 1.6, LONGEST_PAUSE_SECONDS)
+                seconds = time.monotonic() - started
+                if verdict == "fatal" or seconds > self._patience(verdict):
+                    raise StoreError(self._say(error, verdict, seconds)) from None
+            time.sleep(random.uniform(pause / 3, pause))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _patience(self, verdict: Verdict) -> float:
+        first = self.wait_seconds if self._reached else FIRST_WAIT_SECONDS.get(verdict, self.wait_seconds)
+        return min(first, self.wait_seconds)
 
     @contextmanager
     def _transaction(self, write: bool) -> Iterator[sa.Connection]:
@@ -197,20 +207,23 @@ def _judge_sqlite(error: BaseException) -> Verdict:
 AGAIN_STATES = ("23505", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03")
 """Unique violation (somebody was faster), serialisation, deadlock, too many connections, lock timeout, shutdowns."""
 
-AGAIN_WORDS = re.compile(
-    r"too many (clients|connections)|remaining connection slots|starting up|shutting down|in recovery"
-)
+AGAIN_WORDS = re.compile(r"too many (clients|connections)|remaining connection slots|the database system is")
 AWAY_WORDS = re.compile(
-    r"refused|No such file|timeout|timed out|closed the connection|could not (receive|send)|reset by peer|"
+    r"refused|No such file|closed the connection|could not (receive|send)|reset by peer|"
     r"consuming input failed|the connection is (closed|lost)|broken pipe|SSL connection has been closed|unreachable",
     re.IGNORECASE,
 )
+
+
+SLOW_WORDS = re.compile(r"timeout|timed out", re.IGNORECASE)
 
 
 def _judge_postgresql(error: BaseException) -> Verdict:
     state, text = getattr(error, "sqlstate", None), str(error)
     if state in AGAIN_STATES or (state is None and AGAIN_WORDS.search(text)):
         return "again"
+    if state is None and SLOW_WORDS.search(text):
+        return "slow"
     return "away" if (state or "").startswith("08") or (state is None and AWAY_WORDS.search(text)) else "fatal"
 
 
@@ -224,4 +237,6 @@ def _judge_mysql(error: BaseException) -> Verdict:
     code = error.args[0] if error.args else 0
     if code in AGAIN_CODES:
         return "again"
+    if code in AWAY_CODES and SLOW_WORDS.search(str(error)):
+        return "slow"
     return "away" if code in AWAY_CODES or code == 0 else "fatal"

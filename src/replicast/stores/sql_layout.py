@@ -125,9 +125,7 @@ class Layout:
         return False
 
     def make_room(self, shapes: Sequence[Shape]) -> None:
-        """Adds tables, columns and metrics that these shapes need. Raises StoreError."""
-        if self.lacks(shapes):
-            self._database.perform(self.load)
+        """Adds tables, columns and metrics that these shapes need and the database lacks. Raises StoreError."""
         if self.lacks(shapes):
             self._database.perform(lambda connection: self._add(connection, shapes), write=True)
             self._database.perform(self.load)

@@ -7,6 +7,8 @@ speed of loading: they are written in the transaction that writes their replicat
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,11 +40,12 @@ def text_type(server: Server, length: int | None = None) -> sa.types.TypeEngine[
     return sa.Text()
 
 
+@dataclass(frozen=True, slots=True)
 class Server:
     """What the tables' definitions depend on."""
 
-    def __init__(self, kind: Kind, *, is_mariadb: bool = False) -> None:
-        self.kind, self.is_mariadb = kind, is_mariadb
+    kind: Kind
+    is_mariadb: bool = False
 
     @classmethod
     def of(cls, connection: sa.Connection) -> Server:
@@ -164,6 +167,11 @@ class Schema:
     @property
     def names(self) -> set[str]:
         return {*self.all.tables, "metrics"}
+
+
+@cache
+def schema_of(server: Server) -> Schema:
+    return Schema(server)
 
 
 SUMMARY_NUMBERS = (

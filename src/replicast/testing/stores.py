@@ -358,7 +358,7 @@ def artefacts_are_kept(store: Store) -> None:
 def a_killed_saver_leaves_nothing_half(store: Store) -> None:
     """A process saves batches and is killed, again and again, in the middle of whatever it does."""
     run = new_run()
-    for attempt in range(8):
+    for attempt in range(5):
         announced = _save_until_killed(store.url, run, after=1 + attempt % 3)
         ok, failed = numbers(store, run)
         expect(failed, [], "failures")
