@@ -20,6 +20,9 @@ from replicast.core.ports import Store
 
 LEFT_OUT = {"__pycache__", "node_modules", "renv", "packrat", "venv", "env", "site-packages", "build", "dist", "runs"}
 CODE = {".py", ".r", ".jl", ".m", ".sh", ".stan", ".sql", ".c", ".cpp", ".h", ".f90", ".toml"}
+DOCUMENTS = {".md", ".rst", ".html", ".pdf", ".png", ".svg", ".ipynb", ".docx"}
+"""What people write beside a model and no model reads: a change of it makes no other model."""
+
 MOST_FILES = 2000
 MOST_BYTES = 100 << 20
 SUMMARY_HEADER = b"scenario,metric,planned,n,failed,"
@@ -168,6 +171,8 @@ def changes(old: Mapping[str, str], new: Source) -> list[str]:
     """What of the stored source is different now; a file that is only new changed nothing, unless it is code."""
     lines = []
     for name, content in old.items():
+        if Path(name).suffix.lower() in DOCUMENTS:
+            continue
         now = new.files.get(name)
         if now is None:
             lines.append(f"{name}: is gone")

@@ -56,7 +56,7 @@ def list_runs(chosen: argparse.Namespace) -> int:
     from replicast.stores import open_store
 
     store = open_store(chosen.store or default_store())
-    found = [Run(store, name).status() for name in store.runs()]
+    found = sorted((Run(store, name).status() for name in store.runs()), key=lambda one: (one.created, one.id))
     if chosen.json:
         print_json([dataclasses.asdict(one) for one in found])
         return 0

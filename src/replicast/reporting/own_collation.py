@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import polars as pl
 from arro3.core import Table
 
 from replicast.core.errors import ModelError, StoreError
+from replicast.core.experiment import Scenario
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.models.command import CommandModel
 from replicast.models.python import load_module, model_traceback, working_in
+from replicast.models.r import RModel
 from replicast.models.results import UnusableResult, as_table
 from replicast.source import check_out
 
-from .collate import Collated, Report, collate, file_names, write_frames
+from .collate import Collated, collate, file_names, write_frames
 from .rows import Rows
 from .tables import RunTables
 from .unify import plain, polars_types
@@ -36,10 +40,8 @@ def collate_run(
     """
     collated = collate(store, record, folder, **options)
     if own and not options.get("only") and has_own_collation(record):
-        report: Report = options.get("report", lambda _table, _rows: None)
-        file_format = options.get("file_format", "csv")
         with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
-            _collate_own(store, record, folder, Path(scratch), collated, report, file_format, run)
+            OwnCollation(store, record, folder, Path(scratch), collated, options.get("file_format", "csv")).perform(run)
     return collated
 
 
@@ -47,34 +49,96 @@ def has_own_collation(record: RunRecord) -> bool:
     return record.experiment.collation is not None or bool(record.signature.get("has_collate"))
 
 
-def _collate_own(
-    store: Store,
-    record: RunRecord,
-    folder: Path,
-    scratch: Path,
-    collated: Collated,
-    report: Report,
-    file_format: str,
-    run: Any,
-) -> None:
-    source = scratch / "model"
-    check_out(store, record.id, source)
-    collation = record.experiment.collation
-    if collation is not None and collation.command:
-        _by_command(store, record, source, scratch, folder, collated)
-        return
-    file = collation.file if collation is not None else record.experiment.model.file
-    if Path(file).suffix.lower() == ".r":
-        tables = _by_r(store, record, source, scratch)
-    else:
-        tables = _by_python(source, file, collation.function if collation else "collate", run)
-    files = file_names(tables)
-    for name, table in tables.items():
-        path = folder / f"{files[name]}.{file_format}"
-        frame = plain(pl.DataFrame(table)) if table.num_columns else pl.DataFrame()
-        collated.rows[name] = write_frames([frame], dict(polars_types(table.schema)), path, file_format)
-        collated.files[name] = path
-        report(name, collated.rows[name])
+@dataclass(frozen=True, slots=True)
+class OwnCollation:
+    """A model's own collation of one run.
+
+    Functions that take tables or the run see all scenarios at once and write to `folder`. Commands and functions that
+    take objects know of one scenario; where there are several, each is collated by itself, to a folder of its name.
+    """
+
+    store: Store
+    record: RunRecord
+    folder: Path
+    scratch: Path
+    collated: Collated
+    file_format: str
+
+    @property
+    def source(self) -> Path:
+        return self.scratch / "model"
+
+    def perform(self, run: Any) -> None:
+        check_out(self.store, self.record.id, self.source)
+        collation = self.record.experiment.collation
+        file = collation.file if collation is not None else self.record.experiment.model.file
+        if collation is not None and collation.command:
+            self._each_scenario(self._by_command)
+        elif Path(file).suffix.lower() != ".r":
+            function = collation.function if collation is not None else "collate"
+            self._write(_by_python(self.source, file, function, run), self.folder, "")
+        elif self.record.signature.get("collate_argument") == "objects":
+            self._each_scenario(self._by_r_objects)
+        else:
+            tables = RunTables(self.store, self.record)
+            everything = {name: Table.from_arrow(tables.frame(name)) for name in tables.names}
+            self._write(self._r_model().collate(everything, []), self.folder, "")
+
+    def _each_scenario(self, deed: Callable[[Scenario, Path, str], None]) -> None:
+        scenarios = self.record.experiment.scenarios
+        names = file_names([scenario.name for scenario in scenarios])
+        for scenario in scenarios:
+            if len(scenarios) == 1:
+                deed(scenario, self.folder, "")
+            else:
+                deed(scenario, self.folder / names[scenario.name], f"{scenario.name}/")
+
+    def _r_model(self) -> RModel:
+        return RModel(self.source, self.record.experiment, timeout_seconds=None, scratch=self.scratch)
+
+    def _by_r_objects(self, scenario: Scenario, folder: Path, prefix: str) -> None:
+        objects = self._lay_out_artefacts(scenario.name, only="result.rds")
+        self._write(self._r_model().collate(None, objects), folder, prefix)
+
+    def _by_command(self, scenario: Scenario, folder: Path, prefix: str) -> None:
+        self._lay_out_artefacts(scenario.name)
+        out = self.scratch / f"out-{scenario.index}"
+        out.mkdir()
+        model = CommandModel(self.source, self.record.experiment, timeout_seconds=None, scratch=self.scratch)
+        model.collate(self._artefact_folder(scenario.name), out, dict(scenario.parameters), scenario.name)
+        for path in sorted(out.rglob("*")):
+            if path.is_file():
+                target = folder / path.relative_to(out)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                self.collated.files[prefix + path.stem] = target
+
+    def _write(self, tables: Mapping[str, Table], folder: Path, prefix: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = file_names(tables)
+        for name, table in tables.items():
+            path = folder / f"{files[name]}.{self.file_format}"
+            frame = plain(pl.DataFrame(table)) if table.num_columns else pl.DataFrame()
+            rows = write_frames([frame], dict(polars_types(table.schema)), path, self.file_format)
+            self.collated.rows[prefix + name], self.collated.files[prefix + name] = rows, path
+
+    def _artefact_folder(self, scenario: str) -> Path:
+        return self.scratch / f"artefacts-{self.record.experiment.scenario(scenario).index}"
+
+    def _lay_out_artefacts(self, scenario: str, only: str = "") -> list[Path]:
+        """Writes the kept files of all successful replications to one flat folder, ordered by name."""
+        folder, paths = self._artefact_folder(scenario), []
+        folder.mkdir(parents=True, exist_ok=True)
+        planned = self.record.planned_for(scenario)
+        ok = self.store.coverage(self.record.id).ok(scenario)
+        successful = {i for first, last in ok for i in range(first, min(last, planned) + 1)}
+        for name in self.store.artefacts(self.record.id, scenario):
+            number, file = name.split("/replication=")[1].split("/", 1)
+            if int(number) in successful and (not only or file == only):
+                path = folder / f"{number}.{file.replace('/', '.')}"
+                path.write_bytes(_content(self.store, self.record.id, name))
+                paths.append(path)
+        return paths
 
 
 def _by_python(source: Path, file: str, function: str, run: Any) -> Mapping[str, Table]:
@@ -110,52 +174,6 @@ def as_tables(returned: Any, label: str) -> dict[str, Table]:
 def _frame(value: Any) -> Any:
     """What `run.metrics()` and its like give is a table as well."""
     return value.pl() if isinstance(value, Rows) else value
-
-
-def _by_r(store: Store, record: RunRecord, source: Path, scratch: Path) -> Mapping[str, Table]:
-    from replicast.models.r import RModel
-
-    model = RModel(source, record.experiment, timeout_seconds=None, scratch=scratch)
-    if record.signature.get("collate_argument") == "objects":
-        return model.collate(None, lay_out_artefacts(store, record, scratch / "objects", only="result.rds"))
-    tables = RunTables(store, record)
-    return model.collate({name: Table.from_arrow(tables.frame(name)) for name in tables.names}, [])
-
-
-def _by_command(store: Store, record: RunRecord, source: Path, scratch: Path, folder: Path, collated: Collated) -> None:
-    from replicast.models.command import CommandModel
-
-    artefacts, out = scratch / "artefacts", scratch / "out"
-    lay_out_artefacts(store, record, artefacts)
-    out.mkdir()
-    model = CommandModel(source, record.experiment, timeout_seconds=None, scratch=scratch)
-    model.collate(artefacts, out, dict(record.experiment.scenarios[0].parameters))
-    for path in sorted(out.rglob("*")):
-        if path.is_file():
-            target = folder / path.relative_to(out)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-            collated.files[path.stem] = target
-
-
-def lay_out_artefacts(store: Store, record: RunRecord, folder: Path, only: str = "") -> list[Path]:
-    """Writes the kept files of all successful replications to one flat folder, in whose order by name they stand.
-
-    With several scenarios, the name of each file begins with that of its scenario.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    coverage, scenarios = store.coverage(record.id), [s.name for s in record.experiment.scenarios]
-    prefixes = {name: f"{file}." if len(scenarios) > 1 else "" for name, file in file_names(scenarios).items()}
-    paths = []
-    for scenario in scenarios:
-        successful = {i for first, last in coverage.ok(scenario) for i in range(first, last + 1)}
-        for name in store.artefacts(record.id, scenario):
-            number, file = name.split("/replication=")[1].split("/", 1)
-            if int(number) in successful and (not only or file == only):
-                path = folder / f"{prefixes[scenario]}{number}.{file.replace('/', '.')}"
-                path.write_bytes(_content(store, record.id, name))
-                paths.append(path)
-    return paths
 
 
 def _content(store: Store, run: str, name: str) -> bytes:

@@ -1,0 +1,56 @@
+"""A model's own collation, as the command line performs it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_a_collate_command_sees_one_scenario_at_a_time_with_its_parameters(replicast: Call, tmp_path: Path) -> None:
+    (tmp_path / "one.sh").write_text('echo "$1 $2" > "$3/$2.txt"\n')
+    (tmp_path / "all.sh").write_text('cat "$1"/*.txt > "$2/all.csv"; grep -o "beds[^,}]*" "$3" >> "$2/all.csv"\n')
+    (tmp_path / "e.toml").write_text(
+        'command = ["sh", "one.sh", "{params.beds}", "{replication}", "{out}"]\nreplications = 11\nseed = 1\n'
+        '[collate]\ncommand = ["sh", "all.sh", "{artefacts}", "{out}", "{params_file}"]\n'
+        "[scenarios.few]\nbeds = 3\n[scenarios.many]\nbeds = 30\n"
+    )
+    done = replicast("run", "--experiment", "e.toml", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    for scenario, beds in (("few", 3), ("many", 30)):
+        lines = (tmp_path / "out" / scenario / "all.csv").read_text().splitlines()
+        assert lines[:11] == [f"{beds} {i}" for i in range(1, 12)]
+        assert str(beds) in lines[11]
+
+
+def test_a_python_collate_gets_the_run_and_its_tables_are_written(
+    replicast: Call, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model(
+        "def simulate(replication):\n    return {'x': replication}\n"
+        "def collate(run):\n    frame = run.metrics().pl()\n    return {'largest': frame.tail(1)}\n"
+    )
+    done = replicast("run", model, "-n", 5, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "largest.csv").read_text() == "scenario,replication,x\nbase,5,5\n"
+
+
+@pytest.mark.r
+def test_an_r_collate_of_objects_is_performed_for_each_scenario(
+    replicast: Call, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model(
+        "simulate <- function(replication, beds = 1) list(x = replication * beds)\n"
+        "collate <- function(objects) data.frame(total = sum(vapply(objects, function(o) o$x, 0)))\n",
+        "model.R",
+    )
+    done = replicast(
+        "run", model, "-n", 4, "--keep", "rds", "--scenario", "a:beds=1", "--scenario", "b:beds=10", "-o", "out"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "a" / "collated.csv").read_text() == "total\n10.0\n"
+    assert (tmp_path / "out" / "b" / "collated.csv").read_text() == "total\n100.0\n"
