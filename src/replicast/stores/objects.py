@@ -242,7 +242,9 @@ class ObjectStore:
             raise StoreError(f"'{path}' of run {run} is gone from the store '{self.label}'")
         try:
             return parts.from_parquet(content)
-        except Exception as error:  # arro3 raises its own untyped errors for damaged files
+        except BaseException as error:  # arro3 raises untyped errors for damaged files, or panics
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise StoreError(f"'{path}' of run {run} cannot be read: {one_line(error)}") from error
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
