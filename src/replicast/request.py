@@ -236,8 +236,10 @@ def settle(request: Request, experiment: Experiment, signature: Signature) -> Ex
 
 
 def replications_of(request: Request) -> int:
+    """Of each scenario; of a run until precise, those it begins with."""
     number = request.value(request.replications, "replications")
-    return DEFAULT_REPLICATIONS if number is None else int(number)
+    maximum = request.value(request.maximum, "max")
+    return min(DEFAULT_REPLICATIONS, maximum or DEFAULT_REPLICATIONS) if number is None else int(number)
 
 
 def options_of(request: Request) -> Options:
@@ -259,6 +261,10 @@ def options_of(request: Request) -> Options:
         raise RequestError(f"--max takes 3 or more, and {maximum} is not")
     if maximum is not None and not precision:
         raise RequestError("--max is the most that --precision may take; without it, give -n")
+    if maximum is not None and maximum < replications_of(request):
+        raise RequestError(
+            f"a run until precise begins with -n {replications_of(request)} replications, more than --max {maximum}"
+        )
     return Options(
         timeout_seconds=timeout,
         retries=1 if retries is None else retries,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from replicast.core.planning import Range
+from replicast.core.planning import Range, merge
 from replicast.core.ports import Store
 from replicast.core.precision import parse_precision
 from replicast.core.record import RunRecord
@@ -46,6 +46,13 @@ def metric_values(store: Store, run: str, scenario: str, count: int) -> dict[str
                 own = values.setdefault(name, np.full(count, np.nan))
                 own[numbers[inside] - 1] = doubles(chunk, name)[inside]
     return values
+
+
+def judge_run(store: Store, record: RunRecord) -> dict[str, Judgement]:
+    """How each scenario stands to the precision that the run was asked for, by what is stored now."""
+    rule, coverage = precise_rule(record), store.coverage(record.id)
+    rule.wanted(store, {scenario: merge(coverage.done(scenario)) for scenario in rule.scenarios})
+    return rule.judgements
 
 
 def precise_rule(record: RunRecord) -> PreciseRule:

@@ -29,11 +29,13 @@ from replicast.stores import open_store
 if TYPE_CHECKING:
     from replicast.checking import Comparison
     from replicast.core.selection import Better
+    from replicast.core.stopping import Judgement
     from replicast.reporting.collate import Collated
     from replicast.reporting.comparing import Comparison as ScenarioComparison
     from replicast.reporting.comparing import Ranking, RunValues
     from replicast.reporting.rows import Rows
     from replicast.reporting.summary import Summary
+    from replicast.reporting.warming import WarmUps
 
 
 def run(
@@ -220,6 +222,24 @@ class Run:
             rank_run(store, record, name, way, confidence=confidence, values=values) for name, way in better.items()
         ]
         return found, ranked
+
+    def warm_up(self, table: str, value: str, time: str | None = None, **options: Any) -> WarmUps:
+        """How long `value` of a table warms up over its column `time`, or over the order of its rows.
+
+        Options are those of `replicast.reporting.warming.find_warm_up`: `scenarios`, `where`, `held`, `steps`,
+        `window` and `confidence`.
+        """
+        from replicast.reporting.warming import find_warm_up
+
+        return find_warm_up(self.store, self.record, table=table, value=value, time=time, **options)
+
+    def precision(self) -> dict[str, Judgement]:
+        """How each scenario stands to the precision that the run was asked for; nothing where none was."""
+        if not self.record.options.precision:
+            return {}
+        from replicast.rules import judge_run
+
+        return judge_run(self.store, self.record)
 
     def cancel(self) -> None:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""

@@ -190,6 +190,22 @@ def _add_statistics(add: Add) -> None:
         "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
     )
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
+    warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
+    _run_argument(warmup)
+    warmup.add_argument("--table", required=True, metavar="T", help="a table that the model returned")
+    warmup.add_argument("--value", required=True, metavar="V", help="its column that warms up")
+    warmup.add_argument("--time", metavar="C", help="its column of time (default: rows in their order)")
+    warmup.add_argument("--scenario", action="append", default=[], metavar="NAME", help="default: each (repeatable)")
+    warmup.add_argument("--where", action="append", default=[], metavar="C=V", help="only rows with that (repeatable)")
+    warmup.add_argument(
+        "--held", action="store_true", help="a value holds until the next one, as a queue's length does"
+    )
+    warmup.add_argument("--steps", type=int, default=200, metavar="N", help="of time (default: 200)")
+    warmup.add_argument(
+        "--window", type=int, metavar="W", help="of the moving average, in steps (default: a twentieth)"
+    )
+    warmup.add_argument("-o", dest="output", metavar="FILE", help="also Welch's plot, as .html or .svg")
+    _confidence(warmup)
 
 
 def _add_checking(add: Add) -> None:

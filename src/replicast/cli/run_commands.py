@@ -14,6 +14,7 @@ from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.record import RunRecord
 
 from .arguments import grid_values, named_scenario, one_key_value
+from .precision_lines import precision_document, precision_lines
 from .screen import duration, number, print_json, print_summary, say, screen_for
 
 DONE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 130
@@ -99,8 +100,9 @@ def resume(chosen: argparse.Namespace) -> int:
 def _announce(record: RunRecord, *, is_new: bool) -> None:
     experiment = record.experiment
     scenarios = f" of {len(experiment.scenarios)} scenarios" if len(experiment.scenarios) > 1 else ""
+    goal = f" or more, until {record.options.precision}" if record.options.precision else ""
     say(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
-        f"{record.replications:,} replications{scenarios}, seed {experiment.seed}")  # fmt: skip
+        f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
 
 def _store_option(url: str) -> str:
@@ -141,6 +143,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     planned = sum(conclusion.planned.values())
     allowed = record.options.tolerance.allows(conclusion.failed, planned)
     good = allowed and conclusion.ending is Ending.DONE
+    judgements = handle.precision()
     if chosen.json:
         files = {name: str(path) for name, path in collated.files.items()} if collated else {}
         print_json({
@@ -148,13 +151,15 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
             "done": conclusion.done, "failed": conclusion.failed, "simulated": conclusion.simulated,
             "seed": record.experiment.seed, "seconds": round(seconds, 3), "summary": summary.to_dicts(),
             "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
-            "notes": summary.notes, "files": files,
+            "precision": precision_document(record, judgements), "notes": summary.notes, "files": files,
         })  # fmt: skip
         return DONE if good else TOO_MANY_FAILED
     if summary.rows:
         print_summary(summary, confidence=0.95)
     for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
         say(f"note: {note}")
+    for line in precision_lines(record, judgements):
+        say(line)
     if not quiet:
         rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
         say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")

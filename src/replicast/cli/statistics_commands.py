@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import RequestError
@@ -13,7 +14,9 @@ from .screen import number, print_json, print_table, say
 
 if TYPE_CHECKING:
     from replicast.core.comparison import ComparisonRow
+    from replicast.core.statistics import SummaryRow
     from replicast.reporting.comparing import Comparison, Ranking
+    from replicast.reporting.warming import WarmUp, WarmUps
 
 
 def compare(chosen: argparse.Namespace) -> int:
@@ -164,3 +167,83 @@ def _print_proportions(_handle: Any, rows: list[Any]) -> None:
 
 def _shares(lower: float | None, upper: float | None) -> str:
     return "none" if lower is None or upper is None else f"[{lower:.2%}, {upper:.2%}]"
+
+
+def warmup(chosen: argparse.Namespace) -> int:
+    output = _picture_path(chosen.output)
+    handle = open_run(chosen)
+    found = handle.warm_up(
+        table=chosen.table, value=chosen.value, time=chosen.time, scenarios=chosen.scenario,
+        where=dict(_where(text) for text in chosen.where), held=chosen.held, steps=chosen.steps, window=chosen.window,
+        confidence=chosen.confidence,
+    )  # fmt: skip
+    if output is not None:
+        _write_picture(output, found, handle.id)
+    if chosen.json:
+        print_json({"table": found.table, "time": found.time or None, "value": found.value,
+                    "warm_up": [_warm_up_document(one) for one in found.found], "notes": found.notes})  # fmt: skip
+    else:
+        _print_warm_ups(found)
+        for note in found.notes:
+            say(f"note: {note}")
+        if output is not None:
+            say(f"Welch's plot: {output}")
+    return 0
+
+
+def _where(text: str) -> tuple[str, str]:
+    column, separator, value = text.partition("=")
+    if not separator or not column:
+        raise RequestError(f"--where takes COLUMN=VALUE, and '{text}' is not of that form")
+    return column, value
+
+
+def _picture_path(given: str | None) -> Path | None:
+    if given is None:
+        return None
+    path = Path(given)
+    if path.suffix.lower() not in (".html", ".svg"):
+        raise RequestError(f"a plot is written as .html or .svg, and '{given}' is neither")
+    return path
+
+
+def _write_picture(path: Path, found: WarmUps, run: str) -> None:
+    from replicast.reporting.files import write_text
+    from replicast.reporting.welch_plot import welch_page, welch_picture
+
+    write_text(path, welch_picture(found) if path.suffix.lower() == ".svg" else welch_page(found, run))
+
+
+def _warm_up_document(one: WarmUp) -> dict[str, Any]:
+    change = one.effect.change
+    interval = change.interval(one.effect.whole.confidence)
+    return {
+        "scenario": one.scenario,
+        "replications": len(one.series.replications),
+        "leave_out": one.time,
+        "steps": one.truncation.columns,
+        "of_steps": one.truncation.length,
+        "share": one.share,
+        "warning": one.truncation.warning,
+        "mean": dataclasses.asdict(one.effect.whole),
+        "mean_without_warm_up": dataclasses.asdict(one.effect.truncated),
+        "change": change.difference,
+        "change_ci": list(interval) if interval else None,
+    }
+
+
+def _print_warm_ups(found: WarmUps) -> None:
+    from replicast.reporting.welch_plot import describe, spark_line
+
+    for one in found.found:
+        print(f"{one.scenario}: {describe(one, found.value, found.time)}")
+        print(f"  {spark_line(one)}")
+        whole, rest, change = one.effect.whole, one.effect.truncated, one.effect.change
+        print(f"  mean of {found.value}: {_with_interval(whole)} with it, {_with_interval(rest)} without it")
+        interval = change.interval(whole.confidence)
+        if interval and one.truncation.columns:
+            print(f"  that moves it by {number(change.difference)} [{number(interval[0])}, {number(interval[1])}]")
+
+
+def _with_interval(row: SummaryRow) -> str:
+    return number(row.mean) + (f" ± {number(row.half_width)}" if row.half_width is not None else "")

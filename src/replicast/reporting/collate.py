@@ -14,6 +14,7 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
+from .scenarios import SCENARIOS, scenarios_frame
 from .summary import Summary, summarise_run
 from .tables import RunTables
 
@@ -44,17 +45,20 @@ def collate(
 ) -> Collated:
     """Writes `metrics`, each model table and `summary` to `folder`, each whole or not at all.
 
+    A run of several scenarios also has the table `scenarios`, unless the model has one of its own.
+
     Raises RequestError for a format or table that is not there, StoreError where a file cannot be written.
     """
     if file_format not in FORMATS:
         raise RequestError(f"collate writes {' or '.join(FORMATS)}, not '{file_format}'")
     tables = RunTables(store, record)
-    wanted = list(dict.fromkeys(only)) or [*tables.names, "summary"]
+    ours = {"summary"} | ({SCENARIOS} if len(record.experiment.scenarios) > 1 else set()) - set(tables.names)
+    wanted = list(dict.fromkeys(only)) or [*tables.names, *sorted(ours)]
     for name in wanted:
-        if name != "summary":
+        if name not in ours:
             tables.unified(name)
     collated = Collated()
-    files = file_names([*tables.names, "summary"])
+    files = file_names([*tables.names, *ours])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
@@ -64,6 +68,9 @@ def collate(
                 collated.notes += collated.summary.notes
                 frames: Iterator[pl.DataFrame] = iter([collated.summary.frame()])
                 schema: dict[str, pl.DataType] = dict(collated.summary.frame().schema)
+            elif name in ours:
+                listed = scenarios_frame(record.experiment)
+                frames, schema = iter([listed]), dict(listed.schema)
             else:
                 unified = tables.unified(name)
                 collated.notes += unified.notes

@@ -1,0 +1,44 @@
+"""How a run until precise ended, in words and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from replicast.core.record import RunRecord
+
+if TYPE_CHECKING:
+    from replicast.core.stopping import Judgement
+
+ONE_BY_ONE = 12
+"""Scenarios of which each has a line of its own; of more, those that are met are counted."""
+
+
+def precision_document(record: RunRecord, judgements: Mapping[str, Judgement]) -> dict[str, Any] | None:
+    """None where no precision was asked for."""
+    if not record.options.precision:
+        return None
+    scenarios = {scenario: asdict(judgement) for scenario, judgement in judgements.items()}
+    met = all(judgement.state == "met" for judgement in judgements.values())
+    return {"goal": record.options.precision, "met": met, "scenarios": scenarios}
+
+
+def precision_lines(record: RunRecord, judgements: Mapping[str, Judgement]) -> list[str]:
+    """A line a scenario; where there are many, one for those that are met, and one for each of the others."""
+    lines, met = [], [name for name, judgement in judgements.items() if judgement.state == "met"]
+    briefly = len(judgements) > ONE_BY_ONE
+    if briefly and met:
+        lines.append(f"{record.options.precision}: met in {len(met)} of {len(judgements)} scenarios")
+    for scenario, judgement in judgements.items():
+        if judgement.state != "met" or not briefly:
+            lines.append(f"{record.options.precision}: {scenario}: {_verdict(judgement)}")
+    return lines
+
+
+def _verdict(judgement: Judgement) -> str:
+    if judgement.state == "met":
+        return f"met at {judgement.needed:,} of {judgement.wanted:,} replications"
+    if judgement.state == "unmet":
+        return f"NOT met within --max {judgement.wanted}"
+    return f"not met yet; {judgement.wanted:,} replications are wanted next"

@@ -1,0 +1,135 @@
+"""Pictures as SVG text: scales, axes and marks, in colours that the page or the picture's own style decides.
+
+No library is needed, nothing is fetched, and every picture carries a title and a description for those who hear it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH = 780
+FONT = "font-family: system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+STYLE = """
+.chart { color: var(--ink, #1d2733); font-size: 12px; FONT; }
+.chart text { fill: currentColor; }
+.chart .quiet { fill: var(--quiet, #5b6773); }
+.chart .grid { stroke: var(--grid, #dfe4ea); stroke-width: 1; }
+.chart .axis { stroke: var(--quiet, #5b6773); stroke-width: 1; }
+.chart .whisker { stroke: var(--accent, #00568f); stroke-width: 2.5; stroke-linecap: round; fill: none; }
+.chart .dot { fill: var(--accent, #00568f); stroke: var(--paper, #ffffff); stroke-width: 1.5; }
+.chart .line { stroke: var(--accent, #00568f); stroke-width: 2; fill: none; stroke-linejoin: round; }
+.chart .thin { stroke: var(--faint, #9db4c8); stroke-width: 1; fill: none; stroke-linejoin: round; }
+.chart .band { fill: var(--band, #cfe3f3); stroke: none; }
+.chart .bar { fill: var(--faint, #9db4c8); stroke: none; }
+.chart .mark { stroke: var(--mark, #b4480a); stroke-width: 2; stroke-dasharray: 5 3; fill: none; }
+.chart .marked { fill: var(--mark, #b4480a); }
+.chart .left-out { fill: var(--left-out, #f6e3d6); stroke: none; }
+""".replace("FONT", FONT).strip()
+
+
+def short(value: float, digits: int = 4) -> str:
+    """A number for the eye."""
+    text = f"{value:.{digits}g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e7:
+        text = f"{value:.0f}"
+    return text.replace("-", "−")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Places values from `low` to `high` between the pixels `start` and `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    @classmethod
+    def over(cls, values: Sequence[float], start: float, end: float, margin: float = 0.04) -> Scale:
+        """A scale over the finite ones of `values`, with a little room on both sides."""
+        finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+        low, high = min(finite), max(finite)
+        room = (high - low) * margin or abs(low) * 0.1 or 1.0
+        return cls(low - room, high + room, start, end)
+
+    def at(self, value: float) -> float:
+        return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 2)
+
+    def inside(self, value: float) -> float:
+        """The place of the value, or of the end of the scale that it lies beyond."""
+        return self.at(min(max(value, self.low), self.high))
+
+    def ticks(self, about: int = 6) -> list[float]:
+        """Round values within the scale: multiples of 1, 2 or 5 times a power of ten."""
+        raw = (self.high - self.low) / max(about, 1)
+        power = 10.0 ** math.floor(math.log10(raw))
+        step = next((m * power for m in (1.0, 2.0, 5.0) if m * power >= raw), 10.0 * power)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [k * step for k in range(first, last + 1)]
+
+
+def figure(title: str, description: str, height: float, body: Sequence[str], *, own_style: bool = False) -> str:
+    """An SVG element; with `own_style` it looks the same outside the page."""
+    head = (
+        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
+        f'width="{WIDTH}" height="{height:g}" role="img">'
+    )
+    style = f"<style>\n{STYLE}\nsvg {{ background: #ffffff; }}\n</style>" if own_style else ""
+    return "\n".join(
+        [head, f"<title>{escape(title)}</title>", f"<desc>{escape(description)}</desc>", style, *body, "</svg>"]
+    )
+
+
+def text(x: float, y: float, content: str, anchor: str = "start", kind: str = "", longest: int = 0) -> str:
+    """A line of text; one longer than `longest` is cut, and has all of it as its tooltip."""
+    shown, whole = content, ""
+    if longest and len(content) > longest:
+        shown, whole = content[: longest - 1] + "…", f"<title>{escape(content)}</title>"
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" class="{kind}">{whole}{escape(shown)}</text>'
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"/>'
+
+
+def box(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    left, top = min(x1, x2), min(y1, y2)
+    return f'<rect x="{left:g}" y="{top:g}" width="{abs(x2 - x1):g}" height="{abs(y2 - y1):g}" class="{kind}"/>'
+
+
+def dot(x: float, y: float, radius: float = 4.5) -> str:
+    return f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" class="dot"/>'
+
+
+def curve(points: Sequence[tuple[float, float]], kind: str) -> str:
+    joined = " ".join(f"{x:g},{y:g}" for x, y in points)
+    return f'<polyline points="{joined}" class="{kind}"/>'
+
+
+def area(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]], kind: str) -> str:
+    """Between two curves that run the same way."""
+    joined = " ".join(f"{x:g},{y:g}" for x, y in [*upper, *reversed(lower)])
+    return f'<polygon points="{joined}" class="{kind}"/>'
+
+
+def bottom_axis(scale: Scale, top: float, bottom: float, label: str = "", about: int = 6) -> list[str]:
+    """Grid lines, their values below them, and what they measure."""
+    marks = []
+    for tick in scale.ticks(about):
+        x = scale.at(tick)
+        marks += [line(x, top, x, bottom, "grid"), text(x, bottom + 16, short(tick), "middle", "quiet")]
+    if label:
+        marks.append(text((scale.start + scale.end) / 2, bottom + 34, label, "middle", "quiet"))
+    return marks
+
+
+def left_axis(scale: Scale, left: float, right: float, about: int = 4) -> list[str]:
+    marks = []
+    for tick in scale.ticks(about):
+        y = scale.at(tick)
+        marks += [line(left, y, right, y, "grid"), text(left - 6, y + 4, short(tick), "end", "quiet")]
+    return marks

@@ -1,0 +1,151 @@
+"""How long a run's model warms up, judged from a table that its replications returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from replicast.core.errors import RequestError, nearest
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+from replicast.core.warm_up import (
+    Effect,
+    Series,
+    Truncation,
+    effect,
+    moving_average,
+    recommend,
+    series_by_order,
+    series_by_time,
+)
+
+from .tables import RunTables
+
+STEPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """One scenario's series, what to leave out of it, and what that does. `window` is Welch's, in steps."""
+
+    scenario: str
+    series: Series
+    averages: NDArray[np.float64]
+    smooth: NDArray[np.float64]
+    window: int
+    truncation: Truncation
+    effect: Effect
+
+    @property
+    def time(self) -> float:
+        """Where the warm-up ends: in the unit of time, or as a number of observations."""
+        return self.series.time(self.truncation.columns)
+
+    @property
+    def share(self) -> float:
+        return self.truncation.columns / self.truncation.length
+
+
+@dataclass(slots=True)
+class WarmUps:
+    """Of each scenario that was asked about. `time` is empty where observations were counted instead."""
+
+    table: str
+    time: str
+    value: str
+    found: list[WarmUp] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_warm_up(
+    store: Store,
+    record: RunRecord,
+    *,
+    table: str,
+    value: str,
+    time: str | None = None,
+    scenarios: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+    held: bool = False,
+    steps: int = STEPS,
+    window: int | None = None,
+    confidence: float = 0.95,
+) -> WarmUps:
+    """MSER-5 and Welch's curve of column `value` over column `time`, or over the order of rows without one.
+
+    `where` keeps the rows in which columns have these values, written as text. `held`: a value holds until the next
+    one, as the length of a queue does. Raises RequestError for what is not there, or too short a series.
+    """
+    tables = RunTables(store, record)
+    schema = tables.unified(table).schema
+    for column in filter(None, (value, time, *(where or {}))):
+        if column not in schema:
+            raise RequestError(f"table '{table}' has no column '{column}'{nearest(column, schema)}")
+    for column in filter(None, (value, time)):
+        if not (schema[column].is_numeric() or schema[column] == pl.Boolean()):
+            raise RequestError(f"column '{column}' of table '{table}' holds no numbers")
+    if held and time is None:
+        raise RequestError("a value is held over time, so say which column is the time")
+    warm_ups = WarmUps(table, time or "", value)
+    for scenario in [record.experiment.scenario(name).name for name in scenarios] or [
+        s.name for s in record.experiment.scenarios
+    ]:
+        rows = _rows(tables, table, scenario, where or {}, [value, *([time] if time else [])])
+        warm_ups.found.append(_warm_up(scenario, rows, value, time, held, steps, window, confidence))
+    warm_ups.notes += _notes(warm_ups)
+    return warm_ups
+
+
+def _rows(
+    tables: RunTables, table: str, scenario: str, where: Mapping[str, str], columns: Sequence[str]
+) -> pl.DataFrame:
+    """The columns that are needed, of the rows that are: read in chunks, so that no more is held."""
+    kept = [
+        chunk.filter([pl.col(name).cast(pl.String) == wanted for name, wanted in where.items()] or True).select(
+            "replication", *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns)
+        )
+        for chunk in tables.chunks(table, [scenario])
+    ]
+    frame = pl.concat(kept) if kept else pl.DataFrame()
+    if frame.is_empty():
+        narrowed = " where " + " and ".join(f"{k} is {v}" for k, v in where.items()) if where else ""
+        raise RequestError(f"table '{table}' has no rows of scenario '{scenario}'{narrowed}")
+    return frame
+
+
+def _warm_up(
+    scenario: str,
+    rows: pl.DataFrame,
+    value: str,
+    time: str | None,
+    held: bool,
+    steps: int,
+    window: int | None,
+    confidence: float,
+) -> WarmUp:
+    replication, values = rows["replication"].to_numpy(), rows[value].to_numpy()
+    if time is None:
+        series = series_by_order(replication, values)
+    else:
+        series = series_by_time(replication, rows[time].to_numpy(), values, steps=steps, held=held)
+    averages = series.averages()
+    width = max(1, len(averages) // 20) if window is None else window
+    truncation = recommend(averages)
+    moved = effect(series, truncation.columns, scenario=scenario, metric=value, confidence=confidence)
+    return WarmUp(scenario, series, averages, moving_average(averages, width), width, truncation, moved)
+
+
+def _notes(warm_ups: WarmUps) -> list[str]:
+    notes = [f"{one.scenario}: {one.truncation.warning}" for one in warm_ups.found if one.truncation.warning]
+    few = {one.scenario: len(one.series.replications) for one in warm_ups.found if len(one.series.replications) < 5}
+    notes += [f"{name}: an average over {n} replications is rough; run 5 or more" for name, n in few.items()]
+    if len(warm_ups.found) > 1 and any(one.truncation.columns for one in warm_ups.found):
+        longest = max(warm_ups.found, key=lambda one: one.time)
+        notes.append(
+            f"scenarios that are to be compared leave out the same: the longest, {longest.time:g} of {longest.scenario}"
+        )
+    return notes
