@@ -185,7 +185,8 @@ class Mariadb(Server):
             find_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={self.folder / 'data'}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder / 's'}",
             f"--pid-file={self.folder / 'pid'}", f"--max-connections={self.connections}",
-            *limits, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
+            *limits, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=16M",
         )  # fmt: skip
 
     def connect(self, database: str | None = None) -> Any:

@@ -51,6 +51,7 @@ class Outcome:
     `seconds` is wall time inside the model. `draws` fingerprints the final state of the random number generators that
     the model was given: 0 where it drew from none of them. Two outcomes that are equal in metrics, tables and `draws`
     are copies of one replication. `folder` holds files to be kept as artefacts; whoever saves the outcome empties it.
+    `fingerprint` is given where the outcome comes from another store, which knew `draws`; else it is computed.
     """
 
     scenario: str
@@ -66,3 +67,4 @@ class Outcome:
     folder: str | None = None
     worker: str = ""
     attempt: int = 1
+    fingerprint: int | None = None

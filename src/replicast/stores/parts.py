@@ -157,6 +157,9 @@ def fingerprints(outcomes: Sequence[Outcome]) -> NDArray[np.uint64]:
         total += np.where([value is None for value in values], np.uint64(0), _mixed(words))
     total += np.array([_tables_digest(outcome) if outcome.tables else 0 for outcome in outcomes], dtype=np.uint64)
     total[[outcome.failure is not None for outcome in outcomes]] = 0
+    for place, outcome in enumerate(outcomes):
+        if outcome.fingerprint is not None:
+            total[place] = outcome.fingerprint
     return total
 
 

@@ -23,7 +23,7 @@ from replicast.core.record import NAME
 from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
-from .objects import artefact_folder, encode_name
+from .objects import artefact_folder, encode_name, safe_name
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, shapes_of
@@ -225,7 +225,7 @@ class SqlStore:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 place = artefact_folder(outcome.scenario, outcome.replication)
-                name = f"{place}/{path.relative_to(folder).as_posix()}"
+                name = f"{place}/{safe_name(path.relative_to(folder).as_posix())}"
                 for chunk in _chunks(run, name, path.read_bytes()):
                     connection.execute(self.schema.documents.insert(), chunk)
 

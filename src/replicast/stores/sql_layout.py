@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from arro3.core import Field, Schema
 
+from replicast.core.arrow import fields_of
 from replicast.core.errors import StoreError
 from replicast.core.replication import Outcome
 
@@ -83,8 +84,7 @@ def shapes_of(outcomes: Sequence[Outcome]) -> dict[int, Shape]:
 
 
 def column_types(schema: Schema, table: str) -> ColumnTypes:
-    fields = [schema.field(place) for place in range(len(schema.names))]
-    return tuple((f.name, name_of(f.type, f"column '{f.name}' of table '{table}'")) for f in fields)
+    return tuple((f.name, name_of(f.type, f"column '{f.name}' of table '{table}'")) for f in fields_of(schema))
 
 
 def arrow_schema(columns: ColumnTypes) -> Schema:

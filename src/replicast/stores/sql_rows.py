@@ -28,9 +28,10 @@ def ledger_rows(run: str, outcomes: Sequence[Outcome], shapes: Mapping[int, Shap
         "replication": encode(ledger.column("replication"), "int64", kind),
     }
     for name, type_name in LEDGER_TYPES:
-        columns[name] = encode(ledger.column(name), type_name, kind)
-    prints = parts.fingerprints(outcomes).view(np.int64)
-    columns["fingerprint"] = Values("integer", prints)
+        if name != "fingerprint":
+            columns[name] = encode(ledger.column(name), type_name, kind)
+    (prints,) = ledger.column("fingerprint").chunks
+    columns["fingerprint"] = Values("integer", np.asarray(prints.to_numpy()).view(np.int64))
     found = (shapes.get(outcome.replication) for outcome in outcomes)
     columns["shape"] = Values("text", [None if shape is None else shape.digest for shape in found])
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us").astype(np.int64)
