@@ -49,19 +49,30 @@ class Worker:
     def perform(self, batch: Batch, starting: Starting = ignore_start) -> None:
         """Simulates the batch and returns when all of it is in the store. Raises StoreError."""
         scenario = self.assignment.experiment.scenario(batch.scenario)
+        again: list[Outcome] = []
         for outcome in self.simulate(scenario, batch.first, batch.last, starting):
-            self.saver.put(self._retried(outcome, starting))
+            if outcome.failure and outcome.failure.kind in RETRIED and self.assignment.retries:
+                again.append(outcome)
+            else:
+                self._put(outcome, attempt=1)
+        for outcome in again:
+            self._retry(outcome, starting)
         self.saver.flush()
 
-    def _retried(self, outcome: Outcome, starting: Starting) -> Outcome:
-        """Asks again for a replication whose process died or took too long, as often as `retries` says."""
-        scenario = self.assignment.experiment.scenario(outcome.scenario)
-        attempt = 1
+    def _put(self, outcome: Outcome, *, attempt: int) -> None:
+        outcome.attempt, outcome.worker = attempt, self.assignment.worker
+        self.saver.put(outcome)
+
+    def _retry(self, outcome: Outcome, starting: Starting) -> None:
+        """Asks again for a replication whose process died or took too long, as often as `retries` says.
+
+        Only when the batch is through: before that, its other replications may be under way in the same process.
+        """
+        scenario, attempt = self.assignment.experiment.scenario(outcome.scenario), 1
         while outcome.failure and outcome.failure.kind in RETRIED and attempt <= self.assignment.retries:
             attempt += 1
             (outcome,) = self.simulate(scenario, outcome.replication, outcome.replication, starting)
-        outcome.attempt, outcome.worker = attempt, self.assignment.worker
-        return outcome
+        self._put(outcome, attempt=attempt)
 
 
 @contextmanager

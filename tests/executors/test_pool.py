@@ -284,3 +284,22 @@ def test_a_replication_is_safe_while_the_next_one_takes_long(write_model: Write,
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
+
+
+@pytest.mark.r
+def test_each_death_of_r_is_put_down_to_its_own_replication(write_model: Write, tmp_path: Path) -> None:
+    model = write_model(
+        "simulate <- function(replication, mark) {\n"
+        "  if (replication == 3) quit()\n"
+        "  if (replication == 5) tools::pskill(Sys.getpid(), 9)\n"
+        "  if (replication == 7 && !file.exists(mark)) { file.create(mark); tools::pskill(Sys.getpid(), 9) }\n"
+        "  if (replication == 8) stop('eight')\n"
+        "  runif(1)\n"
+        "}\n",
+        "model.R",
+    )
+    finished = run(model, 30, workers=1, params={"mark": str(tmp_path / "mark")})
+    assert failures_of(finished) == {3: ("died", "quit"), 5: ("died", "SIGKILL"), 8: ("error", "simpleError")}
+    healthy = run(write_model("simulate <- function() runif(1)\n", "healthy.R"), 30)
+    expected = [row for row in healthy.metrics().pl().rows() if row[1] not in (3, 5, 8)]
+    assert finished.metrics().pl().rows() == expected
