@@ -47,10 +47,9 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> A
             return Array.from_numpy(native) if native.dtype.kind != "b" else Array(native.tolist(), DataType.bool())
         values = values.tolist()
     kinds = set(map(type, values)) - {type(None)}
-    if kinds == {np.datetime64} or kinds == {np.timedelta64}:
-        return column_array(
-            np.array(["NaT" if v is None else v for v in values], dtype=f"{MARK[kinds.pop()]}8[us]"), table, name
-        )
+    if kinds in ({np.datetime64}, {np.timedelta64}):
+        (kind,) = kinds
+        return column_array(np.array([kind("NaT") if v is None else v for v in values]), table, name)
     if any(kind.__name__ in MISSING for kind in kinds):
         values = [None if type(v).__name__ in MISSING else v for v in values]
         kinds = set(map(type, values)) - {type(None)}
@@ -62,8 +61,6 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> A
 
 MISSING = ("NaTType", "NAType")
 """Names of pandas' own missing values, which it puts beside those of any other type."""
-
-MARK = {np.datetime64: "M", np.timedelta64: "m"}
 
 
 def _array_of(values: list[Any], kinds: set[type], where: str) -> Array:
