@@ -1,0 +1,492 @@
+"""What a Python model returns, rule by rule; nothing is lost, rounded or renamed in silence."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import math
+import types
+import zoneinfo
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from arro3.core import Table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replicast.models.results import UnusableResult, as_number, read_result
+
+NAN, INF = math.nan, math.inf
+UTC = datetime.UTC
+LONDON, ZULU = zoneinfo.ZoneInfo("Europe/London"), zoneinfo.ZoneInfo("UTC")
+
+
+def metrics(returned: Any) -> dict[str, Any]:
+    return read_result(returned)[0]
+
+
+def columns(table: Table) -> dict[str, list[Any]]:
+    return {name: table.column(name).to_pylist() for name in table.column_names}
+
+
+def table(returned: Any, name: str = "table") -> dict[str, list[Any]]:
+    """The columns of the one table that was returned."""
+    tables = read_result(returned)[1]
+    assert list(tables) == [name]
+    return columns(tables[name])
+
+
+def kinds(returned: Any) -> dict[str, str]:
+    found = read_result(returned)[1]["table"]
+    return {n: str(found.schema.field(n).type).split("<")[1].split(">")[0] for n in found.column_names}
+
+
+def exact(value: Any) -> Any:
+    """A value that compares by bits."""
+    if isinstance(value, dict):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    return (type(value).__name__, repr(value))
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("returned", "value"),
+        [
+            (1.5, 1.5),
+            (3, 3),
+            (0, 0),
+            (-0.0, -0.0),
+            (True, 1),
+            (False, 0),
+            (NAN, NAN),
+            (-INF, -INF),
+            (5e-324, 5e-324),
+            (2**63 - 1, 2**63 - 1),
+            (2**53 + 1, 2**53 + 1),
+            (2**63, float(2**63)),
+            (-(2**70), -float(2**70)),
+            (np.float64(0.1), 0.1),
+            (np.float32(0.1), float(np.float32(0.1))),
+            (np.float16(0.1), float(np.float16(0.1))),
+            (np.longdouble(1.5), 1.5),
+            (np.int8(-5), -5),
+            (np.uint64(2**63 - 1), 2**63 - 1),
+            (np.uint64(2**64 - 1), float(2**64 - 1)),
+            (np.bool_(True), 1),
+            (np.array(3), 3),
+            (np.array(2.5), 2.5),
+            (decimal.Decimal("1.25"), 1.25),
+            (fractions.Fraction(1, 4), 0.25),
+            (enum.IntEnum("Level", "LOW HIGH").HIGH, 2),  # type: ignore[attr-defined]
+        ],
+    )
+    def test_a_number_is_the_metric_value(self, returned: Any, value: Any) -> None:
+        assert exact(metrics(returned)) == exact({"value": value})
+        assert exact(metrics({"wait": returned})) == exact({"wait": value})
+        assert read_result(returned)[1] == {}
+
+    @given(st.floats() | st.integers(-(2**63) + 1, 2**63 - 1))
+    def test_any_number_comes_through_bit_for_bit(self, number: float) -> None:
+        assert exact(as_number(number)) == exact(number)
+        assert exact(metrics({"a": number, "b": number})) == exact({"a": number, "b": number})
+
+    @given(st.floats())
+    def test_a_numpy_double_comes_through_bit_for_bit(self, number: float) -> None:
+        assert exact(metrics({"a": np.float64(number)})) == exact({"a": number})
+
+    @pytest.mark.parametrize("missing", [None, pd.NA])
+    def test_a_named_number_may_be_missing(self, missing: Any) -> None:
+        assert metrics({"wait": missing, "los": 1}) == {"wait": None, "los": 1}
+
+
+class TestNamedNumbers:
+    def test_they_keep_their_order(self) -> None:
+        returned = {"z": 1, "a": 2.0, "m": None}
+        assert list(metrics(returned).items()) == list(returned.items())
+
+    @pytest.mark.parametrize("kind", [dict, OrderedDict, types.MappingProxyType])
+    def test_any_mapping_names_them(self, kind: Any) -> None:
+        assert metrics(kind({"a": 1.5, "b": 2})) == {"a": 1.5, "b": 2}
+
+    def test_a_series_with_names_is_named_numbers(self) -> None:
+        frame = pd.DataFrame({"wait": [1.0, 3.0], "los": [2.0, 6.0]})
+        assert metrics(frame.mean()) == {"wait": 2.0, "los": 4.0}
+        assert metrics({"means": frame.mean(), "n": 2}) == {"wait": 2.0, "los": 4.0, "n": 2}
+
+    def test_a_mapping_of_numbers_inside_gives_its_numbers(self) -> None:
+        assert metrics({"kpis": {"wait": 1.5, "ok": True}, "n": 7}) == {"wait": 1.5, "ok": 1, "n": 7}
+
+    def test_names_that_are_no_text_become_text(self) -> None:
+        assert metrics({1: 2.0, (1, 2): 3.0}) == {"1": 2.0, "(1, 2)": 3.0}
+
+    def test_scenario_and_replication_give_way_to_ours(self) -> None:
+        assert metrics({"scenario": 3, "replication": 9.0, "wait": 1.0}) == {"wait": 1.0}
+
+    @pytest.mark.parametrize(
+        "returned",
+        [
+            {"wait": 1.0, "kpis": {"wait": 2.0}},
+            {"kpis": {"wait": 2.0}, "wait": 1.0},
+            {"kpis": {"wait": 2}, "wait": 1},
+            {"a": {"x": 1.0}, "b": {"x": 2.0}},
+            {"one": [{"wait": 2.0}], "wait": 1.0},
+            {1: 1.0, "1": 2.0},
+        ],
+    )
+    def test_two_metrics_of_one_name_are_refused(self, returned: Any) -> None:
+        with pytest.raises(UnusableResult, match=r"two metrics are called '(wait|x|1)'"):
+            read_result(returned)
+
+
+DOUBLES = [1.5, NAN, -0.0]
+FRAMES: dict[str, Any] = {
+    "dict of lists": {"x": DOUBLES, "n": [1, 2, 3]},
+    "dict of tuples": {"x": tuple(DOUBLES), "n": (1, 2, 3)},
+    "dict of arrays": {"x": np.array(DOUBLES), "n": np.array([1, 2, 3])},
+    "list of dicts": [{"x": x, "n": n} for n, x in enumerate(DOUBLES, 1)],
+    "tuple of dicts": tuple({"x": x, "n": n} for n, x in enumerate(DOUBLES, 1)),
+    "pandas": pd.DataFrame({"x": DOUBLES, "n": [1, 2, 3]}),
+    "polars": pl.DataFrame({"x": DOUBLES, "n": [1, 2, 3]}),
+    "pyarrow table": pa.table({"x": DOUBLES, "n": [1, 2, 3]}),
+    "pyarrow batch": pa.record_batch({"x": DOUBLES, "n": [1, 2, 3]}),
+    "chunked": pa.concat_tables([pa.table({"x": [x], "n": [n]}) for n, x in enumerate(DOUBLES, 1)]),
+    "arro3": Table.from_arrow(pa.table({"x": DOUBLES, "n": [1, 2, 3]})),
+}
+
+
+class TestTables:
+    @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+    def test_every_kind_of_table_is_the_same_table(self, frame: Any) -> None:
+        expected = {"x": DOUBLES, "n": [1, 2, 3]}
+        assert exact(table(frame)) == exact(expected)
+        assert exact(table({"patients": frame}, "patients")) == exact(expected)
+        assert metrics(frame) == {}
+
+    @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+    def test_numbers_and_tables_may_be_mixed(self, frame: Any) -> None:
+        found, tables = read_result({"wait": 1.5, "patients": frame, "beds": {"y": [1]}})
+        assert found == {"wait": 1.5, "y": 1}
+        assert list(tables) == ["patients", "beds"]
+
+    def test_columns_called_scenario_and_replication_give_way_to_ours(self) -> None:
+        frame = {"replication": [7, 7], "x": [1, 2], "scenario": ["a", "b"]}
+        for given_frame in (frame, pd.DataFrame(frame), pl.DataFrame(frame), pa.table(frame)):
+            assert table(given_frame) == {"x": [1, 2]}
+
+    def test_a_one_row_table_gives_its_numbers_as_metrics_too(self) -> None:
+        found, tables = read_result(pd.DataFrame({"wait": [1.5], "n": [3], "ok": [True], "who": ["x"], "no": [None]}))
+        assert found == {"wait": 1.5, "n": 3, "ok": 1}
+        assert tables["table"].num_rows == 1
+
+    def test_dates_of_a_one_row_table_are_no_metrics_even_where_python_has_no_such_year(self) -> None:
+        far = pa.table({"d": pa.array([4_000_000], pa.date32()), "t": pa.array([2**55], pa.timestamp("us")), "x": [1]})
+        assert metrics(far) == {"x": 1}
+
+    @pytest.mark.parametrize("empty", [[], [{}], pd.DataFrame(), pl.DataFrame(), {"x": []}])
+    def test_a_table_may_have_no_rows_and_no_columns(self, empty: Any) -> None:
+        found = read_result({"t": empty, "n": 1})[1]["t"]
+        assert found.num_rows == 0
+        assert found.column_names in ([], ["x"])
+
+    def test_rows_need_not_have_the_same_columns(self) -> None:
+        assert table([{"a": 1}, {"b": "x"}, {"a": 3, "b": None}]) == {"a": [1, None, 3], "b": [None, "x", None]}
+
+    def test_a_named_index_of_pandas_is_a_column(self) -> None:
+        frame = pd.DataFrame({"ward": ["a", "b", "b"], "los": [1.0, 2.0, 4.0]}).groupby("ward").mean()
+        assert table(frame) == {"ward": ["a", "b"], "los": [1.0, 3.0]}
+        assert table(frame.reset_index(drop=True)) == {"los": [1.0, 3.0]}
+
+    def test_columns_of_pandas_with_several_levels_keep_them_in_their_names(self) -> None:
+        frame = pd.DataFrame({"w": ["a", "a"], "x": [1.0, 3.0]}).groupby("w").agg({"x": ["mean", "max"]})
+        assert table(pd.concat([frame, frame]))["('x', 'max')"] == [3.0, 3.0]
+
+    @pytest.mark.parametrize(
+        "twice",
+        [
+            pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
+            pd.DataFrame([[1, 2], [3, 4]], columns=[1, "1"]),
+            pa.table([pa.array([1, 3]), pa.array([2, 4])], names=["a", "a"]),
+            {1: [1, 3], "1": [2, 4]},
+        ],
+    )
+    def test_two_columns_of_one_name_are_refused_since_one_would_be_lost(self, twice: Any) -> None:
+        with pytest.raises(UnusableResult, match=r"two columns of table 'table' are called '(a|1)'"):
+            read_result(twice)
+
+    def test_lists_of_different_lengths_are_no_table(self) -> None:
+        with pytest.raises(UnusableResult, match="'a' of what the model returned is a list"):
+            read_result({"a": [1, 2], "b": [1]})
+
+    @pytest.mark.parametrize("name", ["metrics", "replications", "summary"])
+    def test_a_table_cannot_have_the_name_of_one_of_ours(self, name: str) -> None:
+        with pytest.raises(UnusableResult, match=f"a table cannot be called '{name}'"):
+            read_result({name: [{"x": 1}, {"x": 2}], "n": 1})
+
+
+class TestMemory:
+    """A model may fill the same arrays anew for each replication; results already taken must not change."""
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda x, n: {"x": x, "n": n},
+            lambda x, n: pd.DataFrame({"x": x, "n": n}, copy=False),
+            lambda x, n: pl.DataFrame({"x": x, "n": n}),
+            lambda x, n: pa.table({"x": x, "n": n}),
+            lambda x, n: {"t": {"x": x, "n": n}},
+        ],
+    )
+    def test_a_table_holds_its_own(self, wrap: Any) -> None:
+        x, n = np.array([1.5, 2.5]), np.array([1, 2])
+        (found,) = read_result(wrap(x, n))[1].values()
+        x[:], n[:] = 99.0, 99
+        assert columns(found) == {"x": [1.5, 2.5], "n": [1, 2]}
+
+
+class TestColumns:
+    @pytest.mark.parametrize(
+        ("values", "kind", "kept"),
+        [
+            ([1, None, 3], "Int64", [1, None, 3]),
+            ([2**63 - 1, -(2**63)], "Int64", [2**63 - 1, -(2**63)]),
+            ([1, 2.5], "Float64", [1.0, 2.5]),
+            ([1, NAN], "Float64", [1.0, NAN]),
+            ([2**63, 1], "Float64", [2.0**63, 1.0]),
+            ([None, NAN], "Float64", [None, NAN]),
+            ([True, None], "Boolean", [True, None]),
+            ([True, 2], "Int64", [1, 2]),
+            ([None, None], "Boolean", [None, None]),
+            (["", "NA", None, "ü\0\n"], "Utf8", ["", "NA", None, "ü\0\n"]),
+            ([np.float32(0.5), None], "Float64", [0.5, None]),
+            ([np.int64(2**60 + 1), 3], "Int64", [2**60 + 1, 3]),
+            ([np.str_("x")], "Utf8", ["x"]),
+            ([pd.NA, 1.5], "Float64", [None, 1.5]),
+            ([decimal.Decimal("0.5"), 1], "Float64", [0.5, 1.0]),
+            ([enum.IntEnum("L", "A").A, 5], "Int64", [1, 5]),  # type: ignore[attr-defined]
+            ([enum.StrEnum("S", "A").A], "Utf8", ["a"]),  # type: ignore[attr-defined]
+            ([datetime.date(2020, 2, 29), None], "Date32", [datetime.date(2020, 2, 29), None]),
+            ([datetime.timedelta(seconds=1.5), None], "Float64", [1.5, None]),
+            ([datetime.time(1, 2, 3)], "Utf8", ["01:02:03"]),
+        ],
+    )
+    def test_a_list_has_the_type_of_its_values(self, values: list[Any], kind: str, kept: list[Any]) -> None:
+        doubled = {"c": values * 2}
+        assert kinds(doubled) == {"c": kind}
+        assert exact(table(doubled)) == exact({"c": kept * 2})
+        assert exact(table([{"c": value} for value in values * 2])) == exact({"c": kept * 2})
+
+    @pytest.mark.parametrize(
+        ("array", "kept"),
+        [
+            (np.array([1, -1], "i1"), [1, -1]),
+            (np.array([1, 2], "u4"), [1, 2]),
+            (np.array([2**53 + 1, 5], "u8"), [2**53 + 1, 5]),
+            (np.array([2**63, 5], "u8"), [2.0**63, 5.0]),
+            (np.array([2**53 + 1, 5], ">i8"), [2**53 + 1, 5]),
+            (np.array([0.1, NAN], ">f8"), [0.1, NAN]),
+            (np.array([0.1], "f4"), [float(np.float32(0.1))]),
+            (np.array([0.5], "f2"), [0.5]),
+            (np.array([0.5], np.longdouble), [0.5]),
+            (np.array([True, False]), [True, False]),
+            (np.array(["a", "ü"]), ["a", "ü"]),
+            (np.array(["a", None, 5][:2], dtype=object), ["a", None]),
+            (np.arange(10)[::3], [0, 3, 6, 9]),
+            (np.array([1500, "NaT"], "m8[ms]"), [1.5, None]),
+            (np.array([1, 2], "m8[ns]"), [1e-9, 2e-9]),
+            (np.array(["2020-01-01", "NaT"], "M8[D]"), [datetime.datetime(2020, 1, 1), None]),
+            (np.array(["2020-01-01T00:00:00.5"], "M8[ns]"), [datetime.datetime(2020, 1, 1, 0, 0, 0, 500000)]),
+        ],
+    )
+    def test_an_array_of_numpy_keeps_its_values(self, array: Any, kept: list[Any]) -> None:
+        assert exact(table({"c": array})) == exact({"c": kept})
+        assert exact(table({"c": list(array)})) == exact({"c": kept})
+
+    @pytest.mark.parametrize(
+        ("column", "kept"),
+        [
+            (pd.Series([2**53 + 1, None], dtype="Int64"), [2**53 + 1, None]),
+            (pd.Series([1.5, None], dtype="Float64"), [1.5, None]),
+            (pd.Series([True, None], dtype="boolean"), [True, None]),
+            (pd.Series([True, None], dtype=object), [True, None]),
+            (pd.Series(["x", None]), ["x", None]),
+            (pd.Series(["x", NAN], dtype=object), ["x", None]),
+            (pd.Series(["x", None, "x"], dtype="category"), ["x", None, "x"]),
+            (pd.Series([3, 1, 3], dtype="category"), [3, 1, 3]),
+            (pd.Series([1, None], dtype="int64[pyarrow]"), [1, None]),
+            (pd.Series([2**63 + 1, 1], dtype="uint64"), [float(2**63 + 1), 1.0]),
+            (pd.to_timedelta(pd.Series([1.5, None]), unit="s"), [1.5, NAN]),
+            (pd.Series(pd.date_range("2020-01-01", periods=2)), [datetime.datetime(2020, 1, d) for d in (1, 2)]),
+            (
+                pd.Series(pd.to_datetime(["2020-07-01T12:00", None])).dt.tz_localize("Europe/London"),
+                [datetime.datetime(2020, 7, 1, 12, tzinfo=LONDON), None],
+            ),
+            (
+                pd.Series(pd.to_datetime(["2020-07-01T12:00+02:00"])),
+                [datetime.datetime(2020, 7, 1, 10, tzinfo=ZULU)],
+            ),
+        ],
+    )
+    def test_a_column_of_pandas_keeps_its_values(self, column: Any, kept: list[Any]) -> None:
+        assert exact(table(pd.DataFrame({"c": column}))) == exact({"c": kept})
+
+    @pytest.mark.parametrize(
+        ("column", "kept"),
+        [
+            (pl.Series([2**53 + 1, None], dtype=pl.UInt64), [2**53 + 1, None]),
+            (pl.Series([1, -1], dtype=pl.Int8), [1, -1]),
+            (pl.Series([0.5], dtype=pl.Float32), [0.5]),
+            (pl.Series(["x", None], dtype=pl.Categorical), ["x", None]),
+            (pl.Series(["x"], dtype=pl.Enum(["x", "y"])), ["x"]),
+            (pl.Series([None, None]), [None, None]),
+            (pl.Series([decimal.Decimal("1.5")]), [1.5]),
+            (pl.Series([datetime.timedelta(seconds=1.5), None]), [1.5, None]),
+            (pl.Series([datetime.time(1, 2, 3)]), ["01:02:03"]),
+            (pl.Series([datetime.date(2020, 1, 1)]), [datetime.date(2020, 1, 1)]),
+            (pl.Series([datetime.datetime(2020, 1, 1)], dtype=pl.Datetime("ms")), [datetime.datetime(2020, 1, 1)]),
+        ],
+    )
+    def test_a_column_of_polars_keeps_its_values(self, column: Any, kept: list[Any]) -> None:
+        assert exact(table(pl.DataFrame({"c": column}))) == exact({"c": kept})
+
+    @pytest.mark.parametrize(
+        ("column", "kept"),
+        [
+            (pa.array(["x", None], pa.large_string()), ["x", None]),
+            (pa.array(["x"], pa.string_view()), ["x"]),
+            (pa.array([3, 1, None]).dictionary_encode(), [3, 1, None]),
+            (pa.array(["x", "y"]).dictionary_encode(), ["x", "y"]),
+            (pa.nulls(2), [None, None]),
+            (pa.array([np.float16(1.5)], pa.float16()), [1.5]),
+            (pa.array([86_400_000], pa.date64()), [datetime.date(1970, 1, 2)]),
+            (pa.array([1500], pa.duration("ms")), [1.5]),
+            (pa.array([0], pa.timestamp("us", tz="+01:00")), [datetime.datetime(1970, 1, 1, tzinfo=ZULU)]),
+            (pa.array([0], pa.timestamp("us", tz="Europe/London")), [datetime.datetime(1970, 1, 1, 1, tzinfo=LONDON)]),
+            (pa.chunked_array([], pa.float64()), []),
+        ],
+    )
+    def test_a_column_of_arrow_keeps_its_values(self, column: Any, kept: list[Any]) -> None:
+        assert exact(table(pa.table({"c": column}))) == exact({"c": kept})
+
+    def test_times_with_a_zone_are_the_same_instants(self) -> None:
+        moments = [datetime.datetime(2020, 7, 1, 12, tzinfo=LONDON), datetime.datetime(2020, 1, 1, tzinfo=UTC), None]
+        found = table({"t": moments})["t"]
+        assert found == moments
+        assert found[0].utcoffset() == datetime.timedelta(0)
+
+    @pytest.mark.parametrize("year", [1, 9999])
+    def test_the_first_and_last_years_are_kept(self, year: int) -> None:
+        moment = datetime.datetime(year, 12, 31, 23, 59, 59, 999999)
+        assert table({"d": [moment.date()] * 2, "t": [moment] * 2}) == {"d": [moment.date()] * 2, "t": [moment] * 2}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("returned", "said"),
+        [
+            (None, "nothing (None)"),
+            ("text", "a str 'text'"),
+            (b"bytes", "a bytes b'bytes'"),
+            ({}, "an empty dict"),
+            ({"scenario": 1}, "a dict {'scenario': 1}"),
+            ({1, 2}, "a set {1, 2}"),
+            (1j, "a complex"),
+            ([1.5, 2.5], "a list [1.5, 2.5]; give its numbers names, as in {'wait': 1.5}"),
+            ((1, 2), "give its numbers names"),
+            (np.zeros((2, 2)), "a numpy.ndarray"),
+            (np.array([3.0]), "a numpy.ndarray"),
+            (object, "a type"),
+            ((x for x in [1]), "a generator"),
+            (print, "a builtin_function_or_method"),
+            (pd.Series([1.0, 2.0]), "Series"),
+            (pl.Series([1.0]), "Series"),
+            (pl.LazyFrame({"a": [1]}), "LazyFrame"),
+            ([[1, 2], [3, 4]], "a list [[1, 2], [3, 4]]"),
+            (["x" * 100], "…"),
+        ],
+    )
+    def test_what_came_is_said(self, returned: Any, said: str) -> None:
+        with pytest.raises(UnusableResult) as refused:
+            read_result(returned)
+        assert said in str(refused.value)
+        assert "it must return a number, named numbers (a dict), a table, or a dict of numbers and tables" in str(
+            refused.value
+        )
+
+    @pytest.mark.parametrize(
+        "item", ["text", {"a": {"b": 1}}, {1, 2}, np.zeros((2, 2)), [1, 2, [3]], object(), {"a": "x"}]
+    )
+    def test_an_item_that_is_neither_number_nor_table_is_named(self, item: Any) -> None:
+        with pytest.raises(UnusableResult, match="'odd' of what the model returned is a"):
+            read_result({"wait": 1.0, "odd": item})
+
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            ([1, "x"], "holds int, str"),
+            ([object(), 1], "holds int, object"),
+            ([[1], [2]], "holds list"),
+            ([b"x", b"y"], "holds bytes"),
+            ([1j, 2j], "holds complex"),
+            ([datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1)], "holds date, datetime"),
+        ],
+    )
+    def test_a_column_of_mixed_or_nested_values_is_refused_by_name(self, values: list[Any], said: str) -> None:
+        with pytest.raises(UnusableResult, match=f"column 'odd' of table 't' {said}; a column holds numbers, texts"):
+            read_result({"n": 1, "t": {"x": [1, 2], "odd": values}})
+
+    def test_times_with_and_without_zone_do_not_mix(self) -> None:
+        with pytest.raises(UnusableResult, match="with and without a time zone"):
+            read_result({"t": [datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, tzinfo=UTC)]})
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            pa.array([[1], [2]]),
+            pa.array([{"a": 1}, {"a": 2}]),
+            pa.array([b"x", b"y"]),
+            pa.array([b"xx", b"yy"], pa.binary(2)),
+            pa.RunEndEncodedArray.from_arrays([2], [5]),
+        ],
+    )
+    def test_nested_columns_of_arrow_are_refused_by_name(self, column: Any) -> None:
+        with pytest.raises(UnusableResult, match="column 'odd' of table 'table' holds nested values"):
+            read_result(pa.table({"odd": column}))
+
+    def test_a_type_that_arrow_cannot_carry_is_refused(self) -> None:
+        with pytest.raises(UnusableResult, match="table 'table', a DataFrame, cannot be read"):
+            read_result(pl.DataFrame({"a": [1, 2]}, schema={"a": pl.Int128}))
+
+    @pytest.mark.parametrize(
+        "returned",
+        [
+            {"\udcff": 1.0},
+            {"a\0b": 1.0},
+            {"\udcff": [{"x": 1}, {"x": 2}], "n": 1},
+            [{"\ud800": 1}, {"\ud800": 2}],
+            {"a\0b": [1, 2]},
+            pd.DataFrame({"a\0b": [1, 2]}),
+            {"t": ["\udcff", "x"]},
+        ],
+    )
+    def test_text_that_no_file_can_hold_is_refused(self, returned: Any) -> None:
+        with pytest.raises(UnusableResult, match=r"is not valid Unicode|holds a NUL character"):
+            read_result(returned)
+
+    def test_a_table_with_a_name_too_long_for_a_folder_is_refused(self) -> None:
+        with pytest.raises(UnusableResult, match="too long for a folder"):
+            read_result({"ü" * 60: [{"x": 1}, {"x": 2}], "n": 1})
+
+    def test_an_iterator_is_left_alone(self) -> None:
+        numbers = iter([1, 2, 3])
+        with pytest.raises(UnusableResult):
+            read_result(numbers)
+        assert list(numbers) == [1, 2, 3]
