@@ -12,8 +12,9 @@ import pytest
 from replicast.aws.access import Aws
 from replicast.aws.deployed import keep_model
 from replicast.aws.stack import StackState
+from replicast.preparation import Preparation
 from replicast.request import Request
-from replicast.runs import Preparation, Run
+from replicast.runs import Run
 
 from .conftest import Deploy, wait_for
 
@@ -53,7 +54,7 @@ def test_ten_repetitions_are_planned_simulated_and_collated_to_the_bytes_of_a_ru
     ended = execute(aws, stack, repetitions=10, seed=42)
     assert ended["status"] == "SUCCEEDED", ended
     output = json.loads(ended["output"])
-    row = home.run.summary().rows[0]
+    row = Run(home.store, home.record.id).summary().rows[0]
     assert (output["metric"], output["mean"], output["half_width"]) == ("mean", row.mean, row.half_width)
     assert (output["n"], output["failed"]) == (10, 0)
     store = aws.store(f"s3://{stack.bucket}/runs")
@@ -75,7 +76,7 @@ def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_def
     with Preparation(request, store_url=str(tmp_path / "home")) as home:
         home.create()
         home.conduct()
-        home.run.collate(tmp_path / "tables")
+        Run(home.store, home.record.id).collate(tmp_path / "tables")
     store = aws.store(f"s3://{stack.bucket}/runs")
     run = json.loads(ended["output"])["run"]
     for name in ("metrics.csv", "waits.csv", "summary.csv"):

@@ -18,8 +18,9 @@ from replicast.conductor import Conclusion, Ending, Progress, conduct
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.ports import JobState
 from replicast.core.record import NAME, RunRecord
+from replicast.preparation import Preparation, rule_of
 from replicast.request import Request
-from replicast.runs import Preparation, Run, rule_of
+from replicast.runs import Run
 
 from .conftest import Deploy, wait_for
 
@@ -75,7 +76,7 @@ def test_a_run_on_aws_has_the_metrics_of_a_run_at_home_and_a_second_start_invoke
     with Preparation(Request(model=str(model), replications=12, seed=5), store_url=str(tmp_path / "home")) as home:
         home.create()
         home.conduct()
-        expected = home.run.metrics().pl()
+        expected = Run(home.store, home.record.id).metrics().pl()
     assert Run(executor.store, record.id).metrics().pl().equals(expected)
     assert conducted(record, executor).simulated == 0
     assert len(executions(aws, stack)) == 1

@@ -14,8 +14,9 @@ from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
 from replicast.aws.stack import Settings, StackState
 from replicast.core.record import RunRecord
+from replicast.preparation import Preparation
 from replicast.request import Request
-from replicast.runs import Preparation, Run
+from replicast.runs import Run
 
 from .conftest import SMALL, Deploy, wait_for
 
@@ -174,5 +175,5 @@ def test_a_run_until_precise_asks_for_more_in_each_round_until_it_is(
     with Preparation(Request(model=str(model), replications=10, seed=3, **options), store_url=str(tmp_path)) as home:
         home.create()
         home.conduct()
-        assert run.summary().rows == home.run.summary().rows
+        assert run.summary().rows == Run(home.store, home.record.id).summary().rows
     assert run.summary().rows[0].n > 10

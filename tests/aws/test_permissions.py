@@ -13,8 +13,8 @@ from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.sandbox import started
 from replicast.aws.stack import StackState
+from replicast.preparation import Preparation
 from replicast.request import Request
-from replicast.runs import Preparation
 
 from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for
 

@@ -12,8 +12,8 @@ from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.stack import Settings, Stack
 from replicast.core.errors import ExecutorError, RequestError
+from replicast.preparation import Preparation
 from replicast.request import Request, new_record
-from replicast.runs import Preparation
 
 from .conftest import REGION, SMALL
 

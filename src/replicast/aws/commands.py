@@ -74,8 +74,9 @@ def deploy(
     settings = Settings(**{**_fields(settings), "runtime": runtime, "architecture": architecture})
     notes: tuple[str, ...] = ()
     if contents.package == "image":
-        image = build_and_push(aws, state, contents.requirements, contents.r_packages, r=contents.r,
-                               runtime=runtime, architecture=architecture, tell=tell)  # fmt: skip
+        image = build_and_push(
+            aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture, tell=tell
+        )
         state = stack.deploy(image=image, settings=settings)
     else:
         tell(f"packing for {runtime} on {architecture}")

@@ -21,7 +21,6 @@ from .stack import StackState, Tell
 ENGINES = ("docker", "podman", "buildah")
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 R_LINES = re.compile(r"^# begin R\n.*?^# end R\n", re.DOTALL | re.MULTILINE)
-BASE = "python:{version}-slim-bookworm"
 
 
 def find_engine(known: Sequence[str] = ENGINES) -> str:
@@ -32,20 +31,19 @@ def find_engine(known: Sequence[str] = ENGINES) -> str:
     raise RequestError(f"an image needs one of {', '.join(known)} to build it, and none is installed here")
 
 
-def dockerfile(*, runtime: str, r: bool, base: str | None = None) -> str:
-    """Dockerfile of the functions: Debian, Python, Lambda's runtime client, and with `r` Debian's R."""
+def dockerfile(*, r: bool) -> str:
+    """Dockerfile of the functions: Debian with its Python, Lambda's runtime client, and with `r` Debian's R."""
     text = files("replicast.aws").joinpath("Dockerfile").read_text(encoding="utf-8")
     if not r:
         text = R_LINES.sub("", text)
-    return text.replace("@BASE@", base or BASE.format(version=runtime.removeprefix("python")))
+    return text
 
 
-def context(folder: Path, *, runtime: str, r: bool, requirements: Sequence[str], r_packages: Sequence[str],
-            base: str | None = None) -> str:  # fmt: skip
+def context(folder: Path, *, r: bool, requirements: Sequence[str], r_packages: Sequence[str]) -> str:
     """Writes a build context to `folder`; returns its tag, the same for the same content."""
     wanted = [*pinned((*WORKER_PACKAGES, "polars")), "awslambdaric>=3", *requirements]
     contents: dict[str, bytes] = {
-        "Dockerfile": dockerfile(runtime=runtime, r=r, base=base).encode(),
+        "Dockerfile": dockerfile(r=r).encode(),
         "requirements.txt": ("\n".join(wanted) + "\n").encode(),
         "r-packages.txt": ("\n".join(r_packages) + "\n").encode(),
         ENTRY_NAME: ENTRY.encode(),
@@ -67,14 +65,13 @@ def build_and_push(
     r_packages: Sequence[str],
     *,
     r: bool,
-    runtime: str,
     architecture: str,
     tell: Tell,
 ) -> str:
     """Builds the image and pushes it to the stack's repository; returns its URI with digest, as Lambda wants it."""
     repository, engine = state.outputs["RepositoryUri"], find_engine()
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        tag = context(Path(folder), runtime=runtime, r=r, requirements=requirements, r_packages=r_packages)
+        tag = context(Path(folder), r=r, requirements=requirements, r_packages=r_packages)
         name = f"{repository}:{tag}"
         known = pushed_digest(aws, repository, tag)
         if known is not None:

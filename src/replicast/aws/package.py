@@ -71,7 +71,7 @@ def worker_package(
         if dependencies:
             wanted = [*pinned(WORKER_PACKAGES), *requirements]
             notes += install(wanted, target, runtime=runtime, architecture=architecture)
-        return _checked(zipped([*own_files(), (ENTRY_NAME, ENTRY.encode()), *_files_of(target)]), tuple(notes))
+        return checked(zipped([*own_files(), (ENTRY_NAME, ENTRY.encode()), *_files_of(target)]), tuple(notes))
 
 
 def reporting_package(*, runtime: str, architecture: str) -> Package:
@@ -154,7 +154,7 @@ def zipped(files: Iterable[tuple[str, bytes]], notes: tuple[str, ...] = ()) -> P
     return Package(buffer.getvalue(), unzipped, notes)
 
 
-def _checked(package: Package, notes: tuple[str, ...]) -> Package:
+def checked(package: Package, notes: tuple[str, ...]) -> Package:
     limit = QUOTAS["package"].value
     if package.unzipped > limit:
         raise RequestError(

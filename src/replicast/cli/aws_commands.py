@@ -160,8 +160,8 @@ def image(chosen: argparse.Namespace) -> int:
 def _model(chosen: argparse.Namespace) -> GivenModel | None:
     """The model named on the command line, loaded and checked; its record goes to no store but the stack's."""
     from replicast.aws.commands import GivenModel
+    from replicast.preparation import Preparation
     from replicast.request import new_record
-    from replicast.runs import Preparation
 
     if not (chosen.model or chosen.experiment):
         return None
@@ -261,12 +261,12 @@ def estimate(chosen: argparse.Namespace) -> int:
     found = estimate_run(
         pilot, replications, capacity=capacity, region=chosen.region or _region(), architecture=chosen.architecture
     )
-    if chosen.json:
-        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
-    else:
+    if not chosen.json:
         _print_estimate(found)
     if chosen.max_cost is not None:
         check_cost(found, chosen.max_cost)
+    if chosen.json:
+        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
     return REFUSED if found.violations else DONE
 
 
@@ -285,7 +285,8 @@ def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
 
     from replicast.aws.estimate import Pilot
     from replicast.executors.pool import available_cores
-    from replicast.runs import Preparation, Run
+    from replicast.preparation import Preparation
+    from replicast.runs import Run
 
     request = _request(chosen)
     wanted = request.value(request.replications, "replications") or 10
