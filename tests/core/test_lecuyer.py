@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicast.core.lecuyer import nth_stream, nth_substream, random_seed, random_seeds, seed_state
+from replicast.core.lecuyer import (
+    nth_stream,
+    nth_substream,
+    random_seed,
+    random_seed_block,
+    random_seeds,
+    seed_state,
+)
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "rng_reference.json").read_text())
 SEEDS = {
@@ -18,12 +24,13 @@ SEEDS = {
 states = st.integers(-(2**31), 2**31).map(seed_state)
 jumps = st.integers(0, 2**62)
 
-needs_r = pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+needs_r = pytest.mark.r
 
 
-def has_package(name: str) -> bool:
-    asked = f'quit(status = !requireNamespace("{name}", quietly = TRUE))'
-    return shutil.which("Rscript") is not None and subprocess.run(["Rscript", "-e", asked], check=False).returncode == 0
+def skip_without(package: str) -> None:
+    asked = f'quit(status = !requireNamespace("{package}", quietly = TRUE))'
+    if subprocess.run(["Rscript", "-e", asked], check=False).returncode:
+        pytest.skip(f"R's package {package} is not installed")
 
 
 def integers_of_r(script: str) -> list[list[int]]:
@@ -87,6 +94,15 @@ def test_walking_and_jumping_meet(seed: int, kind: str, first: int, common: bool
     assert walked == [random_seed(seed, kind, first + i, 3, common) for i in range(3)]  # type: ignore[arg-type]
 
 
+@given(st.integers(-(2**31), 2**31), st.integers(1, 10**6), st.integers(1, 300), st.integers(0, 3), st.booleans())
+def test_a_block_of_seeds_is_the_seeds_one_by_one(seed: int, first: int, count: int, index: int, common: bool) -> None:
+    last = first + count - 1
+    for kind in ("parallel", "future", "doRNG"):
+        block = random_seed_block(seed, kind, first, last, index, common)  # type: ignore[arg-type]
+        one_by_one = list(random_seeds(seed, kind, first, last, index, common))  # type: ignore[arg-type]
+        assert [tuple(row) for row in block.tolist()] == one_by_one
+
+
 def test_scenarios_share_numbers_unless_they_are_parted() -> None:
     shared = random_seed(42, "parallel", 7, 0, True)
     assert random_seed(42, "parallel", 7, 2, True) == shared
@@ -132,9 +148,9 @@ def test_r_itself_agrees_on_the_millionth_stream() -> None:
 
 
 @needs_r
-@pytest.mark.skipif(not has_package("future.apply"), reason="the R package future.apply is not installed")
 @pytest.mark.parametrize("seed", [42, 0, -1, -2147483647])
 def test_future_apply_draws_on_the_same_streams(seed: int) -> None:
+    skip_without("future.apply")
     script = f"""
         future::plan(future::sequential)
         state_of <- function(i) get(".Random.seed", globalenv())
@@ -143,9 +159,9 @@ def test_future_apply_draws_on_the_same_streams(seed: int) -> None:
 
 
 @needs_r
-@pytest.mark.skipif(not has_package("doRNG"), reason="the R package doRNG is not installed")
 @pytest.mark.parametrize("seed", [42, 0, -1, 2147483647])
 def test_dorng_draws_on_the_same_streams(seed: int) -> None:
+    skip_without("doRNG")
     script = f"""
         suppressPackageStartupMessages(library(doRNG))
         registerDoSEQ()

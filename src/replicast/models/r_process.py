@@ -125,6 +125,10 @@ class RProcess:
         self._place += 8 * count
         return struct.unpack_from(f"{count}d", self._buffer, start)
 
+    def unread(self, count: int) -> None:
+        """Has the doubles that were read last be read again."""
+        self._place -= 8 * count
+
     def texts(self) -> list[str]:
         size, count = self.doubles(2)
         texts = self.take(int(size)).decode(errors="replace").split("\0")[:-1]

@@ -54,7 +54,8 @@ perform_rest <- function() {
     value <- eval(call, global)
     seconds <- now() - started
     stage <<- READING
-    end_replication(value, seconds, drawn(seed, global))
+    state <- drawn(seed, global)
+    end_replication(value, seconds, state)
   }
 }
 
@@ -67,16 +68,8 @@ begin_replication <- function(global) {
     warning_count <<- 0L
     warnings_found <<- character()
   }
-  if (is.null(streams)) return(begin_own_stream())
+  if (is.null(streams)) return(then$seed)
   global[[".Random.seed"]] <- streams[, place]
-}
-
-# The model seeds itself: its generators are what they were once its file was loaded.
-begin_own_stream <- function() {
-  if (!identical(RNGkind(), then$kinds)) do.call(RNGkind, as.list(then$kinds))
-  if (!is.null(then$seed)) assign(".Random.seed", then$seed, envir = globalenv())
-  else if (!is.null(globalenv()[[".Random.seed"]])) rm(".Random.seed", envir = globalenv())
-  then$seed
 }
 
 # The final state of the generators, or nothing where the model drew from none.
@@ -88,12 +81,14 @@ drawn <- function(seed, global) {
 }
 
 end_replication <- function(value, seconds, state) {
-  read_result_or_keep(value)
+  if (is.null(keep_prefix)) read_result(value) else keep_and_read(value)
   restore_state()
   flush_output()
-  put_layout()
-  put(c(OUTCOME, current, seconds, log_size(), warning_count, length(state), length(values_found), length(tables_found),
-    !is.null(keep_prefix), values_found, state))
+  if (!identical(names_found, layout_names) || !identical(kinds_found, layout_kinds)) put_layout()
+  waiting[[length(waiting) + 1L]] <<- c(
+    OUTCOME, current, seconds, log_size(), warning_count, length(state), length(values_found), length(tables_found),
+    !is.null(keep_prefix), values_found, state
+  )
   if (warning_count) put_texts(warnings_found)
   for (name in names(tables_found)) put_table(name, own_columns_of(tables_found[[name]], name))
   if (!is.null(keep_prefix)) put_texts(paste0(keep_prefix, current))
@@ -109,14 +104,12 @@ send_now_and_then <- function() {
 }
 
 # What is kept whole need not also be metrics and tables.
-read_result_or_keep <- function(value) {
-  if (is.null(keep_prefix)) return(read_result(value))
+keep_and_read <- function(value) {
   keep_result(value, paste0(keep_prefix, current))
   tryCatch(read_result(value), UnusableResult = function(e) read_nothing())
 }
 
 put_layout <- function() {
-  if (!length(names_found) || (identical(names_found, layout_names) && identical(kinds_found, layout_kinds))) return()
   put(c(LAYOUT, length(names_found), kinds_found))
   put_texts(names_found)
   layout_names <<- names_found

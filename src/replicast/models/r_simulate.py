@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from replicast.core.experiment import Experiment, Scenario, Signature
-from replicast.core.lecuyer import random_seeds
+from replicast.core.lecuyer import random_seed_block
 from replicast.core.ports import Starting
 from replicast.core.replication import Failure, Metric, Outcome
 from replicast.core.streams import stream_states
@@ -137,8 +137,8 @@ class RSimulate:
         experiment = self._experiment
         streams, content = experiment.streams, b""
         if streams.kind != "own":
-            given = random_seeds(experiment.seed, streams.kind, first, last, scenario.index, streams.common)
-            content = np.array(list(given), dtype=np.int32).tobytes()
+            block = random_seed_block(experiment.seed, streams.kind, first, last, scenario.index, streams.common)
+            content = block.tobytes()
         if self._uses_seed:
             seed = experiment.seed % 2**32 if experiment.seed < 0 else experiment.seed
             states = stream_states(seed, first, last, scenario.index, streams.common)
@@ -151,11 +151,12 @@ class RSimulate:
     def _read_outcome(self, process: RProcess, scenario: str) -> Outcome:
         if self._timeout_seconds is not None:
             process.deadline = time.monotonic() + self._timeout_seconds
-        kind = process.doubles(1)[0]
-        if kind == LAYOUT:
+        header = process.doubles(9)
+        if header[0] == LAYOUT:
+            process.unread(9)
             self._read_layout(process)
-            kind = process.doubles(1)[0]
-        replication, seconds, log_size, warning_count, state, metrics, tables, kept = process.doubles(8)
+            header = process.doubles(9)
+        kind, replication, seconds, log_size, warning_count, state, metrics, tables, kept = header
         outcome = Outcome(scenario, int(replication), seconds)
         if metrics:
             outcome.metrics = self._read_metrics(process)
@@ -177,7 +178,7 @@ class RSimulate:
         return outcome
 
     def _read_layout(self, process: RProcess) -> None:
-        count = int(process.doubles(1)[0])
+        count = int(process.doubles(2)[1])
         self._kinds = process.doubles(count)
         self._names = process.texts()
         self._only_doubles = set(self._kinds) == {DOUBLE}

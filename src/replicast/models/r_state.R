@@ -1,39 +1,47 @@
 # What a replication may change in its process, put back before the next one: replication i must not depend on i - 1.
 # Each part has a cheap test, made after every replication, and a repair, made where the test finds a difference.
 
-fastest <- function(quick, plain) {
-  works <- tryCatch(identical(typeof(quick()), typeof(plain())), error = function(e) FALSE)
-  if (works) quick else plain
-}
-
 output <- stdout()
 
 # .Internal saves microseconds in a loop of microseconds; where another R has it otherwise, the public function serves.
+fastest <- function(quick, plain, ...) {
+  works <- tryCatch(identical(typeof(quick(...)), typeof(plain(...))), error = function(e) FALSE)
+  if (works) quick else plain
+}
+
 now <- fastest(function() .Internal(Sys.time()), function() unclass(Sys.time()))
 sinks <- fastest(function() .Internal(sink.number(TRUE)), function() sink.number())
 message_sink <- fastest(function() .Internal(sink.number(FALSE)), function() sink.number("message"))
 locale <- fastest(function() .Internal(Sys.getlocale(1L)), function() Sys.getlocale())
+connections <- fastest(function() .Internal(getAllConnections()), function() getAllConnections())
 flush_output <- fastest(function() .Internal(flush(output)), function() flush(output))
 log_size <- fastest(function() .Internal(file.info(log_file, FALSE))[[1L]], function() file.size(log_file))
 
+absent <- new.env()
+if_absent <- list(absent)
+
+values_of <- fastest(
+  function(names, environment) .Internal(mget(names, environment, "any", if_absent, FALSE)),
+  function(names, environment) mget(names, envir = environment, ifnotfound = if_absent),
+  "T", baseenv()
+)
+
 then <- list()
-state_then <- list()
-options_then <- NULL
+watched_then <- list()
+global_then <- NULL
 environments_then <- list()
 variables_touched <- FALSE
 
 CATEGORIES <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
 
-# All but options, variables and values: a few short vectors, told apart by one comparison.
-state_now <- function() {
+# All that one comparison can tell. What was not touched is the same object, which `identical` sees without looking inside.
+watched_now <- function() {
   list(
-    folder = getwd(), locale = locale(), devices = unlist(.Devices), connections = getAllConnections(), search = search(),
-    sinks = sinks(), message_sink = message_sink()
+    options = .Options, folder = getwd(), locale = locale(), devices = unlist(.Devices), connections = connections(),
+    search = search(), sinks = sinks(), message_sink = message_sink(), count = length(globalenv()),
+    values = values_of(global_then$names, globalenv())
   )
 }
-
-# `.Options` is changed in place, so that what is remembered are its cells, copied.
-options_now <- function() as.pairlist(as.vector(.Options, "list"))
 
 remember_state <- function() {
   then <<- list(
@@ -43,27 +51,47 @@ remember_state <- function() {
     kinds = RNGkind(),
     seed = globalenv()[[".Random.seed"]]
   )
-  state_then <<- state_now()
-  options_then <<- options_now()
-  environments_then <<- lapply(reachable_environments(), remember_environment)
+  if (model$seeded) assign(".Random.seed", c(10407L, 1:6), envir = globalenv())
+  memories <- lapply(reachable_environments(), remember_environment)
+  global_then <<- memories[[1L]]
+  environments_then <<- memories[-1L]
+  watch_from_now()
   variables_touched <<- FALSE
 }
 
+# `.Options` is changed in place, so that its cells are copied.
+watch_from_now <- function() {
+  watched_then <<- watched_now()
+  watched_then$options <<- as.pairlist(as.vector(.Options, "list"))
+  watched_then$values <<- global_then$values
+}
+
 restore_state <- function() {
-  if (!identical(state_now(), state_then)) restore_parts(state_now())
-  if (!identical(.Options, options_then)) restore_options()
+  if (!model$seeded) restore_generators()
+  if (!identical(watched_now(), watched_then)) restore_watched(watched_now())
   if (variables_touched) restore_variables()
   for (memory in environments_then) if (has_changed(memory)) restore_environment(memory)
 }
 
-restore_parts <- function(found) {
-  differs <- function(part) !identical(found[[part]], state_then[[part]])
+# Where the model seeds itself, its generators are what they were once its file was loaded.
+restore_generators <- function() {
+  global <- globalenv()
+  if (!identical(RNGkind(), then$kinds)) do.call(RNGkind, as.list(then$kinds))
+  if (!is.null(then$seed)) assign(".Random.seed", then$seed, envir = global)
+  else if (!is.null(global[[".Random.seed"]])) rm(".Random.seed", envir = global)
+}
+
+restore_watched <- function(found) {
+  differs <- function(part) !identical(found[[part]], watched_then[[part]])
   if (differs("sinks") || differs("message_sink")) restore_sinks()
-  if (differs("folder")) setwd(state_then$folder)
+  if (differs("options")) restore_options()
+  if (differs("folder")) setwd(watched_then$folder)
   if (differs("locale")) restore_locale()
-  if (differs("devices")) restore_devices()
+  if (differs("devices")) while (grDevices::dev.cur() > 1L) grDevices::dev.off()
   if (differs("connections")) restore_connections()
   if (differs("search")) restore_search()
+  if (differs("count") || differs("values")) restore_environment(global_then)
+  watch_from_now()
 }
 
 # Reading all variables takes longer than a quick model, so that their change is seen where it is made.
@@ -86,14 +114,12 @@ restore_sinks <- function() {
 }
 
 restore_options <- function() {
-  before <- as.list(options_then)
+  before <- as.list(watched_then$options)
   added <- setdiff(names(options()), names(before))
   options(structure(vector("list", length(added)), names = added))
   for (name in names(before)) {
     if (!identical(getOption(name), before[[name]])) try(options(before[name]), silent = TRUE)
   }
-  # A list of options keeps the order in which they were first set.
-  if (setequal(names(options()), names(before))) options_then <<- options_now()
 }
 
 restore_locale <- function() {
@@ -107,22 +133,17 @@ restore_variables <- function() {
   variables_touched <<- FALSE
 }
 
-restore_devices <- function() {
-  while (grDevices::dev.cur() > 1L) grDevices::dev.off()
-  state_then$devices <<- unlist(.Devices)
-}
-
 restore_connections <- function() {
-  for (number in setdiff(getAllConnections(), state_then$connections)) try(close(getConnection(number)), silent = TRUE)
+  for (number in setdiff(connections(), watched_then$connections)) try(close(getConnection(number)), silent = TRUE)
 }
 
 restore_search <- function() {
   for (place in rev(seq_along(search()))) {
-    if (!(search()[[place]] %in% state_then$search)) detach(pos = place, character.only = TRUE)
+    if (!(search()[[place]] %in% watched_then$search)) detach(pos = place, character.only = TRUE)
   }
-  while (anyDuplicated(search()) && !anyDuplicated(state_then$search)) detach(pos = anyDuplicated(search()))
-  for (place in seq_along(state_then$search)) {
-    name <- state_then$search[[place]]
+  while (anyDuplicated(search()) && !anyDuplicated(watched_then$search)) detach(pos = anyDuplicated(search()))
+  for (place in seq_along(watched_then$search)) {
+    name <- watched_then$search[[place]]
     if (name %in% search()) next
     if (startsWith(name, "package:")) attachNamespace(sub("package:", "", name, fixed = TRUE), pos = place)
     else attach(then$attached[[place]], pos = place, name = name)
@@ -167,7 +188,8 @@ environments_in <- function(environment) {
 
 # Environments that a value holds directly: itself, its function's, those in its list elements and attributes.
 environments_held <- function(value) {
-  inner <- lapply(attributes(value), environments_held)
+  described <- attributes(value)
+  inner <- lapply(described[names(described) != "srcref"], environments_held)
   if (is.list(value) && !is_frame(value)) inner <- c(inner, lapply(unclass(value), environments_held))
   own <- if (typeof(value) == "closure" && !isS4(value)) list(environment(value))
   else if (is.environment(value)) list(as.environment(value))
@@ -193,15 +215,8 @@ remember_environment <- function(environment) {
   list(environment = environment, names = names, values = values, all = all, count = length(all))
 }
 
-absent <- new.env()
-if_absent <- list(absent)
-
-# Values that were not touched are the same objects, which `identical` sees without looking inside.
 has_changed <- function(memory) {
-  environment <- memory$environment
-  count <- if (is.null(environment[[".Random.seed"]])) length(environment) else length(environment) - 1L
-  count != memory$count ||
-    !identical(mget(memory$names, envir = environment, ifnotfound = if_absent), memory$values)
+  length(memory$environment) != memory$count || !identical(values_of(memory$names, memory$environment), memory$values)
 }
 
 restore_environment <- function(memory) {
