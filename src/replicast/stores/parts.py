@@ -104,7 +104,7 @@ def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
     columns: dict[str, Array] = keys(scenario, numbers)
     for name in schema.names:
         chunks = body.column(name).chunks
-        columns[name] = chunks[0] if chunks else Array([], schema.field(name).type)
+        columns[name] = chunks[0] if chunks else Array([], TEXT).cast(schema.field(name).type)
     fields = [Field("scenario", TEXT, nullable=True), Field("replication", DataType.int64(), nullable=True)]
     fields += [schema.field(name) for name in schema.names]
     return Table.from_batches([RecordBatch.from_arrays(list(columns.values()), schema=Schema(fields))])
