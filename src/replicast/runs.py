@@ -19,12 +19,19 @@ from replicast.core.errors import RequestError, RunNotFound, nearest
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord, check_replications
-from replicast.preparation import Preparation, conduct_locally, ignore_progress, pool_for, rule_of
+from replicast.preparation import (
+    Preparation,
+    conduct_locally,
+    conduct_on_aws,
+    ignore_progress,
+    open_named_store,
+    pool_for,
+    rule_of,
+)
 from replicast.request import (
     Request,
 )
 from replicast.settings import read_experiment_file
-from replicast.stores import open_store
 
 if TYPE_CHECKING:
     from replicast.checking import Comparison
@@ -131,7 +138,7 @@ class Run:
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
     def __init__(self, store: Store | str, name: str = "latest") -> None:
-        self.store = open_store(store) if isinstance(store, str) else store
+        self.store = open_named_store(store) if isinstance(store, str) else store
         self._record = find_run(self.store, name)
 
     @property
@@ -150,13 +157,21 @@ class Run:
         names = [scenario.name for scenario in record.experiment.scenarios]
         planned = sum(record.planned_for(name) for name in names)
         done = sum(count(coverage.done(name)) for name in names)
-        at_work = someone_at_work(self.store, self.id)
+        at_work = someone_at_work(self.store, self.id) or self._at_work_on_aws()
         cancelled = self.store.read(self.id, CANCEL) is not None
         state = "running" if at_work else "done" if done >= planned else "cancelled" if cancelled else "incomplete"
         return Status(
             self.id, state, max(planned, done), done, sum(len(coverage.failed(name)) for name in names),
             record.created, record.experiment.model.label, len(names), record.experiment.seed, at_work,
         )  # fmt: skip
+
+    def _at_work_on_aws(self) -> Mapping[str, Any] | None:
+        if self.record.executor != "aws":
+            return None
+        from replicast.aws.access import Aws
+        from replicast.aws.step_functions import at_work
+
+        return at_work(Aws(), self.store, self.id)
 
     def summary(self, confidence: float = 0.95) -> Summary:
         from replicast.reporting.summary import summarise_run
@@ -233,6 +248,14 @@ class Run:
 
         return find_warm_up(self.store, self.record, table=table, value=value, time=time, **options)
 
+    def report(self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95) -> Path:
+        """Writes one HTML page about the run, which needs no network, to `path`."""
+        from replicast.reporting.files import write_text
+        from replicast.reporting.report import report_page
+
+        write_text(Path(path), report_page(self.store, self.record, baseline=baseline, confidence=confidence))
+        return Path(path)
+
     def precision(self) -> dict[str, Judgement]:
         """How each scenario stands to the precision that the run was asked for; nothing where none was."""
         if not self.record.options.precision:
@@ -244,6 +267,11 @@ class Run:
     def cancel(self) -> None:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""
         self.store.write(self.id, CANCEL, json.dumps({"time": datetime.now(UTC).isoformat()}).encode())
+        if self.record.executor == "aws":
+            from replicast.aws.access import Aws
+            from replicast.aws.step_functions import cancel_run
+
+            cancel_run(Aws(), self.store, self.id)
 
     def replay(self, replication: int, scenario: str | None = None) -> Comparison:
         """Simulates one stored replication again, here, and compares it with what is stored."""
@@ -284,8 +312,11 @@ class Run:
         if retry_failed:
             coverage = self.store.coverage(self.id)
             redo = {s.name: coverage.failed(s.name) for s in self.record.experiment.scenarios}
-        with pool_for(self.store, self.record, workers=workers, function=function) as pool:
-            conclusion = conduct_locally(self.record, self.store, pool, watch, redo)
+        if self.record.executor == "aws":
+            conclusion = conduct_on_aws(self.record, self.store, watch, redo)
+        else:
+            with pool_for(self.store, self.record, workers=workers, function=function) as pool:
+                conclusion = conduct_locally(self.record, self.store, pool, watch, redo)
         self._record = find_run(self.store, self.id)
         return conclusion
 

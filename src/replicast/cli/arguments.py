@@ -67,6 +67,8 @@ def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    from . import aws_commands  # which takes Parser from here
+
     parser = Parser(
         prog="replicast",
         description="N replications of any simulation model, in parallel; every result kept, every number reproducible",
@@ -90,6 +92,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     _add_looking(add)
     _add_statistics(add)
     _add_checking(add)
+    _add_stores(add)
+    aws_commands.add_commands(add, _add_model)
     return parser, commands
 
 
@@ -125,7 +129,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", type=int, dest="replications", metavar="N", help="replications of each scenario (default: 10)"
     )
-    parser.add_argument("--on", default="local", metavar="WHERE", help="local (default) or aws")
+    parser.add_argument("--on", default="local", metavar="WHERE", help="local (default), serial or aws")
+    parser.add_argument("--stack", metavar="NAME", help="with --on aws: the stack to run on (default: replicast)")
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
     parser.add_argument("--name", metavar="ID", help="the run's ID; the same name again goes on with the same run")
@@ -190,6 +195,11 @@ def _add_statistics(add: Add) -> None:
         "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
     )
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
+    report = add("report", "statistics_commands:report", "write a run's results to one HTML page that needs no network")
+    _run_argument(report)
+    report.add_argument("-o", dest="output", metavar="F.html", help="default: RUN.html in this folder")
+    report.add_argument("--baseline", metavar="SCENARIO", help="to compare with (default: the first scenario)")
+    _confidence(report)
     warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
     _run_argument(warmup)
     warmup.add_argument("--table", required=True, metavar="T", help="a table that the model returned")
@@ -206,6 +216,19 @@ def _add_statistics(add: Add) -> None:
     )
     warmup.add_argument("-o", dest="output", metavar="FILE", help="also Welch's plot, as .html or .svg")
     _confidence(warmup)
+
+
+def _add_stores(add: Add) -> None:
+    copy = add("copy", "store_commands:copy", "copy a run to another store and verify it by content")
+    copy.add_argument("run", metavar="RUN", help="a run's ID, a unique beginning of one, or 'latest'")
+    copy.add_argument("--from", required=True, dest="source", metavar="URL", help="the store that has the run")
+    copy.add_argument("--to", required=True, dest="target", metavar="URL", help="the store to copy it to")
+    sql = add("sql", "store_commands:sql", "ask a run in SQL: its metrics, replications, scenarios, summary and tables")
+    _run_argument(sql)
+    sql.add_argument(
+        "query", metavar="QUERY", help='such as "select scenario, avg(wait) from metrics group by scenario"'
+    )
+    sql.add_argument("--csv", action="store_true", help="print the answer as CSV")
 
 
 def _add_checking(add: Add) -> None:

@@ -247,3 +247,13 @@ def _print_warm_ups(found: WarmUps) -> None:
 
 def _with_interval(row: SummaryRow) -> str:
     return number(row.mean) + (f" ± {number(row.half_width)}" if row.half_width is not None else "")
+
+
+def report(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    path = handle.report(chosen.output or f"{handle.id}.html", baseline=chosen.baseline, confidence=chosen.confidence)
+    if chosen.json:
+        print_json({"run": handle.id, "report": str(path)})
+    else:
+        print(path)
+    return 0

@@ -58,7 +58,7 @@ def collate(
         if name not in ours:
             tables.unified(name)
     collated = Collated()
-    files = file_names([*tables.names, *ours])
+    files = file_names([*tables.names, *sorted(ours)])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
