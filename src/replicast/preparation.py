@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 from replicast.conductor import Conclusion, Ending, FixedRule, Progress, Rule, Watch, conduct
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
-from replicast.core.ports import Store
+from replicast.core.ports import Executor, Store
 from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
 from replicast.executors.serial import Serial
@@ -33,6 +34,16 @@ from replicast.stores import open_store
 from replicast.worker import Assignment
 
 EXECUTORS = ("local", "serial", "aws")
+DEFAULT_STACK = "replicast"
+
+
+def open_named_store(url: str) -> Store:
+    """As `open_store`, where S3 is had with boto3's credentials (profiles, single sign-on) if boto3 is there."""
+    if url.startswith("s3://") and importlib.util.find_spec("boto3"):
+        from replicast.aws.access import Aws
+
+        return Aws().store(url)
+    return open_store(url)
 
 
 def ignore_progress(_progress: Progress) -> None:
@@ -43,7 +54,13 @@ class Preparation:
     """A request on its way to a run: `create` writes the run to its store, `conduct` has it carried out."""
 
     def __init__(
-        self, request: Request, *, on: str = "local", store_url: str | None = None, without: Sequence[Path] = ()
+        self,
+        request: Request,
+        *,
+        on: str = "local",
+        store_url: str | None = None,
+        without: Sequence[Path] = (),
+        stack: str | None = None,
     ) -> None:
         if inside_worker():
             raise RequestError(
@@ -52,8 +69,9 @@ class Preparation:
             )
         if on not in EXECUTORS:
             raise RequestError(f"there is no executor '{on}'{nearest(on, EXECUTORS)}")
-        self.request, self.on = request, on
-        self._url = store_url or (request.file.get("store") if request.file else None) or default_store()
+        self.request, self.on, self._cloud_stack = request, on, stack or DEFAULT_STACK
+        self._given_url = store_url or (request.file.get("store") if request.file else None)
+        self._url = self._given_url or default_store()
         self._without = [*without, *([Path(self._url)] if "://" not in self._url else [])]
         self._stack = ExitStack()
         self._record: RunRecord | None = None
@@ -67,7 +85,7 @@ class Preparation:
             self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=options.workers))
             self.pool.folder = self.pool.scratch / "model"
             self.pool.warm_up(self._useful_workers())
-            self.store: Store = open_store(self._url)
+            self.store: Store = self._open_store()
             self.source = self.stage(self.pool.folder)
             self.signature = self.pool.describe()
             self.experiment = settle(self.request, self._draft, self.signature)
@@ -78,6 +96,17 @@ class Preparation:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _open_store(self) -> Store:
+        """The store asked for; for a run on AWS without one, the bucket of the stack, which has to be there."""
+        if self.on == "aws" and self._given_url is None:
+            from replicast.aws.access import Aws
+            from replicast.aws.commands import store_of
+            from replicast.aws.stack import Stack
+
+            aws = Aws()
+            return store_of(aws, Stack(aws, self._cloud_stack).require())
+        return open_named_store(self._url)
 
     def _useful_workers(self) -> int:
         """Processes that are worth starting at once, while this one still gets ready."""
@@ -109,19 +138,30 @@ class Preparation:
         if old is not None:
             self.is_new = False
             self._record = continue_record(self.request, old, self.experiment, self.source)
+            self.source.save(self.store, old.id)
             self.store.write(old.id, NAME, self._record.to_json())
             return self._record
-        self._record = new_record(self.request, self.experiment, self.source, self.signature)
-        self.source.save(self.store, self._record.id)
-        if not self.store.write(self._record.id, NAME, self._record.to_json(), new=True):
+        record = new_record(self.request, self.experiment, self.source, self.signature)
+        self._record = replace(record, executor=self.on, stack=self._cloud_stack if self.on == "aws" else "")
+        if not self.store.write(record.id, NAME, self._record.to_json(), new=True):
             return self.create()
+        self.source.save(self.store, record.id)
         return self._record
 
     def conduct(self, watch: Watch = ignore_progress) -> Conclusion:
         if self.on == "serial":
             with Serial(self.pool.folder, self.experiment, function=self.located.function) as serial:
                 return conduct_locally(self.record, self.store, serial, watch)
+        if self.on == "aws":
+            return conduct_on_aws(self.record, self.store, watch)
         return conduct_locally(self.record, self.store, self.pool, watch)
+
+    def leave_to_the_cloud(self) -> str:
+        """Starts the run on AWS, which conducts it to its end; returns the execution's ARN."""
+        from replicast.aws.access import Aws
+        from replicast.aws.commands import executor_of, start_detached
+
+        return start_detached(executor_of(Aws(), self.record, self.store, self._cloud_stack)).id
 
 
 def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
@@ -143,7 +183,24 @@ def conduct_locally(
 ) -> Conclusion:
     assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
     pool.join(assignment, store, record.options.timeout_seconds)
-    conclusion = conduct(record, store, pool, rule_of(record), watch, redo=redo)
+    return _conduct(record, store, pool, watch, redo)
+
+
+def conduct_on_aws(
+    record: RunRecord, store: Store, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
+) -> Conclusion:
+    """Has the stack's state machine carry the run out, and watches. Raises RequestError where there is no stack."""
+    from replicast.aws.access import Aws
+    from replicast.aws.commands import executor_of
+
+    executor = executor_of(Aws(), record, store, record.stack or DEFAULT_STACK)
+    return _conduct(record, store, executor, watch, redo)
+
+
+def _conduct(
+    record: RunRecord, store: Store, executor: Executor, watch: Watch, redo: Mapping[str, Iterable[int]] | None
+) -> Conclusion:
+    conclusion = conduct(record, store, executor, rule_of(record), watch, redo=redo)
     if record.options.precision and conclusion.ending is Ending.DONE:
         store.write(record.id, NAME, replace(record, planned=conclusion.planned).to_json())
     return conclusion
@@ -182,7 +239,7 @@ def pool_for(
         if record.experiment.model.language == "callable":
             stage_callable(given_function(record, function), pool.folder)
         else:
-            check_out(store, record.id, pool.folder)
+            check_out(store, record.id, pool.folder, list(record.files))
     except BaseException:
         pool.close()
         raise

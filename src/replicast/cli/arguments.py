@@ -226,7 +226,7 @@ def _add_stores(add: Add) -> None:
     sql = add("sql", "store_commands:sql", "ask a run in SQL: its metrics, replications, scenarios, summary and tables")
     _run_argument(sql)
     sql.add_argument(
-        "query", metavar="QUERY", help='such as "select scenario, avg(wait) from metrics group by scenario"'
+        "query", metavar="QUERY", help='for instance "select scenario, avg(wait) from metrics group by 1"'
     )
     sql.add_argument("--csv", action="store_true", help="print the answer as CSV")
 

@@ -6,12 +6,20 @@ import argparse
 import dataclasses
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .screen import print_json, print_summary, print_table, say
 
 WATCH_SECONDS = 1.0
+
+
+def who(at_work: Mapping[str, Any]) -> str:
+    """Who conducts a run: a process here or elsewhere, or an execution on AWS."""
+    if "pid" in at_work:
+        return f"process {at_work['pid']} on {at_work['host']}"
+    return str(at_work.get("execution", at_work.get("executor", "somebody")))
 
 
 def open_run(chosen: argparse.Namespace) -> Any:
@@ -38,10 +46,7 @@ def status(chosen: argparse.Namespace) -> int:
         return 0
     share = f" ({found.done / found.planned:.0%})" if found.planned else ""
     print(f"run       {found.id}")
-    print(
-        f"state     {found.state}"
-        + (f" (process {found.at_work['pid']} on {found.at_work['host']})" if found.at_work else "")
-    )
+    print(f"state     {found.state}" + (f" ({who(found.at_work)})" if found.at_work else ""))
     print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
     print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
     print(f"created   {found.created}")
@@ -51,11 +56,11 @@ def status(chosen: argparse.Namespace) -> int:
 
 
 def list_runs(chosen: argparse.Namespace) -> int:
+    from replicast.preparation import open_named_store
     from replicast.runs import Run
     from replicast.settings import default_store
-    from replicast.stores import open_store
 
-    store = open_store(chosen.store or default_store())
+    store = open_named_store(chosen.store or default_store())
     found = sorted((Run(store, name).status() for name in store.runs()), key=lambda one: (one.created, one.id))
     if chosen.json:
         print_json([dataclasses.asdict(one) for one in found])

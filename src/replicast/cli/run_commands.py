@@ -50,10 +50,14 @@ def run(chosen: argparse.Namespace) -> int:
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
     without = [Path(chosen.output)] if chosen.output else []
-    with Preparation(request_from(chosen), on=chosen.on, store_url=chosen.store, without=without) as preparation:
+    with Preparation(
+        request_from(chosen), on=chosen.on, store_url=chosen.store, without=without, stack=chosen.stack
+    ) as preparation:
         record = preparation.create()
         if not quiet:
             _announce(record, is_new=preparation.is_new)
+        if chosen.detach and chosen.on == "aws":
+            return _left_to_the_cloud(preparation, chosen)
         if chosen.detach:
             return _detach(record, preparation.store.url, chosen)
         started = time.monotonic()
@@ -125,6 +129,16 @@ def _detach(record: RunRecord, store: str, chosen: argparse.Namespace) -> int:
     else:
         print(record.id)
         say(f"it goes on in the background; look with: replicast status {record.id} --watch{_store_option(store)}")
+    return DONE
+
+
+def _left_to_the_cloud(preparation: Any, chosen: argparse.Namespace) -> int:
+    execution, store = preparation.leave_to_the_cloud(), preparation.store.label
+    if chosen.json:
+        print_json({"run": preparation.record.id, "state": "detached", "execution": execution, "store": store})
+    else:
+        print(preparation.record.id)
+        say(f"AWS goes on with it; look with: replicast status {preparation.record.id} --watch --store {store}")
     return DONE
 
 

@@ -69,6 +69,7 @@ class RunRecord:
     created: str
     options: Options = Options()
     executor: str = "local"
+    stack: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     code_hash: str = ""
     git_commit: str = ""

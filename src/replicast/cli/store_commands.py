@@ -1,0 +1,41 @@
+"""`copy` and `sql`: a run from one store to another, and questions in SQL."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from .look_commands import open_run
+from .screen import print_json, print_table, say
+
+
+def copy(chosen: argparse.Namespace) -> int:
+    from replicast.preparation import open_named_store
+    from replicast.runs import find_run
+    from replicast.stores.copying import copy_run
+
+    source, target = open_named_store(chosen.source), open_named_store(chosen.target)
+    report = copy_run(source, target, find_run(source, chosen.run).id)
+    if chosen.json:
+        print_json(dataclasses.asdict(report))
+        return 0
+    print(report.content_hash)
+    say(f"run {report.run}: {report.replications:,} replications, {report.failed:,} failures and {report.documents:,} "
+        f"documents are in '{target.label}', and equal to those in '{source.label}'")  # fmt: skip
+    return 0
+
+
+def sql(chosen: argparse.Namespace) -> int:
+    from replicast.reporting.query import query
+
+    handle = open_run(chosen)
+    found = query(handle.store, handle.id, chosen.query)
+    if chosen.json:
+        print_json(found.to_dicts())
+    elif chosen.csv:
+        print(found.write_csv(), end="")
+    else:
+        cells = [["" if value is None else str(value) for value in row] for row in found.rows()]
+        numeric = [i for i, kind in enumerate(found.dtypes) if kind.is_numeric()]
+        print_table(found.columns, cells, right=numeric)
+    return 0
