@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from replicast.core.errors import RequestError
 
-from .limits import Capacity, violations
+from .limits import Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
 from .prices import PRICES, Bill, Usage, bill
 from .rounds import batch_size
@@ -45,8 +45,7 @@ class Pilot:
 
     @property
     def slow(self) -> float:
-        """A slow replication: the slowest seen, and no less than half as long again as the mean."""
-        return max(*self.seconds, 1.5 * self.mean) if len(self.seconds) > 1 else 1.5 * self.mean
+        return max(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def estimate(
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
-        notes_on(pilot, region),
+        notes_on(pilot, slow, capacity, region),
     )  # fmt: skip
 
 
@@ -145,7 +144,7 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"
 
 
-def notes_on(pilot: Pilot, region: str) -> tuple[str, ...]:
+def notes_on(pilot: Pilot, slow: float, capacity: Capacity, region: str) -> tuple[str, ...]:
     notes = [
         f"from {len(pilot.seconds)} replications on this machine; Lambda's processor is taken to be as fast",
         f"a cold start is taken to be {COLD_SECONDS} s; the free tier is not taken off; prices before tax",
@@ -154,6 +153,8 @@ def notes_on(pilot: Pilot, region: str) -> tuple[str, ...]:
         notes.append(f"no prices of {region} are known here; those of us-east-1 were taken")
     if max(pilot.seconds) > 2 * pilot.mean:
         notes.append("replications differ a lot in length; the slowest decides when the run ends")
+    if 1.5 * slow > usable_seconds(capacity.function_seconds) >= slow:
+        notes.append(f"one that takes half as long again as {slow:.0f} s would not end in its function's time")
     return tuple(notes)
 
 

@@ -1,0 +1,110 @@
+"""What a run would take on AWS: sums done by hand, limits at their edges, and when it is not worth it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from replicast.aws.estimate import Pilot, check_cost, estimate, memory_for, wall_seconds
+from replicast.aws.limits import QUOTAS, Capacity, usable_seconds, violations
+from replicast.aws.prices import COMMON, PRICES, Usage, bill
+from replicast.core.errors import RequestError
+
+
+def pilot(seconds: float = 600.0, megabytes: float = 300.0, cores: int = 2) -> Pilot:
+    return Pilot((seconds, seconds), megabytes, 50_000, 1, cores)
+
+
+def test_the_bill_is_the_sum_of_its_published_prices() -> None:
+    usage = Usage(gb_seconds=1e6, requests=10**6, transitions=1000, puts=1000, gets=10_000, gigabytes=10)
+    found = bill(usage, "us-east-1", "x86_64")
+    assert found.compute == pytest.approx(16.6667)
+    assert found.requests == pytest.approx(0.20)
+    assert found.transitions == pytest.approx(0.025)
+    assert found.store_requests == pytest.approx(0.005 + 0.004)
+    assert found.storage == pytest.approx(0.23)
+    assert found.total == pytest.approx(16.6667 + 0.20 + 0.025 + 0.009 + 0.23)
+    assert bill(usage, "us-east-1", "arm64").compute == pytest.approx(13.3334)
+
+
+def test_a_thousand_ten_minute_replications_are_had_in_some_ten_minutes_for_the_price_of_their_gigabyte_seconds() -> (
+    None
+):
+    found = estimate(pilot(), 1000, region="eu-west-2", architecture="arm64")
+    assert (found.batch, found.batches, found.concurrency, found.memory) == (1, 1000, 1000, 1769)
+    assert found.local_seconds == 300_000
+    assert 600 < found.wall_seconds < 660
+    by_hand = 1000 * 602.5 * 1769 / 1024 * PRICES["eu-west-2"].gb_second["arm64"]
+    assert found.bill.compute == pytest.approx(by_hand, rel=0.05)
+    assert found.worth_it
+    assert found.violations == ()
+
+
+def test_quick_replications_are_not_worth_it() -> None:
+    found = estimate(pilot(0.02), 1000, region="us-east-1")
+    assert found.batches == 2
+    assert not found.worth_it
+    assert "not worth it" in found.advice
+
+
+def test_waves_follow_each_other_when_functions_are_fewer_than_batches() -> None:
+    assert wall_seconds(100, 60.0, 100) == 6 + 60 + 8
+    assert wall_seconds(101, 60.0, 100) == 6 + 2 * 60 + 8
+    assert wall_seconds(5000, 60.0, 5000) == 6 + 50 + 60 + 8
+
+
+@pytest.mark.parametrize(("megabytes", "memory"), [(100, 1769), (952, 1769), (953, 1792), (3000, 4800)])
+def test_memory_leaves_room_above_what_was_seen_and_is_a_processors_worth_at_least(
+    megabytes: float, memory: int
+) -> None:
+    assert memory_for(megabytes) == memory
+
+
+@pytest.mark.parametrize(
+    ("capacity", "seconds", "broken"),
+    [
+        (Capacity(900, 10_240, 10_000), 875.0, 0),
+        (Capacity(900, 10_240, 10_000), 875.1, 1),
+        (Capacity(901, 10_240, 10_000), 1.0, 1),
+        (Capacity(900, 10_241, 10_000), 1.0, 1),
+        (Capacity(900, 127, 10_000), 1.0, 1),
+        (Capacity(900, 128, 10_000), 1.0, 0),
+        (Capacity(900, 1769, 10_001), 1.0, 1),
+        (Capacity(900, 1769, 0), 1.0, 1),
+    ],
+)
+def test_limits_hold_up_to_their_edge_and_not_beyond(capacity: Capacity, seconds: float, broken: int) -> None:
+    assert len(list(violations(capacity, replication_seconds=seconds))) == broken
+
+
+def test_the_history_of_an_execution_ends_at_its_quota() -> None:
+    rounds = QUOTAS["events"].value // 30
+    assert list(violations(Capacity(), replication_seconds=1.0, rounds=rounds)) == []
+    assert len(list(violations(Capacity(), replication_seconds=1.0, rounds=rounds + 1))) == 1
+
+
+def test_a_replication_of_twenty_minutes_is_refused_with_what_to_do() -> None:
+    found = estimate(pilot(1200.0), 10, region="us-east-1")
+    assert not found.worth_it
+    with pytest.raises(RequestError, match="--on local"):
+        check_cost(found, math.inf)
+
+
+def test_a_plan_above_the_allowed_cost_is_refused() -> None:
+    found = estimate(pilot(), 1000, region="us-east-1")
+    check_cost(found, found.bill.total)
+    with pytest.raises(RequestError, match="nothing was started"):
+        check_cost(found, found.bill.total - 0.01)
+
+
+def test_an_unknown_region_is_reckoned_as_another_and_that_is_said() -> None:
+    found = estimate(pilot(), 10, region="mars-north-1")
+    assert found.bill == bill(found.usage, "us-east-1", "arm64")
+    assert any("mars-north-1" in note for note in found.notes)
+    assert COMMON is PRICES["us-east-1"]
+
+
+@pytest.mark.parametrize(("timeout", "usable"), [(900, 875.0), (75, 50.0), (60, 40.0), (3, 2.0)])
+def test_a_function_keeps_time_back_for_its_start_and_for_saving(timeout: int, usable: float) -> None:
+    assert usable_seconds(timeout) == usable
