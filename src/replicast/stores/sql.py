@@ -26,7 +26,7 @@ from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
 from .objects import artefact_folder, encode_name, safe_name
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, Database
-from .sql_layout import METRICS, Layout, Shape, arrow_schema, shapes_of
+from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_rows import ledger_rows, metric_rows, table_rows
 from .sql_schema import Schema, Server, check_version, create_schema, schema_of, stored_version
@@ -53,7 +53,8 @@ class SqlStore:
     @property
     def schema(self) -> Schema:
         if self._schema is None:
-            self._schema = schema_of(self.database.perform(Server.of))
+            of_file = self.database.kind == "sqlite"
+            self._schema = schema_of(Server("sqlite") if of_file else self.database.perform(Server.of))
         return self._schema
 
     @property
@@ -260,7 +261,7 @@ class SqlStore:
             for digest in self._first_appearances(run):
                 found[METRICS].setdefault(shapes[digest].metrics)
                 for name, columns in shapes[digest].tables.items():
-                    found.setdefault(name, {}).setdefault(columns)
+                    found.setdefault(name, {}).setdefault(named(columns))
         names = [METRICS, *sorted(found.keys() - {METRICS}, key=encode_name)]
         return {name: [arrow_schema(columns) for columns in found[name]] for name in names}
 

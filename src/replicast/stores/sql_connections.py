@@ -68,7 +68,7 @@ class Database:
     @property
     def url(self) -> str:
         """The URL with its password, and with a file's whole path, as a process in another folder needs it."""
-        return self.address.render_as_string(hide_password=False)
+        return self.address.set(drivername=self.kind).render_as_string(hide_password=False)
 
     @property
     def engine(self) -> sa.Engine:

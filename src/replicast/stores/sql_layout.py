@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from arro3.core import Field, Schema
+from arro3.core import ChunkedArray, Field, Schema
 
 from replicast.core.arrow import fields_of
 from replicast.core.errors import StoreError
@@ -26,7 +26,7 @@ from . import parts
 from .sql_connections import Database
 from .sql_schema import KEYS, MYSQL_OPTIONS, Server, define, lock_definitions, quote, text_type
 from .sql_schema import Schema as OurSchema
-from .sql_types import Storage, name_of, storage_of, type_of
+from .sql_types import NOTHING, Storage, name_of, storage_of, type_of
 
 METRICS = "metrics"
 MOST_COLUMNS = 900
@@ -77,7 +77,8 @@ def shapes_of(outcomes: Sequence[Outcome]) -> dict[int, Shape]:
         tables = {}
         for name, table in outcome.tables.items():
             digest = f"{name}\0{parts.schema_digest(table.schema)}"
-            tables[name] = known.get(digest) or known.setdefault(digest, column_types(table.schema, name))
+            columns = known.get(digest) or known.setdefault(digest, column_types(table.schema, name))
+            tables[name] = tuple((c, NOTHING if t == "bool" and is_nothing(table.column(c)) else t) for c, t in columns)
         shape = Shape(metrics, tables)
         found[outcome.replication] = shapes.setdefault(shape.digest, shape)
     return found
@@ -85,6 +86,20 @@ def shapes_of(outcomes: Sequence[Outcome]) -> dict[int, Shape]:
 
 def column_types(schema: Schema, table: str) -> ColumnTypes:
     return tuple((f.name, name_of(f.type, f"column '{f.name}' of table '{table}'")) for f in fields_of(schema))
+
+
+def is_nothing(column: ChunkedArray) -> bool:
+    return column.null_count == len(column)
+
+
+def named(columns: ColumnTypes) -> ColumnTypes:
+    """The columns with the types that a reader sees."""
+    return tuple((name, "bool" if kind == NOTHING else kind) for name, kind in columns)
+
+
+def stored_columns(columns: ColumnTypes) -> list[tuple[str, Storage]]:
+    """Those that need a place in the database."""
+    return [(name, storage_of(kind)) for name, kind in columns if kind != NOTHING]
 
 
 def arrow_schema(columns: ColumnTypes) -> Schema:
@@ -120,7 +135,7 @@ class Layout:
                 return True
             for name, columns in shape.tables.items():
                 table = self.tables.get(name)
-                if table is None or any((c, storage_of(t)) not in table.columns for c, t in columns):
+                if table is None or any(pair not in table.columns for pair in stored_columns(columns)):
                     return True
         return False
 
@@ -151,7 +166,7 @@ class Layout:
         wanted: dict[str, dict[tuple[str, Storage], None]] = {}
         for shape in shapes:
             for name, columns in shape.tables.items():
-                wanted.setdefault(name, {}).update(dict.fromkeys((c, storage_of(t)) for c, t in columns))
+                wanted.setdefault(name, {}).update(dict.fromkeys(stored_columns(columns)))
         for name, found in wanted.items():
             self._add_table(connection, name, list(found))
 

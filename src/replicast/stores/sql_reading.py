@@ -18,7 +18,7 @@ from . import parts
 from .sql_connections import Database
 from .sql_layout import ColumnTypes, ModelTable, Shape, arrow_schema
 from .sql_schema import Schema
-from .sql_types import decode, storage_of
+from .sql_types import NOTHING, decode, storage_of
 
 PAGE_ROWS = 20_000
 PAGE_VALUES = 200_000
@@ -70,7 +70,7 @@ class Reader:
         if not having:
             return
         columns = {s.shape: self._shapes[s.shape].tables[table] for s in having}
-        names = list(dict.fromkeys(pair for own in columns.values() for pair in own))
+        names = list(dict.fromkeys(pair for own in columns.values() for pair in own if pair[1] != NOTHING))
         stored_as = list(dict.fromkeys(stored.column(*pair) for pair in names))
         for page in self._raw_pages(stored, stored_as, names, having[0].first, having[-1].last):
             for shape_columns, pieces in groupby(sections(page, having), key=lambda section: columns[section[0]]):
@@ -119,6 +119,9 @@ class Reader:
                     notes.setdefault(name, {})[row] = text
         arrays = list(self._keys(listed[0]).values())
         for name, kind in columns:
+            if kind == NOTHING:
+                arrays.append(Array([None] * len(page), DataType.bool()))
+                continue
             place = stored_as.index(stored.column(name, kind))
             arrays.append(decode(listed[3 + place], kind, notes.get(name, {})))
         return Table.from_batches([RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))])

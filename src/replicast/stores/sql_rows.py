@@ -12,7 +12,7 @@ from replicast.core.replication import Metric, Outcome
 
 from . import parts
 from .sql_connections import Kind
-from .sql_layout import ModelTable, Shape, column_types
+from .sql_layout import ModelTable, Shape, column_types, is_nothing
 from .sql_reading import LEDGER_TYPES
 from .sql_types import Constant, Values, encode, encode_doubles, merge_notes
 
@@ -93,6 +93,8 @@ def _model_rows(scenario_id: int, stored: ModelTable, table: Table, kind: Kind) 
     own: dict[str, Values] = {}
     stored_as: dict[str, Values] = {}
     for place, (name, type_name) in enumerate(column_types(table.schema, stored.view_name)[2:], 2):
+        if type_name == "bool" and is_nothing(table.column(place)):
+            continue
         own[name] = encode(table.column(place), type_name, kind)
         stored_as[stored.column(name, type_name)] = own[name]
     keys = {

@@ -25,6 +25,10 @@ from .sql_connections import Kind
 Storage = Literal["key", "integer", "double", "logical", "text", "date", "time", "instant"]
 """`key` is a 32-bit integer of ours. `time` is a date and time of no zone, `instant` one in UTC."""
 
+NOTHING = "nothing"
+"""The type of a column of logicals that are all missing: it needs no column in the database, and leaves the plain name
+to the type that the column has where something is in it."""
+
 Notes = dict[int, str]
 """Exact texts of values that the database cannot hold, by row."""
 
@@ -33,7 +37,7 @@ INTEGERS: dict[str, DataType] = {
 }
 PLAIN: dict[str, DataType] = INTEGERS | {
     "float64": DataType.float64(), "float32": DataType.float32(), "float16": DataType.float16(),
-    "bool": DataType.bool(), "utf8": DataType.utf8(), "large_utf8": DataType.large_utf8(),
+    "bool": DataType.bool(), NOTHING: DataType.bool(), "utf8": DataType.utf8(), "large_utf8": DataType.large_utf8(),
     "utf8_view": DataType.string_view(), "date32": DataType.date32(), "date64": DataType.date64(),
 }  # fmt: skip
 UNIT_TYPES: dict[str, Callable[..., DataType]] = {
