@@ -10,6 +10,7 @@ import pytest
 from replicast.core.designs import cross_points, points_of_csv, points_of_rows
 from replicast.core.errors import RequestError
 from replicast.core.experiment import Text, cross
+from replicast.core.planning import cut, missing
 from replicast.designs import find_points, sample_points
 
 RANGES = {"beds": [5, 20], "rate": [0.5, 2.0]}
@@ -117,3 +118,12 @@ def test_the_seed_decides_the_points() -> None:
 def test_a_design_that_cannot_be_had_is_refused_with_the_reason(tmp_path: Any, design: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said):
         find_points(design, tmp_path)
+
+
+def test_hundreds_of_scenarios_progress_together() -> None:
+    names = [f"point-{i:04d}" for i in range(1, 301)]
+    pieces = cut(missing(dict.fromkeys(names, 3), {names[0]: [(1, 1)]}), 1)
+    assert len(pieces) == 899
+    assert [piece.scenario for piece in pieces[:300]] == names
+    assert [piece.scenario for piece in pieces[300:600]] == names
+    assert {(piece.first, piece.last) for piece in pieces[300:599]} == {(2, 2), (3, 3)}
