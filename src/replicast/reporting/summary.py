@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
@@ -77,14 +78,15 @@ def summarise_run(
     coverage = store.coverage(record.id)
     summary, distinct = Summary(), {}
     for scenario in (s.name for s in record.experiment.scenarios):
-        planned = record.planned_for(scenario)
-        failed = sum(number <= planned for number in coverage.failed(scenario))
-        distinct[scenario] = copies = count_distinct(store, record.id, scenario, planned)
+        counted = record.planned.get(scenario, math.inf)
+        failed = sum(number <= counted for number in coverage.failed(scenario))
+        distinct[scenario] = copies = count_distinct(store, record.id, scenario, counted)
+        planned = min(counted, max(record.replications, copies.successful + failed))
         if copies.found:
             summary.notes.append(copies_note(scenario, copies))
         for metric, values in _metric_columns(tables, scenario).items():
             row = summarise(
-                values, scenario=scenario, metric=metric, planned=planned,
+                values, scenario=scenario, metric=metric, planned=int(planned),
                 failed=failed, confidence=confidence, copies=copies.found,
             )  # fmt: skip
             summary.rows.append(row)
@@ -105,7 +107,7 @@ def _metric_columns(tables: RunTables, scenario: str) -> dict[str, NDArray[np.fl
     return {name: np.concatenate(own) if own else np.empty(0) for name, own in pieces.items()}
 
 
-def count_distinct(store: Store, run: str, scenario: str, planned: int) -> Copies:
+def count_distinct(store: Store, run: str, scenario: str, planned: float) -> Copies:
     """Counts the fingerprints of successful replications 1..planned, without holding more than those."""
     marks = []
     for chunk in store.ledger(run, scenario):
