@@ -144,13 +144,15 @@ def test_what_r_cannot_hold_is_refused(value: object, said: str) -> None:
 
 
 def test_days_and_times_keep_their_value_and_zone(bench: Bench) -> None:
-    table = bench.one("""
+    outcome = bench.one("""
         simulate <- function() list(t = data.frame(
-          day = as.Date(c(0, -1, 19782, 19782.75, NA, Inf, -719162), origin = "1970-01-01"),
+          day = as.Date(c(0, -1, 19782, 19782.75, NA, 1e10, -719162), origin = "1970-01-01"),
           whole = structure(c(18000L, NA, 1:5), class = "Date"),
           utc = as.POSIXct(c(0, -0.5, 1718452800.123456, 1e10, NA, NaN, -9e9), origin = "1970-01-01", tz = "UTC"),
           zoned = structure(rep(1718452800, 7), class = c("POSIXct", "POSIXt"), tzone = "Asia/Kolkata"),
-          zoneless = structure(rep(1718452800L, 7), class = c("POSIXct", "POSIXt"))))""").tables["t"]
+          zoneless = structure(rep(1718452800L, 7), class = c("POSIXct", "POSIXt")),
+          nowhere = structure(rep(1718452800, 7), class = c("POSIXct", "POSIXt"), tzone = "Middle/Earth")))""")
+    table = outcome.tables["t"]
     got = columns(table)
     assert got["day"][:4] == [datetime.date(1970, 1, 1), datetime.date(1969, 12, 31)] + 2 * [datetime.date(2024, 2, 29)]
     assert got["day"][4:] == [None, None, datetime.date(1, 1, 1)]
@@ -159,6 +161,7 @@ def test_days_and_times_keep_their_value_and_zone(bench: Bench) -> None:
     assert (
         types(table)["zoned"] == 'Timestamp(ns, "Asia/Kolkata")' and types(table)["zoneless"] == 'Timestamp(ns, "UTC")'
     )
+    assert types(table)["nowhere"] == 'Timestamp(ns, "UTC")'
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     assert [None if t is None else (t - epoch).total_seconds() for t in got["utc"]] == [
         0.0, -0.5, 1718452800.123456, 1e10, None, None, -9e9,

@@ -231,6 +231,36 @@ def test_whoever_stops_listening_can_ask_again(bench: Bench) -> None:
         assert [o.metrics["value"] for o in perform(simulate, 5, 8)] == [5, 6, 7, 8]
 
 
+@pytest.mark.parametrize(
+    ("deed", "kind"),
+    [
+        ("quit()", "died"),
+        ("tools::pskill(Sys.getpid(), 9)", "died"),
+        ("Sys.sleep(60)", "timeout"),
+        ("stop('x')", "error"),
+    ],
+)
+def test_a_replication_may_be_asked_for_again_between_two_others(bench: Bench, deed: str, kind: str) -> None:
+    source = (
+        f"simulate <- function(replication, say = 'x') {{ if (replication == 303 && say == 'x') {deed}; replication }}"
+    )
+    seen, again = [], []
+    with bench.started(source, timeout_seconds=1.0) as simulate:
+        for outcome in simulate(Scenario("base", {}), 1, 600, lambda _i: None):
+            seen.append(outcome)
+            if outcome.failure or outcome.replication == 500:
+                again += perform(simulate, outcome.replication, outcome.replication)
+                again += perform(simulate, 303, 303, {"say": "y"})
+    assert {i: k for i, (k, _) in failed(seen).items()} == {303: kind}
+    assert [o.replication for o in seen] == list(range(1, 601))
+    assert [o.metrics.get("value") for o in seen] == [None if i == 303 else i for i in range(1, 601)]
+    assert [(o.replication, o.metrics.get("value")) for o in again] == [(303, None), (303, 303), (500, 500), (303, 303)]
+
+
+def test_what_is_printed_while_loading_belongs_to_no_replication(bench: Bench) -> None:
+    assert bench.one("cat('loading')\nsimulate <- function() { cat('running'); 1 }").log == "running"
+
+
 def test_r_follows_when_its_pipe_closes(bench: Bench) -> None:
     with bench.started("simulate <- function() 1") as simulate:
         process = simulate.make_ready()

@@ -70,7 +70,9 @@ class RModel:
         try:
             process.ask_source(LOAD, literal(request))
             self._check_answer(process, "cannot be loaded", self.experiment.model.file, self.experiment.model.function)
-            return process, read_signature(process)
+            signature = read_signature(process)
+            process.log_to()  # what is printed while loading belongs to no replication
+            return process, signature
         except BaseException:
             process.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ NA_INTEGER64 = -(2**63)
 NANOSECONDS = 10**9
 NANOSECOND_RANGE = 9.2e9
 """Times this many seconds from 1970 still fit into 64 bits of nanoseconds."""
+
+MICROSECOND_RANGE = 9.2e12
 
 
 class Source(Protocol):
@@ -90,24 +93,35 @@ def _read_text(source: Source, rows: int) -> Array:
 
 
 def _read_date(source: Source, rows: int) -> Array:
-    """Days; a fraction of a day is dropped, as R does when it shows a Date. Missing and infinite ones become null."""
+    """Days; a fraction of a day is dropped, as R does when it shows a Date. Those beyond 32 bits become null."""
     values = _doubles(source, rows)
-    missing = ~np.isfinite(values)
+    missing = ~(np.abs(values) < -NA_INTEGER)
     days = np.floor(np.where(missing, 0, values)).astype(np.int32)
     return with_nulls(days, missing, DataType.int32()).cast(DataType.date32())
 
 
 def _read_time(source: Source, rows: int) -> Array:
-    """Nanoseconds in the zone of the column (microseconds where a time is before 1678 or after 2261)."""
+    """Nanoseconds in the zone of the column (microseconds where one is before 1678 or after 2261), else in UTC."""
     zone = source.texts()[0]
     values = _doubles(source, rows)
-    missing = ~np.isfinite(values)
+    missing = ~(np.abs(values) < MICROSECOND_RANGE)
     seconds = np.where(missing, 0.0, values)
     near = bool((np.abs(seconds) < NANOSECOND_RANGE).all())
-    per_second, unit = (NANOSECONDS, "ns") if near else (NANOSECONDS // 1000, "us")
+    per_second = NANOSECONDS if near else NANOSECONDS // 1000
     whole = np.floor(seconds)
     ticks = whole.astype(np.int64) * per_second + np.rint((seconds - whole) * per_second).astype(np.int64)
-    return with_nulls(ticks, missing, DataType.int64()).cast(DataType.timestamp(unit, tz=zone))  # type: ignore[arg-type]
+    kind = DataType.timestamp("ns" if near else "us", tz=known_zone(zone))
+    return with_nulls(ticks, missing, DataType.int64()).cast(kind)
+
+
+@functools.cache
+def known_zone(zone: str) -> str:
+    """`zone` if Arrow knows it, else UTC, which is what R takes an unknown zone for."""
+    try:
+        Array([0], DataType.int64()).cast(DataType.timestamp("us", tz=zone)).cast(DataType.utf8())
+    except Exception:  # arro3 raises nothing more exact
+        return "UTC"
+    return zone
 
 
 def _read_integer64(source: Source, rows: int) -> Array:

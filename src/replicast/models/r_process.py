@@ -27,6 +27,7 @@ OUTCOME, FAILED, LAYOUT, LOADED, REFUSED, COLLATED = range(1, 7)
 READ_AT_ONCE = 1 << 20
 PIPE_SIZE = 1 << 20
 LOOK_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 3600.0
 FIXED = {"LANG": "C.UTF-8", "LC_COLLATE": "C", "TZ": "UTC", "MC_CORES": "1"}
 SINGLE_THREADS = (
     "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
@@ -160,10 +161,10 @@ class RProcess:
 
     def _wait_to_read(self) -> bool:
         """Waits for an answer or for R's end; True when R has ended and only what it left in the pipe may follow."""
-        left = LOOK_SECONDS if self._watch is None else None
+        left = LONGEST_WAIT_SECONDS if self._watch is not None else LOOK_SECONDS
         if self.deadline is not None:
-            left = min(max(0.0, self.deadline - time.monotonic()), left or self.deadline)
-        ready = self._poll.poll(None if left is None else left * 1000)
+            left = min(max(0.0, self.deadline - time.monotonic()), left)
+        ready = self._poll.poll(left * 1000)
         if ready:
             return all(descriptor == self._watch for descriptor, _ in ready)
         if self.process.poll() is not None:

@@ -6,6 +6,7 @@ import hashlib
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,15 @@ MASK_31, MASK_63 = (1 << 31) - 1, (1 << 63) - 1
 Load = Callable[[], tuple[RProcess, Signature]]
 
 
+@dataclass(eq=False, slots=True)
+class Asked:
+    """One call of a Simulate. Up to `singly_until`, replications go alone, since R died among them."""
+
+    scenario: Scenario
+    starting: Starting
+    singly_until: int = 0
+
+
 class RSimulate:
     """Fulfils `core.ports.Simulate`. R is started again when it died, took too long, or has grown past its limit.
 
@@ -51,13 +61,13 @@ class RSimulate:
         self._uses_seed = False
         self._seeds: dict[int, int] = {}
         self._limit_bytes = LEAST_RECYCLE_BYTES
-        self._told: RProcess | None = None
+        self._told: tuple[RProcess, Asked] | None = None
         self._names: list[str] = []
         self._kinds: tuple[float, ...] = ()
         self._only_doubles = True
         self._replication_seconds = CHUNK_SECONDS
-        self._singly_until = 0
-        self._calls = 0
+        self._under_way = False
+        self._keeps = 0
         self.starts = 0
         """How often R was started: a measure of deaths, timeouts and recycling."""
 
@@ -74,64 +84,68 @@ class RSimulate:
         return self._process
 
     def close(self) -> None:
+        self._under_way = False
         if self._process is not None:
             self._process.close()
             self._process = None
 
     def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
-        self._told = None
-        self._calls += 1
-        self._singly_until = 0
+        """May be called again while an earlier call is not at its end: a chunk that is under way is then given up."""
+        asked = Asked(scenario, starting)
         while first <= last:
-            end = min(last, first + self._chunk_length(first) - 1)
-            for outcome in self._chunk(scenario, first, end, starting):
+            end = min(last, first + self._chunk_length(asked, first) - 1)
+            for outcome in self._chunk(asked, first, end):
                 first = outcome.replication + 1
                 yield outcome
 
-    def _chunk_length(self, first: int) -> int:
-        if first <= self._singly_until:
+    def _chunk_length(self, asked: Asked, first: int) -> int:
+        if first <= asked.singly_until:
             return 1
         return max(1, min(LONGEST_CHUNK, int(CHUNK_SECONDS / self._replication_seconds)))
 
-    def _chunk(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
+    def _chunk(self, asked: Asked, first: int, last: int) -> Iterator[Outcome]:
         """Outcomes of first..last, or of as many as R gave before it failed; of a single one in any case."""
-        process = self.make_ready()
-        starting(first)
-        started, whole = time.monotonic(), False
+        asked.starting(first)
+        if self._under_way:
+            self.close()
+        process, started = self.make_ready(), time.monotonic()
+        self._under_way, following = True, first
         try:
-            self._tell_scenario(process, scenario)
-            self._ask(process, scenario, first, last)
-            for replication in range(first, last + 1):
-                if replication > first:
-                    starting(replication)
-                outcome = self._read_outcome(process, scenario.name)
-                whole = replication == last
+            self._tell_scenario(process, asked)
+            self._ask(process, asked.scenario, first, last)
+            while following <= last and self._process is process:
+                if following > first:
+                    asked.starting(following)
+                outcome = self._read_outcome(process, asked.scenario.name)
+                following = last + 1 if has_quit(outcome) else following + 1
+                self._under_way = following <= last
                 yield outcome
         except (Ended, Late) as reason:
-            self._singly_until = last
-            if first == last:
-                whole = True
-                yield self._lost(process, scenario, first, time.monotonic() - started, reason)
+            asked.singly_until = last
+            lost = self._lost(process, asked.scenario, first, time.monotonic() - started, reason)
             self.close()
+            if first == last:
+                yield lost
         finally:
-            if not whole:
+            if self._under_way and self._process is process:
                 self.close()
         self._replication_seconds = max(1e-6, (time.monotonic() - started) / (last - first + 1))
-        self._empty_log(process)
+        self._empty_log()
 
-    def _empty_log(self, process: RProcess) -> None:
-        if process.log_taken > LOG_EMPTIED_AFTER and process is self._process:
-            process.empty_log()
+    def _empty_log(self) -> None:
+        if self._process is not None and not self._under_way and self._process.log_taken > LOG_EMPTIED_AFTER:
+            self._process.empty_log()
 
-    def _tell_scenario(self, process: RProcess, scenario: Scenario) -> None:
-        if self._told is process:
+    def _tell_scenario(self, process: RProcess, asked: Asked) -> None:
+        if self._told == (process, asked):
             return
         keep = None
         if self._experiment.keep_rds:
-            keep = str(self._scratch / "kept" / f"{process.folder.name}-{self._calls}-")
-        request = {"parameters": dict(scenario.parameters), "keep": keep}
+            self._keeps += 1
+            keep = str(self._scratch / "kept" / f"{process.folder.name}-{self._keeps}-")
+        request = {"parameters": dict(asked.scenario.parameters), "keep": keep}
         process.ask_source(SCENARIO, literal(request))
-        self._told = process
+        self._told = (process, asked)
 
     def _ask(self, process: RProcess, scenario: Scenario, first: int, last: int) -> None:
         experiment = self._experiment
@@ -199,6 +213,11 @@ class RSimulate:
         else:
             failure = Failure("died", *process.end())
         return Outcome(scenario.name, replication, seconds, failure=failure, log=process.log_to())
+
+
+def has_quit(outcome: Outcome) -> bool:
+    """Whether the model called quit(), after which R, which goes on, waits for a request."""
+    return outcome.failure is not None and outcome.failure.kind == "died"
 
 
 def metric_of(kind: float, value: float) -> Metric:
