@@ -1,0 +1,179 @@
+"""The container image, built and run for real: R behind Lambda's runtime interface, against the emulator's S3."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicast.aws import image
+from replicast.aws.access import Aws
+from replicast.aws.image import build, context, dockerfile, find_engine
+from replicast.core.errors import ExecutorError, RequestError
+from replicast.preparation import Preparation
+from replicast.request import Request
+from replicast.runs import Run
+
+from .conftest import REGION, Deploy
+
+MODEL = (
+    "simulate <- function(mean = 2) { x <- rexp(5, 1 / mean); list(mean = mean(x), waits = data.frame(wait = x)) }\n"
+)
+TAG = "replicast-test:r"
+SECONDS = 60.0
+
+
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image with R in it."""
+    if not shutil.which("docker") or docker("info").returncode != 0:
+        pytest.skip("no Docker engine answers; start one and set DOCKER_HOST")
+    if (
+        docker("image", "inspect", "debian:bookworm-slim").returncode != 0
+        and docker("pull", "debian:bookworm-slim").returncode
+    ):
+        pytest.skip("there is no image debian:bookworm-slim; pull it, or make it with debootstrap and docker import")
+    folder = tmp_path_factory.mktemp("image")
+    context(folder, r=True, requirements=[], r_packages=["jsonlite"])
+    os.environ.setdefault("DOCKER_BUILDKIT", "0")
+    build("docker", folder, TAG, "x86_64", "--network=host")
+    return TAG
+
+
+class Runtime(http.server.ThreadingHTTPServer):
+    """Lambda's runtime interface for one container: hands out events, takes answers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Interface)
+        self.waiting: list[dict[str, Any]] = []
+        self.answers: dict[str, Any] = {}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def invoke(self, event: dict[str, Any]) -> Any:
+        number = str(uuid.uuid4())
+        self.waiting.append({"id": number, "event": event})
+        until = time.monotonic() + SECONDS
+        while number not in self.answers:
+            assert time.monotonic() < until, "the function did not answer"
+            time.sleep(0.05)
+        return self.answers[number]
+
+
+class Interface(http.server.BaseHTTPRequestHandler):
+    server: Runtime
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Says nothing."""
+
+    def do_GET(self) -> None:
+        while not self.server.waiting:
+            time.sleep(0.02)
+        order = self.server.waiting.pop()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Lambda-Runtime-Aws-Request-Id", order["id"])
+        self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700")
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + SECONDS) * 1000)))
+        self.send_header(
+            "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-2:1:function:replicast-simulate"
+        )
+        content = json.dumps(order["event"]).encode()
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.answers[self.path.split("/")[-2]] = content
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.fixture
+def container(built: str, deploy: Deploy) -> Iterator[Callable[[str], Runtime]]:
+    """Starts the image with one of its functions, as Lambda does: nothing to write to but /tmp."""
+    names: list[str] = []
+    bucket = deploy().bucket
+
+    def start(function: str) -> Runtime:
+        runtime = Runtime()
+        variables = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")} | {
+            "AWS_LAMBDA_RUNTIME_API": runtime.address, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+            "AWS_LAMBDA_FUNCTION_NAME": function, "AWS_LAMBDA_LOG_STREAM_NAME": "test", "AWS_REGION": REGION,
+            "REPLICAST_BUCKET": bucket, "REPLICAST_SECONDS": "120", "REPLICAST_CONCURRENCY": "2",
+        }  # fmt: skip
+        options = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
+        names.append(f"replicast-{uuid.uuid4().hex[:12]}")
+        options += ["--network=host", "--read-only", "--tmpfs", "/tmp:exec", "--name", names[-1]]
+        ran = docker("run", "--detach", *options, built, f"replicast_functions.{function}")
+        assert ran.returncode == 0, ran.stderr
+        return runtime
+
+    yield start
+    for name in names:
+        docker("rm", "--force", name)
+
+
+@pytest.mark.docker
+@pytest.mark.r
+def test_an_r_model_runs_in_the_image_and_is_collated_there_to_the_bytes_of_a_run_at_home(
+    container: Callable[[str], Runtime], aws: Aws, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    url = f"s3://replicast-{aws.account}-{REGION}/runs"
+    request = Request(model=str(write_model(MODEL, "model.R")), replications=4, seed=2)
+    with Preparation(request, store_url=url) as there, Preparation(request, store_url=str(tmp_path / "home")) as home:
+        record = there.create()
+        home.create()
+        home.conduct()
+        Run(home.store, home.record.id).collate(tmp_path / "tables")
+    event = {"run": record.id, "batch": {"scenario": "base", "first": 1, "last": 4}}
+    assert container("simulate").invoke(event) == {"stored": 4, "left": 0}
+    assert container("collate").invoke({"run": record.id})["ending"] == "succeeded"
+    for path in (tmp_path / "tables").iterdir():
+        assert aws.store(url).read(record.id, f"collated/{path.name}") == path.read_bytes()
+
+
+def test_an_image_without_r_has_none_of_its_lines() -> None:
+    assert "r-base" in dockerfile(r=True)
+    assert "r-base" not in dockerfile(r=False)
+    assert "Rscript" not in dockerfile(r=False)
+
+
+def test_the_same_context_has_the_same_tag_and_another_requirement_another(tmp_path: Path) -> None:
+    tags = [
+        context(tmp_path / str(i), r=True, requirements=requirements, r_packages=["simmer"])
+        for i, requirements in enumerate([[], [], ["simpy"]])
+    ]
+    assert tags[0] == tags[1] != tags[2]
+    assert (tmp_path / "0" / "r-packages.txt").read_text() == "simmer\n"
+    assert (tmp_path / "0" / "replicast" / "worker.py").is_file()
+
+
+def test_without_an_engine_all_that_would_do_are_named() -> None:
+    with pytest.raises(RequestError, match="one of no-such-engine, nor-this"):
+        find_engine(["no-such-engine", "nor-this"])
+
+
+def test_a_failed_build_shows_what_the_engine_said() -> None:
+    with pytest.raises(ExecutorError, match="cannot build the image: sh ended with status 3\nno such package"):
+        image.run(["sh", "-c", "echo no such package; exit 3"], "build the image")
