@@ -166,6 +166,15 @@ def test_many_scenarios_are_all_in_the_tables_and_the_first_of_them_in_the_pictu
     assert len(page) < 1_500_000
 
 
+def test_a_design_over_ranges_shows_each_metric_over_each_parameter(make_run: MakeRun) -> None:
+    points = {f"point-{i:04d}": {"beds": i, "rate": i / 2, "ward": "A", "open": i > 3} for i in range(1, 21)}
+    page = page_of(make_run({name: waits(float(p["beds"]), 3) for name, p in points.items()}, parameters=points))
+    for title in ("wait over beds", "wait over rate", "served over beds", "served over rate"):
+        assert f"<title>{title}</title>" in page
+    assert "over ward" not in page
+    assert "over open" not in page
+
+
 def test_the_experiment_in_the_page_is_the_one_that_ran(run: Run, tmp_path: Path) -> None:
     text = experiment_as_toml(run.record)
     (tmp_path / "experiment.toml").write_text(text)

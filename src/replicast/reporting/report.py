@@ -19,6 +19,7 @@ from .as_toml import experiment_as_toml
 from .charts import MOST_PANELS, MOST_ROWS, Interval, convergence_plot, distribution_plot, interval_plot
 from .comparing import Comparison, RunValues, compare_run, describe_method, values_of_run
 from .drawing import short
+from .response_plot import ranged_parameters, response_plot
 from .rows import failures_frame
 from .scenarios import as_text, scenarios_frame
 from .summary import Summary, summarise_run
@@ -186,6 +187,10 @@ def _metric(found: Findings, metric: str, place: int) -> str:
         intervals = [Interval(row.scenario, row.mean, row.ci_lower, row.ci_upper) for row in rows]
         plot = interval_plot(intervals, f"Mean {metric} by scenario", metric)
         pieces.append(html.figure(plot, f"Means with their {found.level} intervals." + _only(len(rows), MOST_ROWS)))
+    if (ranged := ranged_parameters(found.record.experiment)) and len(rows) > FOLDED_SCENARIOS:
+        plots = [response_plot(rows, name, places, metric) for name, places in ranged.items()]
+        about = f"A dot a scenario, with its {found.level} interval; the other parameters differ too."
+        pieces.append(html.figure("\n".join(plots), about))
     plot = distribution_plot(rows, values, metric)
     caption = "How replications are spread, each scenario to its own height; below, the mean and its interval."
     pieces.append(html.figure(plot, caption + _only(len(rows), MOST_PANELS)))
