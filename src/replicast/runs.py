@@ -153,11 +153,12 @@ class Run:
         return f"<Run {self.id} of {self.record.experiment.model.label} in {self.store.label}>"
 
     def status(self) -> Status:
+        # Asked before the coverage: whoever leaves in between has stored everything by then.
+        at_work = someone_at_work(self.store, self.id) or self._at_work_on_aws()
         record, coverage = self.record, self.store.coverage(self.id)
         names = [scenario.name for scenario in record.experiment.scenarios]
         planned = sum(record.planned_for(name) for name in names)
         done = sum(count(coverage.done(name)) for name in names)
-        at_work = someone_at_work(self.store, self.id) or self._at_work_on_aws()
         cancelled = self.store.read(self.id, CANCEL) is not None
         state = "running" if at_work else "done" if done >= planned else "cancelled" if cancelled else "incomplete"
         return Status(
