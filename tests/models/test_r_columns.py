@@ -100,6 +100,13 @@ NONE = [None]
 """A missing value as a vector of one: None alone is NULL, which makes no row."""
 
 
+@pytest.fixture(scope="module")
+def naming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RSimulate]:
+    source = "simulate <- function(x) list(t = data.frame(kind = typeof(x)))"
+    with Bench(tmp_path_factory.mktemp("naming")).started(source) as simulate:
+        yield simulate
+
+
 @pytest.mark.parametrize(
     ("value", "source", "kind"),
     [
@@ -121,11 +128,10 @@ NONE = [None]
         ((1, 2), "c(1L, 2L)", "integer"),
     ],
 )
-def test_a_parameter_is_written_as_r_writes_it(bench: Bench, value: object, source: str, kind: str) -> None:
+def test_a_parameter_is_written_as_r_writes_it(naming: RSimulate, value: object, source: str, kind: str) -> None:
     assert literal(value) == source
-    model = "simulate <- function(x) list(t = data.frame(kind = typeof(x)))"
-    with bench.started(model) as simulate:
-        assert columns(perform(simulate, 1, 1, {"x": value})[0].tables["t"]) == {"kind": [kind]}
+    (outcome,) = perform(naming, 1, 1, {"x": value})
+    assert columns(outcome.tables["t"]) == {"kind": [kind]}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,22 @@
 """What an R model may return, and what becomes of it."""
 
 import math
+from collections.abc import Callable, Iterator
 
 import pytest
 from r_bench import Bench, columns, perform, types
 
+from replicast.core.replication import Outcome
+
 pytestmark = pytest.mark.r
+
+
+@pytest.fixture(scope="module")
+def returning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Outcome]]:
+    """The outcome of a model that returns the value of an R expression."""
+    source = "simulate <- function(expression) eval(parse(text = expression))"
+    with Bench(tmp_path_factory.mktemp("returning")).started(source) as simulate:
+        yield lambda expression: perform(simulate, 1, 1, {"expression": expression})[0]
 
 
 @pytest.mark.parametrize(
@@ -30,8 +41,8 @@ pytestmark = pytest.mark.r
         ("list(big = structure(4.9406564584124654e-324, class = 'integer64'))", {"big": 1}),
     ],
 )
-def test_numbers_become_metrics(bench: Bench, returned: str, metrics: dict[str, object]) -> None:
-    outcome = bench.one(f"simulate <- function() {returned}")
+def test_numbers_become_metrics(returning: Callable[[str], Outcome], returned: str, metrics: dict[str, object]) -> None:
+    outcome = returning(returned)
     assert outcome.failure is None
     assert dict(outcome.metrics) == metrics
     assert {name: type(value) for name, value in outcome.metrics.items()} == {n: type(v) for n, v in metrics.items()}
@@ -132,8 +143,10 @@ def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
         ("simulate", "a function"),
     ],
 )
-def test_what_cannot_be_used_is_a_failure_that_says_what_came(bench: Bench, returned: str, said: str) -> None:
-    outcome = bench.one(f"simulate <- function() {returned}")
+def test_what_cannot_be_used_is_a_failure_that_says_what_came(
+    returning: Callable[[str], Outcome], returned: str, said: str
+) -> None:
+    outcome = returning(returned)
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.type) == ("error", "UnusableResult")
     assert said in outcome.failure.message

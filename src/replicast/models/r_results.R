@@ -100,13 +100,13 @@ add_metrics <- function(names, values, kinds) {
 }
 
 add_elements <- function(mapping) {
+  kinds <- plain_kinds(mapping)
+  if (!anyNA(kinds)) return(add_metrics(names(mapping), as.double(unlist(mapping, use.names = FALSE)), kinds))
   simulations <- list()
-  for (name in unique(names(mapping))) {
-    for (place in which(names(mapping) == name)) {
-      element <- .subset2(mapping, place)
-      if (is_simulation(element)) simulations <- c(simulations, simulations_of(element))
-      else add_element(name, element)
-    }
+  for (place in seq_along(mapping)) {
+    element <- .subset2(mapping, place)
+    if (is_simulation(element)) simulations <- c(simulations, simulations_of(element))
+    else add_element(names(mapping)[[place]], element)
   }
   if (length(simulations)) add_monitors(simulations)
 }
