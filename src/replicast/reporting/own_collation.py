@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import polars as pl
 from arro3.core import Table
 
 from replicast.core.errors import ModelError, StoreError
-from replicast.core.experiment import Scenario
+from replicast.core.experiment import ModelReference, Scenario
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.models.command import CommandModel
-from replicast.models.python import load_module, model_traceback, working_in
+from replicast.models.python import load_function, model_traceback, working_in
 from replicast.models.r import RModel
 from replicast.models.results import UnusableResult, as_table
 from replicast.source import check_out
@@ -41,11 +41,17 @@ def collate_run(
     collated = collate(store, record, folder, **options)
     if own and not options.get("only") and has_own_collation(record):
         with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
-            OwnCollation(store, record, folder, Path(scratch), collated, options.get("file_format", "csv")).perform(run)
+            chunk = OwnCollation(store, record, folder, Path(scratch), collated, options.get("file_format", "csv"))
+            try:
+                chunk.perform(run)
+            except OSError as error:
+                raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
 
 
 def has_own_collation(record: RunRecord) -> bool:
+    if record.experiment.model.language == "callable":
+        return False  # its source did not travel
     return record.experiment.collation is not None or bool(record.signature.get("has_collate"))
 
 
@@ -75,8 +81,10 @@ class OwnCollation:
         if collation is not None and collation.command:
             self._each_scenario(self._by_command)
         elif Path(file).suffix.lower() != ".r":
-            function = collation.function if collation is not None else "collate"
-            self._write(_by_python(self.source, file, function, run), self.folder, "")
+            reference = replace(
+                self.record.experiment.model, file=file, function=collation.function if collation else "collate"
+            )
+            self._write(_by_python(self.source, reference, run), self.folder, "")
         elif self.record.signature.get("collate_argument") == "objects":
             self._each_scenario(self._by_r_objects)
         else:
@@ -141,17 +149,16 @@ class OwnCollation:
         return paths
 
 
-def _by_python(source: Path, file: str, function: str, run: Any) -> Mapping[str, Table]:
+def _by_python(source: Path, reference: ModelReference, run: Any) -> Mapping[str, Table]:
+    label = f"{reference.file or reference.module}:{reference.function}"
     with working_in(source):
-        collate_function = getattr(load_module(source, file), function, None)
-        if not callable(collate_function):
-            raise ModelError(f"{file} has no function '{function}' to collate with")
+        collate_function = load_function(source, reference)
         try:
             returned = collate_function(run)
         except (Exception, SystemExit) as error:
-            message = f"{file}:{function} failed: {type(error).__name__}: {error}"
+            message = f"{label} failed: {type(error).__name__}: {error}"
             raise ModelError(message, model_traceback(error, os.path.realpath(source))) from None
-    return as_tables(returned, f"{file}:{function}")
+    return as_tables(returned, label)
 
 
 def as_tables(returned: Any, label: str) -> dict[str, Table]:
