@@ -54,6 +54,11 @@ def test_replications_past_what_counts_are_left_out(make_run: MakeRun) -> None:
     assert run.compare().differences[0].n == 4
 
 
+def test_a_run_that_has_barely_begun_takes_no_room_for_what_is_planned(make_run: MakeRun) -> None:
+    run = make_run({"base": returns(RIGHT), "more": returns(LEFT[:4])}, planned=2_000_000_000)
+    assert run.compare().differences[0].n == 4
+
+
 def test_no_interval_is_given_over_copies(make_run: MakeRun) -> None:
     run = make_run({"base": returns(RIGHT), "copied": returns([7.0] * 6)}, copies=True)
     found = run.compare()

@@ -51,7 +51,8 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
     values, coverage = RunValues(), store.coverage(record.id)
     for scenario in (s.name for s in record.experiment.scenarios):
         planned = record.planned_for(scenario)
-        values.by_scenario[scenario] = metric_values(store, record.id, scenario, planned)
+        reached = max((last for _, last in coverage.done(scenario)), default=0)
+        values.by_scenario[scenario] = metric_values(store, record.id, scenario, min(planned, reached))
         copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:
             values.copies.add(scenario)
