@@ -1,4 +1,4 @@
-"""What replicast adds to a replication of a quick model, beside multiprocessing.Pool and concurrent.futures doing less.
+"""What replicast adds to a replication of a quick model, beside pools of the standard library that do less.
 
 Runs are interleaved, so that a noisy machine is equally unfair to all; the table shows each contestant's best and median
 microseconds of wall time a replication on 2 workers, and its ratio to the first. The peers keep results in memory, seed

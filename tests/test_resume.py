@@ -151,7 +151,7 @@ def test_a_changed_model_under_the_same_name_is_refused(write_model: Write, tmp_
     model = str(write_model(MODEL))
     replicast.run(model, n=3, seed=7, store=store, name="x")
     write_model(MODEL.replace("rng.normal()", "rng.random()"))
-    with pytest.raises(replicast.RequestError, match="model.py: was changed"):
+    with pytest.raises(replicast.RequestError, match=r"model\.py: was changed"):
         replicast.run(model, n=5, seed=7, store=store, name="x")
 
 
@@ -165,7 +165,7 @@ def test_a_run_goes_on_from_its_own_copy_of_the_model(write_model: Write, tmp_pa
 
 
 def test_results_beside_the_model_do_not_make_it_another_model(
-    write_model: Write, replicast: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    write_model: Write, replicast: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     model = write_model("def simulate(rng):\n    return rng.random()\n")
     folder = model.parent

@@ -11,8 +11,8 @@ from replicast.cli.arguments import build_parser
 INTRODUCTION = """\
 # Command line
 
-Results go to standard output, progress and messages to standard error. Every command has `--json`. `RUN` is a run's ID, a
-unique beginning of one, or `latest`.
+Results go to standard output, progress and messages to standard error. Every command has `--json`. `RUN` is a run's
+ID, a unique beginning of one, or `latest`.
 
 | exit status | means |
 |---|---|
@@ -22,8 +22,9 @@ unique beginning of one, or `latest`.
 | 3 | the executor or the store failed |
 | 130 | interrupted; what was simulated is stored |
 
-On a terminal, a run shows a bar: done, failed, rate, time left, and the mean ± half-width of the first metric so far. Not on
-a terminal, it is a plain line every ten seconds. Ctrl-C stops cleanly and says how to go on; a second one stops at once.
+On a terminal, a run shows a bar: done, failed, rate, time left, and the mean ± half-width of the first metric so far,
+in the first scenario. Not on a terminal, it is a plain line every ten seconds. Ctrl-C stops cleanly and says how to go
+on; a second one stops at once.
 
 `REPLICAST_STORE` names the store where `--store` does not.
 """
@@ -34,7 +35,8 @@ def main() -> None:
     print(INTRODUCTION)
     for name in ("replicast", *commands):
         chosen = parser if name == "replicast" else commands[name]
-        print(f"## {name if name == 'replicast' else 'replicast ' + name}\n\n```\n{chosen.format_help().rstrip()}\n```\n")
+        title = name if name == "replicast" else f"replicast {name}"
+        print(f"## {title}\n\n```\n{chosen.format_help().rstrip()}\n```\n")
 
 
 if __name__ == "__main__":

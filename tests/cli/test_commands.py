@@ -67,18 +67,20 @@ def test_json_is_one_document_on_standard_output(replicast: Call, model: Path) -
     assert done.stderr == ""
 
 
+@pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize(
     "command",
     [["status", "first"], ["list"], ["summary", "first"], ["collate", "first", "-o", "x"], ["failures", "first"],
      ["replay", "first", "3"], ["verify", "first", "--sample", "2"], ["resume", "first"], ["cancel", "first"]],
 )  # fmt: skip
-def test_every_command_has_json(replicast: Call, finished: str, command: list[str]) -> None:
+def test_every_command_has_json(replicast: Call, command: list[str]) -> None:
     done = replicast(*command, "--json")
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
 
 
-def test_runs_go_by_id_unique_beginning_and_latest(replicast: Call, finished: str, model: Path) -> None:
+@pytest.mark.usefixtures("finished")
+def test_runs_go_by_id_unique_beginning_and_latest(replicast: Call, model: Path) -> None:
     assert replicast("run", model, "-n", 2, "--name", "fire").returncode == 0
     assert "run       first" in replicast("status", "firs").stdout
     assert "run       fire" in replicast("status", "latest").stdout
@@ -88,7 +90,8 @@ def test_runs_go_by_id_unique_beginning_and_latest(replicast: Call, finished: st
     assert "fire" in ambiguous.stderr
 
 
-def test_list_shows_every_run(replicast: Call, finished: str, model: Path) -> None:
+@pytest.mark.usefixtures("finished")
+def test_list_shows_every_run(replicast: Call, model: Path) -> None:
     replicast("run", model, "-n", 2, "--name", "second")
     shown = replicast("list").stdout
     assert "first" in shown

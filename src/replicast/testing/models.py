@@ -9,8 +9,8 @@ from typing import Any
 def check_model(model: str, **parameters: Any) -> Mapping[str, Any]:
     """Simulates two replications twice and returns the metrics of the first; needs no test framework.
 
-    Raises AssertionError, naming each problem, where the same seed does not give the same result or two replications are
-    equal; ModelError where the model does not load.
+    Raises AssertionError, naming each problem, where the same seed does not give the same result or two replications
+    are equal; ModelError where the model does not load.
     """
     from replicast.checking import check_model as check
     from replicast.request import Request
