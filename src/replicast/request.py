@@ -66,6 +66,7 @@ class Request:
     tolerate: str | None = None
     precision: str | None = None
     maximum: int | None = None
+    look_ahead: int | None = None
     workers: int | None = None
     file: ExperimentFile | None = None
 
@@ -261,6 +262,11 @@ def options_of(request: Request) -> Options:
         raise RequestError(f"--max takes 3 or more, and {maximum} is not")
     if maximum is not None and not precision:
         raise RequestError("--max is the most that --precision may take; without it, give -n")
+    look_ahead = request.value(request.look_ahead, "look_ahead")
+    if look_ahead is not None and look_ahead < 0:
+        raise RequestError(f"--look-ahead takes 0 or more, and {look_ahead} is not")
+    if look_ahead is not None and not precision:
+        raise RequestError("--look-ahead is how long --precision must stay met; without it, it says nothing")
     if maximum is not None and maximum < replications_of(request):
         raise RequestError(
             f"a run until precise begins with -n {replications_of(request)} replications, more than --max {maximum}"
@@ -271,6 +277,7 @@ def options_of(request: Request) -> Options:
         tolerance=Tolerance() if tolerate is None else Tolerance.parse(str(tolerate)),
         precision=precision,
         maximum=maximum,
+        look_ahead=look_ahead,
         workers=workers,
     )
 

@@ -12,7 +12,7 @@ from replicast.core.planning import Range, merge
 from replicast.core.ports import Store
 from replicast.core.precision import parse_precision
 from replicast.core.record import RunRecord
-from replicast.core.stopping import LEAST, Done, Judgement, UntilPrecise
+from replicast.core.stopping import LEAST, USUAL_LOOK_AHEAD, Done, Judgement, UntilPrecise
 from replicast.stores.reading import doubles
 
 USUAL_MAXIMUM = 1000
@@ -59,5 +59,7 @@ def precise_rule(record: RunRecord) -> PreciseRule:
     """The rule of a run until precise. Raises RequestError for a precision that cannot be asked for."""
     maximum = max(record.options.maximum or USUAL_MAXIMUM, record.replications)
     targets = parse_precision(record.options.precision or "")
-    rule = UntilPrecise(targets, minimum=max(record.replications, LEAST), maximum=max(maximum, LEAST))
+    look_ahead = USUAL_LOOK_AHEAD if record.options.look_ahead is None else record.options.look_ahead
+    minimum = max(record.replications, LEAST)
+    rule = UntilPrecise(targets, minimum=minimum, look_ahead=look_ahead, maximum=max(maximum, LEAST))
     return PreciseRule(record.id, tuple(s.name for s in record.experiment.scenarios), rule)

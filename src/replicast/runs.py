@@ -65,6 +65,7 @@ def run(
     tolerate: str | int | None = None,
     precision: str | None = None,
     maximum: int | None = None,
+    look_ahead: int | None = None,
     keep: str | None = None,
     collate: str | None = None,
     streams: str | None = None,
@@ -85,7 +86,7 @@ def run(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
         timeout_seconds=timeout, retries=retries, tolerate=None if tolerate is None else str(tolerate),
-        precision=precision, maximum=maximum, workers=workers,
+        precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
     with Preparation(request, on=on, store_url=store) as preparation:

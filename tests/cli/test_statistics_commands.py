@@ -152,6 +152,15 @@ def test_the_end_of_a_run_until_precise_is_in_its_json(replicast: Call, model: P
     assert without["precision"] is None
 
 
+def test_a_run_until_precise_looks_as_far_ahead_as_it_is_told(replicast: Call, model: Path) -> None:
+    asked = ("run", model, "--seed", 1, "--precision", "wait=90%", "--max", 50, "--json")
+    ends = [json.loads(replicast(*asked, *more).stdout)["precision"]["scenarios"]["base"] for more in
+            ([], ["--look-ahead", 0], ["--look-ahead", 20])]  # fmt: skip
+    assert [end["wanted"] for end in ends] == [15, 10, 30]
+    assert "--look-ahead takes 0 or more" in replicast(*asked, "--look-ahead", -1).stderr
+    assert replicast("run", model, "--look-ahead", 3).returncode == 2
+
+
 def test_a_run_until_precise_does_not_begin_with_more_than_its_maximum(replicast: Call, model: Path) -> None:
     done = replicast("run", model, "-n", 20, "--precision", "wait=5%", "--max", 10)
     assert done.returncode == 2

@@ -139,6 +139,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tolerate", metavar="5%|COUNT", help="failures that are no failure of the run (default: 0)")
     parser.add_argument("--precision", metavar="METRIC=5%", help="run until the interval's half-width is that small")
     parser.add_argument("--max", type=int, dest="maximum", metavar="N", help="with --precision: at most N replications")
+    parser.add_argument(
+        "--look-ahead", type=int, metavar="K", help="with --precision: K more must not undo it (default: 5)"
+    )
     parser.add_argument("--collate", metavar="FILE[:FUNCTION]", help="the model's own collation")
     parser.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
@@ -225,9 +228,7 @@ def _add_stores(add: Add) -> None:
     copy.add_argument("--to", required=True, dest="target", metavar="URL", help="the store to copy it to")
     sql = add("sql", "store_commands:sql", "ask a run in SQL: its metrics, replications, scenarios, summary and tables")
     _run_argument(sql)
-    sql.add_argument(
-        "query", metavar="QUERY", help='for instance "select scenario, avg(wait) from metrics group by 1"'
-    )
+    sql.add_argument("query", metavar="QUERY", help='for instance "select scenario, avg(wait) from metrics group by 1"')
     sql.add_argument("--csv", action="store_true", help="print the answer as CSV")
 
 

@@ -36,7 +36,7 @@ def request_from(chosen: argparse.Namespace) -> Any:
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
            ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
-            "maximum", "workers")}  # fmt: skip
+            "maximum", "look_ahead", "workers")}  # fmt: skip
     return Request(
         model=chosen.model, command=chosen.command_model, parameters=parameters, scenarios=scenarios, grid=grid,
         timeout_seconds=getattr(chosen, "timeout", None),

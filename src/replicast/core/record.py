@@ -53,6 +53,7 @@ class Options:
     tolerance: Tolerance = Tolerance()
     precision: str | None = None
     maximum: int | None = None
+    look_ahead: int | None = None
     workers: int | None = None
 
 

@@ -21,6 +21,9 @@ from .precision import Target
 LEAST = 3
 """The smallest number of replications that Hoad, Robinson and Davies judge."""
 
+USUAL_LOOK_AHEAD = 5
+"""Theirs, of up to 100 replications."""
+
 USUAL_MINIMUM = 10
 """Seven more than theirs; for results that vary little, intervals then cover 1 to 2 % more often (benchmarks/)."""
 
@@ -100,7 +103,7 @@ class UntilPrecise:
         targets: Sequence[Target],
         *,
         minimum: int = USUAL_MINIMUM,
-        look_ahead: int = 5,
+        look_ahead: int = USUAL_LOOK_AHEAD,
         maximum: int = 1000,
         confidence: float = 0.95,
     ) -> None:

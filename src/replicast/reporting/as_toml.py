@@ -25,6 +25,7 @@ def experiment_as_toml(record: RunRecord) -> str:
     if record.options.precision:
         lines.append(f"precision = {_value(record.options.precision)}")
         lines += [f"max = {record.options.maximum}"] if record.options.maximum else []
+        lines += [f"look_ahead = {record.options.look_ahead}"] if record.options.look_ahead is not None else []
     if experiment.keep_rds:
         lines.append('keep = "rds"')
     streams = experiment.streams
