@@ -23,6 +23,9 @@ INNER_KEYS: dict[str, dict[str, Any]] = {
     "streams": {"kind": str, "common": bool},
     "design": {"csv": str, "latin_hypercube": int, "sobol": int, "ranges": dict, "seed": int},
 }
+KIND_NAMES = {
+    str: "text", int: "an integer", float: "a number", list: "a list", dict: "a table", bool: "true or false",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class ExperimentFile:
 def read_experiment_file(path: Path) -> ExperimentFile:
     """Raises RequestError for a file that is not there, is no TOML, or has unknown keys or values of a wrong type."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise RequestError(f"there is no file '{path}'") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -64,9 +67,8 @@ def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], where: str,
             raise RequestError(f"{where}: there is no key '{prefix}{key}'{nearest(key, known)}")
         wanted = known[key]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            name = wanted.__name__ if isinstance(wanted, type) else " or ".join(kind.__name__ for kind in wanted)
-            names = {"str": "text", "int": "an integer", "list": "a list", "dict": "a table", "bool": "true or false"}
-            raise RequestError(f"{where}: '{prefix}{key}' takes {names.get(name, name)}, and {value!r} is not")
+            expected = " or ".join(KIND_NAMES[kind] for kind in (wanted if isinstance(wanted, tuple) else (wanted,)))
+            raise RequestError(f"{where}: '{prefix}{key}' takes {expected}, and {value!r} is not")
 
 
 def default_store() -> str:
