@@ -1,0 +1,110 @@
+"""The worker and the command line start fast because of what they do not import, in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "scipy", "pandas", "polars", "pyarrow", "boto3", "botocore", "rich", "plotly", "jinja2", "sqlalchemy",
+    "cloudpickle", "matplotlib", "pytest", "hypothesis",
+}  # fmt: skip
+
+PERFORM = """
+import json, sys
+from pathlib import Path
+import replicast.executors.pool_worker
+from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.replication import Batch
+from replicast.models import open_model
+from replicast.models.capture import Log
+from replicast.stores import open_store
+from replicast.worker import Assignment, started
+
+folder = Path(sys.argv[1])
+experiment = Experiment(ModelReference("python", "model.py"), (Scenario("base", {}),), 42)
+store = open_store(str(folder / "runs"))
+log = Log(folder / "log")
+model = open_model(folder / "project", experiment, scratch=folder, log=log)
+with started(Assignment("run", experiment), model, store) as worker:
+    worker.perform(Batch("base", 1, 20))
+assert list(store.coverage("run").ok("base")) == [(1, 20)], store.coverage("run")
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after(code: str, *arguments: str, cwd: Path) -> set[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return set(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def test_a_worker_performs_a_batch_without_anything_heavy(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "model.py").write_text(
+        "def simulate(rng):\n"
+        "    return {'wait': rng.random(), 'patients': [{'name': 'x', 'los': 1.5}, {'name': None, 'los': 2}]}\n"
+    )
+    loaded = modules_after(PERFORM, str(tmp_path), cwd=tmp_path)
+    assert {"numpy", "arro3", "obstore"} <= loaded
+    assert loaded & HEAVY == set()
+    assert not {name for name in loaded if name.startswith(("replicast.reporting", "replicast.cli", "replicast.aws"))}
+
+
+SHOW_HELP = """
+import json, sys
+sys.argv = ["replicast", *sys.argv[1:]]
+from replicast.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert ended.code in (0, None), ended.code
+print()
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_the_command_line_shows_its_help_without_arrays_or_frames(arguments: list[str], tmp_path: Path) -> None:
+    loaded = modules_after(SHOW_HELP, *arguments, cwd=tmp_path)
+    assert loaded & (HEAVY | {"numpy", "arro3", "obstore"}) == set()
+
+
+def test_importing_replicast_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = "import json, sys, replicast; print(json.dumps(sorted(sys.modules)))"
+    loaded = modules_after(code, cwd=tmp_path)
+    assert loaded & (HEAVY | {"numpy", "arro3", "obstore"}) == set()
+
+
+def test_the_public_names_are_there(tmp_path: Path) -> None:
+    code = "import json, replicast; print(json.dumps([n for n in replicast.__all__ if getattr(replicast, n) is None]))"
+    assert modules_after(code, cwd=tmp_path) == set()
+
+
+def test_the_core_reaches_no_file_network_clock_or_process(tmp_path: Path) -> None:
+    """Every module of it, imported in an interpreter where these cannot be imported anew."""
+    code = """
+import json, pkgutil, sys, importlib
+import numpy, arro3.core, secrets
+import replicast.core
+before = set(sys.modules)
+for found in pkgutil.iter_modules(replicast.core.__path__, "replicast.core."):
+    importlib.import_module(found.name)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    loaded = modules_after(code, cwd=tmp_path)
+    assert {"replicast.core.planning", "replicast.core.experiment"} <= loaded
+    assert not {name.partition(".")[0] for name in loaded} & {
+        "subprocess",
+        "socket",
+        "time",
+        "obstore",
+        "polars",
+        "rich",
+    }
+    assert not {name for name in loaded if name.startswith("replicast.") and not name.startswith("replicast.core")}

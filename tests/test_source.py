@@ -1,0 +1,246 @@
+"""What of a folder belongs to the model: all it may read, and nothing that a run wrote."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replicast import source as module
+from replicast.core.errors import RequestError
+from replicast.source import SUMMARY_HEADER, Source, changes, check_out, code_hash, digest, find_source
+from replicast.stores.objects import ObjectStore
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def fill(folder: Path, names: Iterable[str], content: str = "x") -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull}
+    environment = os.environ | identity | {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, env=environment)
+
+
+BELONGS = [
+    "model.py", "helper.py", "R/functions.R", "data/beds.csv", "data/deep/er/x.parquet", "ü ö.csv", "README.md",
+    "wards/__init__.py", "a#b.txt", "model.v2.R", "results/notes.csv",
+]  # fmt: skip
+DOES_NOT = [
+    ".hidden", ".venv/lib/x.py", ".Rhistory", "__pycache__/model.pyc", "helper.pyc", "backup.py~", "node_modules/x.js",
+    "renv/library/x.R", "venv/bin/python.py", "env/x.py", "build/x.py", "dist/x.whl", "runs/x/run.json",
+    "data/__pycache__/x.py", "wards/.cache/y",
+]  # fmt: skip
+
+
+def test_all_that_lies_beside_the_model_belongs_to_it_but_what_cannot_be_its_own(project: Path) -> None:
+    fill(project, [*BELONGS, *DOES_NOT])
+    assert sorted(find_source(project).files) == sorted(BELONGS)
+
+
+@pytest.mark.parametrize("store", ["runs", "my results", "data/stored"])
+def test_a_store_of_runs_is_left_out_whatever_it_is_called(project: Path, store: str) -> None:
+    fill(
+        project,
+        ["model.py", f"{store}/20260101T000000-abcdef/run.json", f"{store}/20260101T000000-abcdef/model/model.py"],
+    )
+    assert list(find_source(project).files) == ["model.py"]
+
+
+def test_a_folder_that_holds_results_is_left_out(project: Path, tmp_path: Path) -> None:
+    fill(project, ["model.py", "out/a.csv", "out/deep/b.csv", "other/c.csv"])
+    assert list(find_source(project, without=[project / "out"]).files) == ["model.py", "other/c.csv"]
+    assert list(find_source(project, without=[project / "none", tmp_path]).files) == []
+
+
+@pytest.mark.parametrize("summary", ["summary.csv", "summary.parquet"])
+def test_what_collate_wrote_is_left_out(project: Path, summary: str) -> None:
+    fill(project, ["model.py", "tables/metrics.csv", "data/summary of wards.csv"])
+    (project / "tables" / summary).write_bytes(SUMMARY_HEADER + b"non_finite\n")
+    assert list(find_source(project).files) == ["data/summary of wards.csv", "model.py"]
+
+
+def test_a_summary_of_the_user_s_own_is_data(project: Path) -> None:
+    fill(project, ["model.py", "data/summary.csv", "data/beds.csv"], "ward,beds\n")
+    assert len(find_source(project).files) == 3
+
+
+def test_results_kept_to_be_compared_with_are_data(project: Path) -> None:
+    fill(project, ["model.py", "expected/metrics.csv"])
+    (project / "expected" / "summary.csv").write_bytes(SUMMARY_HEADER)
+    assert len(find_source(project).files) == 3
+
+
+def test_what_git_ignores_is_left_out_and_what_is_new_is_not(project: Path) -> None:
+    fill(project, ["model.py", "old.py", "data/kept.csv", "big/ignored.csv", "x.log", ".hidden/y", "runs/a/run.json"])
+    (project / ".gitignore").write_text("big/\n*.log\n")
+    git(project, "init", "-q")
+    git(project, "add", "model.py", "old.py", ".gitignore")
+    git(project, "commit", "-q", "-m", "first")
+    (project / "old.py").unlink()
+    fill(project, ["new.py", "ü.csv"])
+    assert sorted(find_source(project).files) == ["data/kept.csv", "model.py", "new.py", "ü.csv"]
+
+
+def test_a_model_in_a_folder_of_a_repository_is_that_folder_alone(project: Path) -> None:
+    fill(project, ["above.py", "models/a/model.py", "models/a/data.csv", "models/b/model.py"])
+    git(project, "init", "-q")
+    assert sorted(find_source(project / "models" / "a").files) == ["data.csv", "model.py"]
+
+
+def test_a_model_that_git_ignores_is_copied_all_the_same(project: Path) -> None:
+    fill(project, ["scratch/model.py", "scratch/helper.py"])
+    (project / ".gitignore").write_text("scratch/\n")
+    git(project, "init", "-q")
+    assert sorted(find_source(project / "scratch", ["model.py"]).files) == ["helper.py", "model.py"]
+
+
+def test_a_needed_file_is_taken_wherever_it_lies(project: Path) -> None:
+    fill(project, ["model.py", ".hidden/collate.py", "build/x.R"])
+    assert sorted(find_source(project, ["model.py", ".hidden/collate.py", "build/x.R"]).files) == [
+        ".hidden/collate.py", "build/x.R", "model.py",
+    ]  # fmt: skip
+    with pytest.raises(RequestError, match=r"there is no file .*none\.R"):
+        find_source(project, ["none.R"])
+
+
+class TestLargeFolders:
+    def test_of_many_files_the_code_is_taken_also_from_subfolders(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MOST_FILES", 20)
+        fill(project, ["model.R", "R/functions.R", "needed.csv", *(f"data/{i}.csv" for i in range(30))])
+        found = find_source(project, ["model.R", "needed.csv"])
+        assert sorted(found.files) == ["R/functions.R", "model.R", "needed.csv"]
+        assert found.left_out > 0
+
+    def test_of_very_many_code_files_those_beside_the_model_are_taken(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MOST_FILES", 20)
+        fill(project, ["model.py", "helper.py", *(f"package/{i}.py" for i in range(30))])
+        assert sorted(find_source(project, ["model.py"]).files) == ["helper.py", "model.py"]
+
+    def test_of_large_files_the_code_is_taken(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "MOST_BYTES", 1000)
+        fill(project, ["model.py", "lib/helper.py"])
+        fill(project, ["data.bin"], "x" * 2000)
+        found = find_source(project, ["model.py"])
+        assert (sorted(found.files), found.left_out) == (["lib/helper.py", "model.py"], 1)
+        assert sorted(find_source(project, ["model.py", "data.bin"]).files) == ["data.bin", "lib/helper.py", "model.py"]
+
+    def test_a_home_folder_is_not_read_to_its_end(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "MOST_FILES", 20)
+        fill(project, ["model.py", *(f"f{folder}/{i}.txt" for folder in range(20) for i in range(10))])
+        looked_at: list[str] = []
+        scan = os.scandir
+
+        def counting(path: str | Path = ".") -> object:
+            looked_at.append(str(path))
+            return scan(path)
+
+        monkeypatch.setattr(module.os, "scandir", counting)
+        find_source(project, ["model.py"])
+        assert len(looked_at) < 60
+
+
+def test_a_loop_of_links_ends_and_a_linked_file_is_copied(project: Path, tmp_path: Path) -> None:
+    fill(project, ["model.py", "data/x.csv"])
+    (tmp_path / "elsewhere.csv").write_text("linked")
+    (project / "linked.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (project / "data" / "loop").symlink_to(project)
+    (project / "dangling").symlink_to(tmp_path / "nothing")
+    found = find_source(project)
+    assert sorted(found.files) == ["data/x.csv", "linked.csv", "model.py"]
+    found.copy_to(tmp_path / "copy")
+    assert (tmp_path / "copy" / "linked.csv").read_text() == "linked"
+    assert not (tmp_path / "copy" / "linked.csv").is_symlink()
+
+
+class TestCopies:
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ObjectStore:
+        return ObjectStore(str(tmp_path / "runs"))
+
+    def test_a_copy_is_the_same_as_the_source_and_so_is_what_a_run_keeps(
+        self, project: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        fill(project, BELONGS, "content\r\nü\n")
+        (project / "data" / "raw.bin").write_bytes(bytes(range(256)))
+        (project / "empty").write_bytes(b"")
+        (project / "data" / "beds.csv").chmod(0o755)
+        found = find_source(project)
+        found.copy_to(tmp_path / "copy")
+        found.save(store, "run")
+        check_out(store, "run", tmp_path / "again")
+        for name, sha in found.files.items():
+            assert digest(tmp_path / "copy" / name) == digest(tmp_path / "again" / name) == sha
+        assert os.access(tmp_path / "copy" / "data" / "beds.csv", os.X_OK)
+        assert changes(found.files, find_source(tmp_path / "again")) == []
+        assert code_hash(found.files) == code_hash(find_source(tmp_path / "copy").files)
+
+    def test_a_file_that_is_gone_from_the_run_is_missed(
+        self, project: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        fill(project, ["model.py"])
+        find_source(project).save(store, "run")
+        with pytest.raises(RequestError, match=r"'model/helper\.py' of run run is gone from the store"):
+            check_out(store, "run", tmp_path / "again", ["model.py", "helper.py"])
+
+    def test_a_run_without_source_is_an_empty_folder(self, tmp_path: Path, store: ObjectStore) -> None:
+        check_out(store, "run", tmp_path / "again")
+        assert list((tmp_path / "again").iterdir()) == []
+
+
+class TestChanges:
+    @pytest.fixture
+    def found(self, project: Path) -> Callable[[], Source]:
+        fill(project, ["model.py", "beds.csv", "R/f.R"])
+        return lambda: find_source(project)
+
+    def test_nothing_changed(self, found: Callable[[], Source]) -> None:
+        assert changes(found().files, found()) == []
+
+    @pytest.mark.parametrize("name", ["model.py", "beds.csv", "R/f.R"])
+    def test_a_changed_file_is_named(self, project: Path, found: Callable[[], Source], name: str) -> None:
+        before = found().files
+        fill(project, [name], "y")
+        assert changes(before, found()) == [f"{name}: was changed"]
+
+    def test_a_changed_byte_is_enough_and_a_touched_file_is_not(
+        self, project: Path, found: Callable[[], Source]
+    ) -> None:
+        before = found().files
+        os.utime(project / "model.py", (1, 1))
+        assert changes(before, found()) == []
+
+    def test_a_file_that_is_gone_is_named(self, project: Path, found: Callable[[], Source]) -> None:
+        before = found().files
+        (project / "beds.csv").unlink()
+        assert changes(before, found()) == ["beds.csv: is gone"]
+
+    def test_new_code_is_a_change_and_new_data_is_none(self, project: Path, found: Callable[[], Source]) -> None:
+        before = found().files
+        fill(project, ["plot.pdf", "notes.txt", "more.csv"])
+        assert changes(before, found()) == []
+        fill(project, ["helper.R"])
+        assert changes(before, found()) == ["helper.R: is new"]
+
+    @given(st.dictionaries(st.text(min_size=1, max_size=5), st.text("0123456789abcdef", min_size=4, max_size=4)))
+    def test_the_hash_of_code_depends_on_names_and_contents_alone(self, files: dict[str, str]) -> None:
+        assert code_hash(files) == code_hash(dict(reversed(files.items())))
+        assert code_hash(files) != code_hash(files | {"one more": "0000"})
