@@ -141,6 +141,8 @@ def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
         ("list(t = data.frame(x = c('ok', '\\xff\\xfe')))", "is not valid UTF-8"),
         ("as.POSIXct('2024-01-01')", "class POSIXct/POSIXt"),
         ("simulate", "a function"),
+        ("setNames(list(data.frame(a = 1:2)), strrep('long', 100))", "is too long for a folder"),
+        ("setNames(list(data.frame(a = 1:2)), strrep('ü', 50))", "is too long for a folder"),
     ],
 )
 def test_what_cannot_be_used_is_a_failure_that_says_what_came(

@@ -47,10 +47,10 @@ put_table <- function(name, columns) {
 as_plain_time <- function(values) if (inherits(values, "POSIXlt")) as.POSIXct(values) else values
 
 check_column <- function(values, rows, column, table) {
-  where <- paste0("column '", column, "' of table '", table, "'")
-  if (length(dim(values)) > 1L) unusable(where, " is a matrix or a table; give each of its columns a name of its own")
-  if (is.na(kind_of_column(values))) unusable(where, " is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
-  if (length(values) != rows) unusable(where, " has ", length(values), " values for ", rows, " rows")
+  refuse_as <- function(...) unusable("column '", column, "' of table '", table, "' ", ...)
+  if (length(dim(values)) > 1L) refuse_as("is a matrix or a table; give each of its columns a name of its own")
+  if (is.na(kind_of_column(values))) refuse_as("is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
+  if (length(values) != rows) refuse_as("has ", length(values), " values for ", rows, " rows")
 }
 
 kind_of_column <- function(values) {
@@ -90,15 +90,19 @@ put_text_column <- function(values, column, table) {
     texts <- levels(values)
     codes <- bare(unclass(values))
   } else {
-    texts <- unique(bare(values))
-    codes <- match(values, texts)
+    texts <- bare(values)
+    codes <- seq_along(texts)
+    if (anyDuplicated(texts)) {
+      texts <- unique(texts)
+      codes <- match(values, texts)
+    }
   }
   missing <- which(is.na(texts))
   if (length(missing)) {
     codes[codes %in% missing] <- NA_integer_
     texts[missing] <- ""
   }
-  if (!all(validUTF8(texts[Encoding(texts) != "latin1"]))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
+  if (!all(validUTF8(texts)) && !all(validUTF8(texts[Encoding(texts) != "latin1"]))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
   put_texts(texts)
   put_vector(codes)
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from arro3.core import Array, ChunkedArray, DataType, Table
 from numpy.typing import NDArray
+
+from .columns import is_zone
 
 DOUBLE, INTEGER, LOGICAL, TEXT, DATE, TIME, INTEGER64 = range(1, 8)
 NA_LOW_WORD = 1954
@@ -101,7 +102,7 @@ def _read_date(source: Source, rows: int) -> Array:
 
 
 def _read_time(source: Source, rows: int) -> Array:
-    """Nanoseconds in the zone of the column (microseconds where one is before 1678 or after 2261), else in UTC."""
+    """Nanoseconds in the zone of the column (microseconds where one is before 1678 or after 2261), or in UTC."""
     zone = source.texts()[0]
     values = _doubles(source, rows)
     missing = ~(np.abs(values) < MICROSECOND_RANGE)
@@ -110,18 +111,8 @@ def _read_time(source: Source, rows: int) -> Array:
     per_second = NANOSECONDS if near else NANOSECONDS // 1000
     whole = np.floor(seconds)
     ticks = whole.astype(np.int64) * per_second + np.rint((seconds - whole) * per_second).astype(np.int64)
-    kind = DataType.timestamp("ns" if near else "us", tz=known_zone(zone))
+    kind = DataType.timestamp("ns" if near else "us", tz=zone if is_zone(zone) else "UTC")
     return with_nulls(ticks, missing, DataType.int64()).cast(kind)
-
-
-@functools.cache
-def known_zone(zone: str) -> str:
-    """`zone` if Arrow knows it, else UTC, which is what R takes an unknown zone for."""
-    try:
-        Array([0], DataType.int64()).cast(DataType.timestamp("us", tz=zone)).cast(DataType.utf8())
-    except Exception:  # arro3 raises nothing more exact
-        return "UTC"
-    return zone
 
 
 def _read_integer64(source: Source, rows: int) -> Array:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
-from replicast.core.experiment import Experiment, Scenario, Signature
+from replicast.core.experiment import LONGEST_NAME, Experiment, Scenario, Signature
 from replicast.core.lecuyer import random_seed_block
 from replicast.core.ports import Starting
 from replicast.core.replication import Failure, Metric, Outcome
@@ -187,6 +188,7 @@ class RSimulate:
             outcome.failure = Failure("died" if failure == "died" else "error", type_, message, traceback)
         if tables:
             outcome.tables = dict(read_table(process) for _ in range(int(tables)))
+            refuse_long_names(outcome)
         if kept:
             outcome.folder = process.texts()[0]
         return outcome
@@ -213,6 +215,16 @@ class RSimulate:
         else:
             failure = Failure("died", *process.end())
         return Outcome(scenario.name, replication, seconds, failure=failure, log=process.log_to())
+
+
+def refuse_long_names(outcome: Outcome) -> None:
+    """Makes a failure of an outcome with a table whose name no folder can have."""
+    for name in outcome.tables:
+        if len(quote(name)) > LONGEST_NAME:
+            message = f"the name of table '{name[:40]}…' is too long for a folder"
+            outcome.failure = Failure("error", "UnusableResult", message)
+            outcome.metrics, outcome.tables = {}, {}
+            return
 
 
 def has_quit(outcome: Outcome) -> bool:
