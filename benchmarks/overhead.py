@@ -1,8 +1,8 @@
 """What replicast adds to a replication of a quick model, beside pools of Python's own that do less.
 
-Runs are interleaved, so that a noisy machine is equally unfair to all; the table shows each contestant's best and
-median microseconds of wall time a replication on 2 workers, and its ratio to the first. The peers keep results in memory, seed
-nothing and store nothing; replicast gives each replication its own stream and stores each durably.
+Runs are interleaved, so that a noisy machine is equally unfair to all. The table shows each contestant's best and
+median microseconds of wall time a replication on 2 workers, and its ratio to the first. The peers keep results in
+memory, seed nothing and store nothing; replicast gives each replication its own stream and stores each durably.
 
     python benchmarks/overhead.py [--replications N] [--rounds K]
 """
