@@ -82,7 +82,7 @@ def _scratch() -> Finding:
 def _options() -> Iterator[Finding]:
     yield _r()
     yield _r_package("simmer", "R models that use it")
-    extras = {"boto3": "aws", "sqlalchemy": "sql", "plotly": "report", "cloudpickle": "notebook", "scipy": "design"}
+    extras = {"boto3": "aws", "sqlalchemy": "sql", "cloudpickle": "notebook", "scipy": "design"}
     for module, extra in extras.items():
         if importlib.util.find_spec(module):
             yield Finding(module, OK, f"extra '{extra}'")
