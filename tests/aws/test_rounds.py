@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,8 +43,17 @@ def test_batches_share_a_functions_start_and_end_well_before_its_timeout(
     assert found == 1 or 1.5 * found * seconds <= usable_seconds(900)
 
 
-def test_no_round_has_more_items_than_a_map_takes_well() -> None:
-    assert math.ceil(10**8 / batch_size(10**8, capacity=Capacity(concurrency=1000), seconds=600)) <= ITEMS_A_ROUND
+def test_no_round_has_more_items_than_a_map_takes_well_and_the_rest_comes_in_the_next() -> None:
+    everything = [Batch("base", 1, ITEMS_A_ROUND + 5)]
+    first = next_round(everything, None, [], capacity=Capacity(), seconds=600, retries=1)
+    assert len(first.batches) == ITEMS_A_ROUND
+    left = [Batch("base", ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 5)]
+    second = next_round(left, first, [], capacity=Capacity(), seconds=600, retries=1)
+    assert [batch.first for batch in second.batches] == list(range(ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 6))
+
+
+def test_functions_that_go_round_twice_do_so_in_equal_parts() -> None:
+    assert batch_size(10_000, capacity=Capacity(900, concurrency=1000), seconds=60.0) == 5
 
 
 def test_a_lost_batch_comes_back_in_quarters() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from replicast.core.errors import RequestError
 
-from .limits import Capacity, usable_seconds, violations
+from .limits import ITEMS_A_ROUND, Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
 from .prices import PRICES, Bill, Usage, bill
 from .rounds import batch_size
@@ -91,7 +91,8 @@ def estimate(
     wall = wall_seconds(batches, batch_seconds, capacity.concurrency)
     local = replications * pilot.mean / pilot.cores
     cost = bill(usage, region, architecture)
-    broken = tuple(violations(capacity, replication_seconds=slow))
+    rounds = math.ceil(batches / ITEMS_A_ROUND)
+    broken = tuple(violations(capacity, replication_seconds=slow, rounds=rounds))
     worth = not broken and local - wall > WORTH_SECONDS
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,

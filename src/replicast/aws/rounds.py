@@ -100,7 +100,7 @@ def next_round(
     """The batches of the next round. `seconds` is what a slow replication takes, None if none is known."""
     size = batch_size(sum(map(len, missing)), capacity=capacity, seconds=seconds)
     if before is None:
-        return Round(1, cut(missing, size))
+        return Round(1, cut(missing, size)[:ITEMS_A_ROUND])
     following = Round(before.number + 1, alone=dict(before.alone))
     index = _by_scenario(missing)
     asked = sum(map(len, before.batches))
@@ -121,7 +121,7 @@ def next_round(
             again += cut(remaining, max(1, min(size, math.ceil(len(batch) / SHRINK))))
         else:
             again += cut(remaining, size)
-    following.batches = again + cut(_others(missing, known), size)
+    following.batches = (again + cut(_others(missing, known), size))[:ITEMS_A_ROUND]
     return following
 
 
@@ -154,15 +154,16 @@ def reason_of(loss: Loss | None) -> tuple[FailureKind, str, str]:
 def batch_size(missing: int, *, capacity: Capacity, seconds: float | None) -> int:
     """Replications of one batch: about BATCH_SECONDS, more if functions are fewer, but well within a function's time.
 
-    While nothing is known of their length, as many batches as functions may run at once.
+    Where functions have to go round more than once, all rounds are equally long. While nothing is known of the
+    replications' length, there are as many batches as functions may run at once.
     """
-    share = math.ceil(missing / max(capacity.concurrency, 1))
-    least = math.ceil(missing / ITEMS_A_ROUND)
+    width = max(capacity.concurrency, 1)
     if seconds is None:
-        return max(1, share, least)
-    fitting = math.floor(usable_seconds(capacity.function_seconds) / (1.5 * max(seconds, 1e-6)))
-    wanted = max(share, math.ceil(BATCH_SECONDS / max(seconds, 1e-6)))
-    return max(1, min(wanted, fitting, max(missing, 1)), least)
+        return max(1, math.ceil(missing / width))
+    fitting = max(1, math.floor(usable_seconds(capacity.function_seconds) / (1.5 * max(seconds, 1e-6))))
+    waves = max(1, math.ceil(missing / (width * fitting)))
+    share = math.ceil(missing / (waves * width))
+    return max(1, min(max(share, math.ceil(BATCH_SECONDS / max(seconds, 1e-6))), fitting, missing))
 
 
 Ranges = Mapping[str, Sequence[Range]]
