@@ -194,8 +194,7 @@ class PoolJob:
         if self._seconds is None:
             return 1
         fitting = int(self._assignment.save_seconds / max(self._seconds, 1e-7))
-        alone = self._pool.workers == 1
-        share = self._queue.left if alone else -(-self._queue.left // (2 * self._pool.workers))
+        share = -(-self._queue.left // (2 * self._pool.workers))
         self._largest = min(self._largest * GROWTH, LARGEST_BATCH)
         return max(1, min(fitting, share, self._largest))
 
