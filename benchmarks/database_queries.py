@@ -74,7 +74,7 @@ def fill_run(connection: sa.Connection, store: SqlStore, run: str, scenarios: in
     for place in range(scenarios):
         scenario = add_scenario(connection, store.schema, run, f"s{place}")
         for metric_id in known.values():
-            value = "(g.seq * 7919 % 10007) * 0.001"
+            value = "(g.seq % 10007) * 7919 % 10007 * 0.001"
             connection.execute(
                 sa.text(
                     "INSERT INTO metric_values (scenario_id, metric_id, replication, value) "

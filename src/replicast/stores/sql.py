@@ -191,8 +191,7 @@ class SqlStore:
         returned = [outcome for outcome in outcomes if outcome.failure is None]
         kind = self.database.kind
         insert_rows(connection, "replications", ledger_rows(run, outcomes, shapes, kind), len(outcomes))
-        for columns, rows in metric_rows(scenario_id, returned, self.layout.metric_ids, kind):
-            insert_rows(connection, "metric_values", columns, rows)
+        insert_rows(connection, "metric_values", *metric_rows(scenario_id, returned, self.layout.metric_ids, kind))
         for name, columns, rows in table_rows(scenario_id, returned, self.layout.tables, kind):
             insert_rows(connection, name, columns, rows)
         for outcome in outcomes:
@@ -239,7 +238,9 @@ class SqlStore:
 
         def look(connection: sa.Connection) -> tuple[list[Any], list[Any]]:
             stretches = connection.execute(islands(kept, kept.run == run, [kept.scenario]))
-            return list(stretches), list(connection.execute(failures.order_by(kept.scenario, kept.replication)))
+            return list(stretches), list(
+                connection.execute(failures.order_by(kept.scenario, kept.replication)).fetchall()
+            )
 
         stretches, failed = self.database.perform(look)
         for scenario, first, last in stretches:
@@ -272,14 +273,14 @@ class SqlStore:
             .where(kept.run == run, kept.shape.is_not(None))
             .group_by(kept.scenario, kept.shape)
         )
-        rows = self.database.perform(lambda connection: list(connection.execute(query)))
+        rows = self.database.perform(lambda connection: list(connection.execute(query).fetchall()))
         ordered = sorted(rows, key=lambda row: (encode_name(row[0]), row[1]))
         return [shape for _, _, shape in ordered]
 
     def _shapes(self, run: str) -> dict[str, Shape]:
         shapes = self.schema.shapes.c
         query = sa.select(shapes.shape, shapes.definition).where(shapes.run == run)
-        rows = self.database.perform(lambda connection: list(connection.execute(query)))
+        rows = self.database.perform(lambda connection: list(connection.execute(query).fetchall()))
         return {digest: Shape.from_definition(definition) for digest, definition in rows}
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
@@ -304,7 +305,7 @@ class SqlStore:
         query = islands(kept, mine, [kept.shape])
 
         def look(connection: sa.Connection) -> tuple[int | None, list[Any]]:
-            return connection.scalar(key), list(connection.execute(query))
+            return connection.scalar(key), list(connection.execute(query).fetchall())
 
         scenario_id, rows = self.database.perform(look)
         if scenario_id is None:

@@ -70,7 +70,7 @@ def _literals(values: Values, rows: int, escape: Callable[[str], str]) -> list[s
         value = values.data.value
         return ["NULL" if value is None else escape(value) if isinstance(value, str) else str(value)] * rows
     listed = values.to_python(rows)
-    if values.storage in ("integer", "logical"):
+    if values.storage in ("key", "integer", "logical"):
         return ["NULL" if value is None else str(int(value)) for value in listed]
     if values.storage == "double":
         return ["NULL" if value is None else _double(value) for value in listed]
@@ -178,6 +178,8 @@ def _binary(data: NDArray[Any], storage: Storage) -> NDArray[np.uint8]:
         made = data.astype(np.uint8)
     elif storage == "date":
         made = (data - DAYS_TO_2000).astype(">i4")
+    elif storage == "key":
+        made = data.astype(">i4")
     elif storage in ("time", "instant"):
         made = (data - MICROSECONDS_TO_2000).astype(">i8")
     else:

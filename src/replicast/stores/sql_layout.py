@@ -146,12 +146,18 @@ class Layout:
             self._database.perform(self.load)
 
     def load(self, connection: sa.Connection) -> None:
-        tables = {}
-        for row in connection.execute(sa.select(self._schema.model_tables)):
-            tables[row.table_name] = ModelTable(row.view_name, row.rows_name)
-        ordered = sa.select(self._schema.model_columns).order_by("table_name", "position")
-        for row in connection.execute(ordered):
-            tables[row.table_name].columns[row.column_name, row.storage] = row.stored_as
+        """One query for tables and columns, so that what others add meanwhile is seen whole or not at all."""
+        table, column = self._schema.model_tables, self._schema.model_columns
+        query = (
+            sa.select(table, column.c.column_name, column.c.storage, column.c.stored_as)
+            .select_from(table.outerjoin(column, column.c.table_name == table.c.table_name))
+            .order_by(table.c.table_name, column.c.position)
+        )
+        tables: dict[str, ModelTable] = {}
+        for row in connection.execute(query):
+            known = tables.setdefault(row.table_name, ModelTable(row.view_name, row.rows_name))
+            if row.stored_as is not None:
+                known.columns[row.column_name, row.storage] = row.stored_as
         names = connection.execute(sa.select(self._schema.metric_names))
         self.tables, self.metric_ids = tables, {row.metric: row.metric_id for row in names}
 

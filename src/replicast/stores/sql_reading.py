@@ -131,7 +131,7 @@ class Reader:
         return {"scenario": scenario, "replication": Array(list(replications), DataType.int64())}
 
     def _fetch(self, query: sa.Select[Any]) -> list[Any]:
-        return self._database.perform(lambda connection: list(connection.execute(query)))
+        return self._database.perform(lambda connection: list(connection.execute(query).fetchall()))
 
 
 def sections(page: Sequence[Any], stretches: Sequence[Stretch]) -> Iterator[tuple[str, int, int]]:
@@ -184,7 +184,7 @@ def ledger_chunks(database: Database, schema: Schema, run: str, scenario: str) -
             .order_by(kept.replication)
             .limit(PAGE_ROWS)
         )
-        page = database.perform(lambda connection, query=query: list(connection.execute(query)))  # type: ignore[misc]
+        page = database.perform(lambda connection, query=query: list(connection.execute(query).fetchall()))  # type: ignore[misc]
         if page:
             listed = list(zip(*page, strict=True))
             arrays = [parts.constant_text(scenario, len(page)), Array(list(listed[0]), DataType.int64())]

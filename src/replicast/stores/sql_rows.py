@@ -41,18 +41,22 @@ def ledger_rows(run: str, outcomes: Sequence[Outcome], shapes: Mapping[int, Shap
 
 def metric_rows(
     scenario_id: int, returned: Sequence[Outcome], metric_ids: Mapping[str, int], kind: Kind
-) -> Iterator[tuple[dict[str, Values], int]]:
-    """Rows of `metric_values`, one metric after the other."""
-    names = dict.fromkeys(name for outcome in returned for name in outcome.metrics)
-    for name in names:
+) -> tuple[dict[str, Values], int]:
+    """Rows of `metric_values`, and how many: one metric after the other."""
+    numbers: list[int] = []
+    ids: list[int] = []
+    values: list[Metric] = []
+    for name in dict.fromkeys(name for outcome in returned for name in outcome.metrics):
         having = [outcome for outcome in returned if name in outcome.metrics]
-        numbers = np.array([outcome.replication for outcome in having], dtype=np.int64)
-        keys = {
-            "scenario_id": Values("key", Constant(scenario_id)),
-            "metric_id": Values("key", Constant(metric_ids[name])),
-            "replication": Values("integer", numbers),
-        }
-        yield keys | _metric_values([outcome.metrics[name] for outcome in having], kind), len(having)
+        numbers += [outcome.replication for outcome in having]
+        values += [outcome.metrics[name] for outcome in having]
+        ids += [metric_ids[name]] * len(having)
+    keys = {
+        "scenario_id": Values("key", Constant(scenario_id)),
+        "metric_id": Values("key", np.array(ids, dtype=np.int32)),
+        "replication": Values("integer", np.array(numbers, dtype=np.int64)),
+    }
+    return keys | _metric_values(values, kind), len(values)
 
 
 def _metric_values(values: Sequence[Metric], kind: Kind) -> dict[str, Values]:
