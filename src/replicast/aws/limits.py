@@ -1,4 +1,4 @@
-"""AWS's published quotas, dated, and what in a plan would break one of them."""
+"""AWS's quotas, kept by hand and dated, and what in a plan would break one of them."""
 
 from __future__ import annotations
 

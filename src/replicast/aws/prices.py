@@ -1,4 +1,7 @@
-"""AWS's published prices, dated, in US dollars before tax, and what a run would cost by them."""
+"""AWS's prices in US dollars before tax, kept by hand and dated, and what a run would cost by them.
+
+Nobody asks AWS when a run is planned: compare with SOURCES before a decision hangs on them.
+"""
 
 from __future__ import annotations
 
