@@ -87,7 +87,7 @@ def test_cutting_conserves_every_replication(whole: list[Batch], size: int) -> N
     assert all(1 <= len(piece) <= max(size, 1) for piece in pieces)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(batches, max_size=8), st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=60))
 def test_a_queue_gives_out_each_replication_once_also_when_some_come_back(
     whole: list[Batch], moves: list[tuple[int, bool]]

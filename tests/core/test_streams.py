@@ -36,7 +36,7 @@ def numpys(seed: int, replication: int, scenario: int = 0, common: bool = True) 
     return SeedSequence(seed, spawn_key=(replication - 1,) if common else (scenario, replication - 1))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80)
 @given(SEEDS, ranges, scenario_indices, st.booleans())
 def test_the_words_of_many_streams_at_once_are_those_of_each_seed_sequence(
     seed: int, span: tuple[int, int], scenario: int, common: bool
@@ -49,7 +49,7 @@ def test_the_words_of_many_streams_at_once_are_those_of_each_seed_sequence(
         assert row.tolist() == expected.tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, ranges, scenario_indices, st.booleans())
 def test_generators_draw_what_default_rng_draws(seed: int, span: tuple[int, int], scenario: int, common: bool) -> None:
     made, seeds = generators(seed, *span, scenario, common)
@@ -60,7 +60,7 @@ def test_generators_draw_what_default_rng_draws(seed: int, span: tuple[int, int]
         assert own_seed == int(numpys(seed, replication, scenario, common).generate_state(1, np.uint64)[0]) & MASK_63
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, st.integers(1, 50))
 def test_replication_i_is_the_ith_child_of_the_seed(seed: int, replications: int) -> None:
     children = SeedSequence(seed).spawn(replications)
@@ -68,7 +68,7 @@ def test_replication_i_is_the_ith_child_of_the_seed(seed: int, replications: int
     assert [rng.random() for rng in made] == [np.random.default_rng(child).random() for child in children]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, ranges, scenario_indices, st.booleans())
 def test_the_seed_of_a_replication_is_the_same_alone_and_among_others(
     seed: int, span: tuple[int, int], scenario: int, common: bool
@@ -118,7 +118,7 @@ def test_how_a_batch_is_cut_changes_no_stream() -> None:
 class TestChildren:
     """`rng.spawn` and its like, which go past the words that were computed beforehand."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30)
     @given(SEEDS, ranges, st.integers(1, 4), st.booleans())
     def test_spawned_children_are_those_of_numpy(
         self, seed: int, span: tuple[int, int], count: int, common: bool

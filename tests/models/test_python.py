@@ -240,8 +240,8 @@ class TestPurity:
     @pytest.mark.parametrize("text", PURE.values(), ids=PURE)
     def test_however_replications_are_cut_into_batches(self, bench: Bench, text: str) -> None:
         alone: dict[int, Any] = {}
-        for i in range(1, 41):
-            alone |= self.performed(bench, text, [(i, i)]) if i in (1, 5, 6, 7, 8, 20, 40) else {}
+        for i in (1, 7, 8, 40):
+            alone |= self.performed(bench, text, [(i, i)])
         whole = self.performed(bench, text, [(1, 40)])
         back = self.performed(bench, text, [(21, 40), (1, 3), (4, 20)])
         assert {i: whole[i] for i in alone} == alone

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError
@@ -217,6 +217,7 @@ class TestCopies:
         assert (copies.successful, copies.distinct) == (5, 5)
 
 
+@settings(max_examples=15)
 @given(
     st.lists(st.floats(-1e6, 1e6) | st.just(NAN) | st.none(), min_size=1, max_size=12),
     st.randoms(use_true_random=False),
