@@ -390,6 +390,13 @@ def test_warnings_are_counted_and_the_first_ten_kept(bench: Bench) -> None:
     assert all(o.log == "" for o in outcomes)
 
 
+def test_a_warning_that_is_only_signalled_does_not_disturb(bench: Bench) -> None:
+    outcome = bench.one(
+        "simulate <- function() { signalCondition(simpleWarning('quiet')); options(warn = -1); warning('x'); 1 }"
+    )
+    assert outcome.failure is None and outcome.warnings == ("quiet",)
+
+
 def test_the_warnings_of_a_failure_are_kept(bench: Bench) -> None:
     outcome = bench.one("simulate <- function() { warning('first'); stop('then') }")
     assert outcome.failure and outcome.failure.message == "then"

@@ -1,5 +1,5 @@
-# Answers. They are collected and then written at once: a write costs more than a quick model, and what cannot be written
-# to its end must not be begun.
+# Answers. They are collected and then written at once: a write costs more than a quick model, and what cannot be
+# written to its end must not be begun.
 
 OUTCOME <- 1
 FAILED <- 2

@@ -25,18 +25,20 @@ called_on <- function(name, given, are_tables) {
   eval(as.call(list(as.name(name), as.name(if (are_tables) "tables" else "objects"))), values)
 }
 
+WANTED <- "a data.frame or a named list of data.frames"
+
 put_collated <- function(result) {
   stage <<- READING
   if (is_frame(result)) result <- list(collated = result)
   fits <- is.list(result) && length(result) && is_named(result) && all(vapply(result, is_frame, NA))
-  if (!fits) unusable("collate returned ", description(result), "; it must return a data.frame or a named list of data.frames")
+  if (!fits) unusable("collate returned ", description(result), "; it must return ", WANTED)
   put(c(COLLATED, length(result)))
   for (name in names(result)) put_table(name, columns_of(result[[name]], name))
   NULL
 }
 
 read_table <- function(table) {
-  columns <- Map(function(kind, zone) read_column(table$rows, kind, zone), as.integer(table$kinds), as.character(table$zones))
+  columns <- lapply(seq_along(table$kinds), function(i) read_column(table$rows, table$kinds[[i]], table$zones[[i]]))
   names(columns) <- as.character(table$columns)
   structure(columns, class = "data.frame", row.names = .set_row_names(table$rows))
 }

@@ -49,7 +49,9 @@ as_plain_time <- function(values) if (inherits(values, "POSIXlt")) as.POSIXct(va
 check_column <- function(values, rows, column, table) {
   refuse_as <- function(...) unusable("column '", column, "' of table '", table, "' ", ...)
   if (length(dim(values)) > 1L) refuse_as("is a matrix or a table; give each of its columns a name of its own")
-  if (is.na(kind_of_column(values))) refuse_as("is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
+  if (is.na(kind_of_column(values))) {
+    refuse_as("is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
+  }
   if (length(values) != rows) refuse_as("has ", length(values), " values for ", rows, " rows")
 }
 
@@ -60,7 +62,9 @@ kind_of_column <- function(values) {
     if (inherits(values, "POSIXct")) return(TIME)
     if (inherits(values, "integer64")) return(INTEGER64)
   }
-  switch(typeof(values), double = DOUBLE, integer = INTEGER, raw = INTEGER, logical = LOGICAL, character = TEXT, NA_real_)
+  switch(typeof(values),
+    double = DOUBLE, integer = INTEGER, raw = INTEGER, logical = LOGICAL, character = TEXT, NA_real_
+  )
 }
 
 put_column <- function(values, kind, column, table) {
@@ -102,7 +106,9 @@ put_text_column <- function(values, column, table) {
     codes[codes %in% missing] <- NA_integer_
     texts[missing] <- ""
   }
-  if (!all(validUTF8(texts)) && !all(validUTF8(texts[Encoding(texts) != "latin1"]))) unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
+  if (!all(validUTF8(texts)) && !all(validUTF8(texts[Encoding(texts) != "latin1"]))) {
+    unusable("column '", column, "' of table '", table, "' holds text that is not valid UTF-8")
+  }
   put_texts(texts)
   put_vector(codes)
 }

@@ -1,6 +1,6 @@
 # Keeping what a model returned as an .rds file.
 
-# Saves `value` as folder/result.rds. Version 2 of the format writes values alone, not how this process happened to hold them.
+# Saves `value` as folder/result.rds. Version 2 of the format writes values, not how this process happened to hold them.
 keep_result <- function(value, folder) {
   value <- wrapped(value)
   refuse_pointers(value)
@@ -22,16 +22,22 @@ wrapped <- function(value) {
 refuse_pointers <- function(value) {
   path <- pointer_in(value, "the result", new.env(parent = emptyenv()))
   if (!is.null(path)) {
-    unusable("with keep = \"rds\" the result is saved to a file, and ", path, " is an external pointer: it leads into this ",
-      "process's memory and would be empty when read again; return the data that it stands for")
+    unusable(
+      "with keep = \"rds\" the result is saved to a file, and ", path, " is an external pointer: it leads into this ",
+      "process's memory and would be empty when read again; return the data that it stands for"
+    )
   }
 }
+
+POINTERS <- c("externalptr", "weakref")
+# data.table marks its tables with a pointer that it makes anew when they are read.
+HARMLESS_ATTRIBUTES <- c("names", "class", "dim", "row.names", "levels", ".internal.selfref")
 
 # Where in `value` an external pointer is, in words, or NULL. `seen` holds the environments on the way.
 pointer_in <- function(value, path, seen) {
   kind <- typeof(value)
-  if (kind %in% c("externalptr", "weakref")) return(path)
-  for (name in setdiff(names(attributes(value)), c("names", "class", "dim", "row.names", "levels", ".internal.selfref"))) {
+  if (kind %in% POINTERS) return(path)
+  for (name in setdiff(names(attributes(value)), HARMLESS_ATTRIBUTES)) {
     found <- pointer_in(attr(value, name, exact = TRUE), paste0(path, "@", name), seen)
     if (!is.null(found)) return(found)
   }
@@ -45,8 +51,10 @@ pointer_in <- function(value, path, seen) {
 
 pointer_in_elements <- function(value, path, seen) {
   value <- unclass(value)
-  for (place in which(vapply(value, function(element) is.recursive(element) || is.object(element) || typeof(element) %in% c("externalptr", "weakref", "S4"), NA))) {
-    label <- if (is.null(names(value)) || !nzchar(names(value)[place])) paste0("[[", place, "]]") else paste0("$", names(value)[place])
+  may_hold <- vapply(value, function(element) !is.atomic(element) || is.object(element), NA)
+  for (place in which(may_hold)) {
+    name <- names(value)[place]
+    label <- if (is.null(name) || !nzchar(name)) paste0("[[", place, "]]") else paste0("$", name)
     found <- pointer_in(.subset2(value, place), paste0(path, label), seen)
     if (!is.null(found)) return(found)
   }

@@ -26,7 +26,7 @@ read_result <- function(value) {
 
 plain_kind <- function(value) switch(typeof(value), double = DOUBLE, integer = INTEGER, logical = INTEGER, NA_real_)
 
-# The kinds of bare numbers under names that were found good before: what most models return most of the time. NA: not so.
+# The kinds of bare numbers, as most models return them, or NA where there is anything else.
 plain_kinds <- function(value) {
   if (is.atomic(value)) return(rep(if (length(dim(value))) NA_real_ else plain_kind(value), length(value)))
   if (!is.list(value) || any(lengths(value) != 1L) || any(vapply(value, is.object, NA))) return(NA_real_)
@@ -64,7 +64,10 @@ is_numeric <- function(value) {
   is.double(value) || is.integer(value) || is.logical(value)
 }
 
-is_number <- function(value) length(value) == 1L && is.null(names(value)) && is_numeric(value) && length(dim(value)) < 2L
+is_number <- function(value) is_single(value) && is.null(names(value))
+
+# One number, whose own name, as of a quantile, does not count.
+is_single <- function(value) length(value) == 1L && is_numeric(value) && length(dim(value)) < 2L
 
 is_numbers <- function(value) {
   length(value) > 0L && is_numeric(value) && length(dim(value)) < 2L && is_named(value)
@@ -113,8 +116,7 @@ add_elements <- function(mapping) {
 
 add_element <- function(name, element) {
   if (is.null(element)) return(invisible())
-  if (length(element) == 1L && is_numeric(element) && length(dim(element)) < 2L)
-    add_metrics(name, number_of(element), kind_of(element))
+  if (is_single(element)) add_metrics(name, number_of(element), kind_of(element))
   else if (is_frame(element)) add_table(name, element)
   else if (is_numbers(element)) add_metrics(names(element), number_of(element), rep(kind_of(element), length(element)))
   else if (is_mapping(element) && all(vapply(element, is_number, NA))) add_numbers(element)
@@ -126,8 +128,10 @@ add_numbers <- function(mapping) {
 }
 
 add_table <- function(name, frame) {
-  if (name %in% REFUSED_TABLES) unusable("a table cannot be called '", name, "': replicast writes one of that name itself")
-  if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'")
+  if (name %in% REFUSED_TABLES) {
+    unusable("a table cannot be called '", name, "': replicast writes one of that name itself")
+  }
+  if (name %in% names(tables_found)) unusable("two tables are called '", name, "'")
   tables_found[[name]] <<- frame
   columns <- own_columns_of(frame, name)
   if (length(columns) && NROW(columns[[1L]]) == 1L) {
@@ -156,20 +160,29 @@ add_monitors <- function(simulations) {
 }
 
 add_monitor <- function(name, frame) {
-  if (!is.null(tables_found[[name, exact = TRUE]])) unusable("two tables are called '", name, "'; one is simmer's monitor")
+  if (name %in% names(tables_found)) unusable("two tables are called '", name, "'; one is simmer's monitor")
   tables_found[[name]] <<- frame
 }
 
+# What came, for a message, with what to do about it where that is clear.
 description <- function(value) {
   if (is.null(value)) return("NULL")
   if (is.function(value)) return("a function")
-  if (is_numeric(value) && length(dim(value)) == 2L) return(paste0("a ", nrow(value), " x ", ncol(value), " matrix (make it a data.frame)"))
-  if (is_numeric(value)) return(paste0(length(value), " numbers without names (give them names, as in c(wait = 1.5))"))
-  if (is.list(value) && !is.object(value)) {
-    if (!length(value)) return("an empty list")
-    if (!is_named(value)) return(paste0("a list of ", length(value), " without names for all (as in list(wait = 1.5))"))
-    return(paste0("a list of ", paste(names(value)[seq_len(min(5L, length(value)))], collapse = ", ")))
-  }
-  if (is.character(value)) return(paste0("text (", paste(encodeString(value[seq_len(min(3L, length(value)))], quote = '"'), collapse = ", "), ")"))
+  if (is.character(value)) return(paste0("text (", toString(encodeString(first(value, 3L), quote = '"')), ")"))
+  if (is_numeric(value)) return(description_of_numbers(value))
+  if (is.list(value) && !is.object(value)) return(description_of_list(value))
   paste0("an object of class ", paste(class(value), collapse = "/"))
 }
+
+description_of_numbers <- function(value) {
+  if (length(dim(value)) > 1L) return(paste0("a ", paste(dim(value), collapse = " x "), " matrix (make it a data.frame)"))
+  paste0(length(value), " numbers without names (give them names, as in c(wait = 1.5))")
+}
+
+description_of_list <- function(value) {
+  if (!length(value)) return("an empty list")
+  if (!is_named(value)) return(paste0("a list of ", length(value), " without names for all (as in list(wait = 1.5))"))
+  paste0("a list of ", paste(first(names(value), 5L), collapse = ", "))
+}
+
+first <- function(values, count) values[seq_len(min(count, length(values)))]

@@ -98,7 +98,7 @@ end_replication <- function(value, seconds, state) {
   send_now_and_then()
 }
 
-# Numbers alone may wait a little; with anything else in it, the pipe is left empty while the model runs, which may fork.
+# Numbers alone may wait a little. Else the pipe's buffer is left empty while the model runs, which may fork.
 send_now_and_then <- function() {
   if (!only_numbers || now() - sent_at > SEND_EVERY_SECONDS) {
     send()

@@ -34,7 +34,7 @@ variables_touched <- FALSE
 
 CATEGORIES <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
 
-# All that one comparison can tell. What was not touched is the same object, which `identical` sees without looking inside.
+# All that one comparison can tell. What was not touched is the same object, and `identical` does not look inside it.
 watched_now <- function() {
   list(
     options = .Options, folder = getwd(), locale = locale(), devices = unlist(.Devices), connections = connections(),
@@ -147,84 +147,5 @@ restore_search <- function() {
     if (name %in% search()) next
     if (startsWith(name, "package:")) attachNamespace(sub("package:", "", name, fixed = TRUE), pos = place)
     else attach(then$attached[[place]], pos = place, name = name)
-  }
-}
-
-# The global environment and whatever environments its values hold: closures' own, lists of state, reference objects.
-# An environment of a package is permanent and left alone.
-MOST_ENVIRONMENTS <- 500L
-
-is_permanent <- function(environment) {
-  identical(environment, globalenv()) || identical(environment, emptyenv()) || identical(environment, baseenv()) ||
-    isNamespace(environment) || !is.null(attr(environment, "path")) || grepl("^(package|imports|tools):", environmentName(environment)) ||
-    identical(environment, ours)
-}
-
-ours <- environment()
-
-is_among <- function(environment, environments) {
-  for (other in environments) if (identical(environment, other)) return(TRUE)
-  FALSE
-}
-
-reachable_environments <- function() {
-  found <- list(globalenv())
-  place <- 1L
-  while (place <= length(found)) {
-    for (environment in environments_in(found[[place]])) {
-      if (length(found) < MOST_ENVIRONMENTS && !is_among(environment, found)) found[[length(found) + 1L]] <- environment
-    }
-    place <- place + 1L
-  }
-  found
-}
-
-environments_in <- function(environment) {
-  names <- names_in(environment)
-  held <- lapply(names[!startsWith(names, ".__")], function(name) environments_held(get(name, envir = environment)))
-  above <- if (is_permanent(environment)) list() else list(parent.env(environment))
-  Filter(function(one) !is_permanent(one), c(unlist(held, recursive = FALSE), above))
-}
-
-# Environments that a value holds directly: itself, its function's, those in its list elements and attributes.
-environments_held <- function(value) {
-  described <- attributes(value)
-  inner <- lapply(described[names(described) != "srcref"], environments_held)
-  if (is.list(value) && !is_frame(value)) inner <- c(inner, lapply(unclass(value), environments_held))
-  own <- if (typeof(value) == "closure" && !isS4(value)) list(environment(value))
-  else if (is.environment(value)) list(as.environment(value))
-  c(own, unlist(inner, recursive = FALSE, use.names = FALSE))
-}
-
-# Bindings with a value that can be looked at: not active, not a promise that fails, not our random numbers.
-names_in <- function(environment) {
-  names <- ls(environment, all.names = TRUE, sorted = FALSE)
-  Filter(function(name) {
-    name != ".Random.seed" && name != "..." && !bindingIsActive(name, environment) &&
-      tryCatch(!identical(get(name, envir = environment), quote(expr = )), error = function(e) FALSE)
-  }, names)
-}
-
-# data.table alone changes values in place, so its values are remembered as copies.
-copy_of <- function(value) if (inherits(value, "data.table")) data.table::copy(value) else value
-
-remember_environment <- function(environment) {
-  names <- names_in(environment)
-  all <- setdiff(ls(environment, all.names = TRUE, sorted = FALSE), ".Random.seed")
-  values <- lapply(mget(names, envir = environment), copy_of)
-  list(environment = environment, names = names, values = values, all = all, count = length(all))
-}
-
-has_changed <- function(memory) {
-  length(memory$environment) != memory$count || !identical(values_of(memory$names, memory$environment), memory$values)
-}
-
-restore_environment <- function(memory) {
-  environment <- memory$environment
-  added <- setdiff(ls(environment, all.names = TRUE, sorted = FALSE), c(memory$all, ".Random.seed"))
-  try(rm(list = added, envir = environment), silent = TRUE)
-  for (name in memory$names) {
-    current <- get0(name, envir = environment, inherits = FALSE, ifnotfound = absent)
-    if (!identical(current, memory$values[[name]])) try(assign(name, copy_of(memory$values[[name]]), envir = environment), silent = TRUE)
   }
 }

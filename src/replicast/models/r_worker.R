@@ -7,9 +7,11 @@ base::local({
   answers <- file(paste0("/dev/fd/", told[[2L]]), "wb", raw = TRUE)
   here <- told[[3L]]
   log_file <- told[[4L]]
-  for (name in c("answers", "columns", "state", "results", "keep", "model", "simulate", "collate"))
-    sys.source(file.path(here, paste0("r_", name, ".R")), environment(), keep.source = FALSE)
-  rm(name, told, here)
+  parts <- c(
+    "answers", "columns", "failures", "model", "describe", "values", "state", "results", "keep", "simulate", "collate"
+  )
+  for (part in parts) sys.source(file.path(here, paste0("r_", part, ".R")), environment(), keep.source = FALSE)
+  rm(part, parts, told, here)
 
   read_source <- function(bytes) {
     text <- rawToChar(readBin(requests, "raw", bytes))

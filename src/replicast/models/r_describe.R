@@ -1,0 +1,62 @@
+# What a loaded model says of itself: its arguments with the types of their defaults, and what it ran under.
+
+BASE_PACKAGES <- c(
+  "base", "compiler", "datasets", "graphics", "grDevices", "grid", "methods", "parallel", "splines", "stats", "stats4",
+  "tcltk", "tools", "utils"
+)
+
+describe_model <- function(request) {
+  arguments <- formals(args(model$value))
+  names <- as.character(names(arguments))
+  collate <- get0(request$collate, envir = globalenv(), mode = "function", inherits = FALSE, ifnotfound = absent)
+  put(c(LOADED, any(c("...", "params") %in% names), is.function(collate)))
+  put_texts(intersect(c("replication", "params", "seed"), names))
+  put_texts(if (is.function(collate) && length(formals(collate))) names(formals(collate))[[1L]] else character())
+  packages <- sort(setdiff(loadedNamespaces(), BASE_PACKAGES))
+  put_texts(c("R", packages))
+  put_texts(c(paste(R.version$major, R.version$minor, sep = "."), vapply(packages, getNamespaceVersion, "")))
+  put_table("parameters", described(arguments[setdiff(names, c("replication", "params", "seed", "..."))]))
+  send()
+}
+
+described <- function(arguments) {
+  defaults <- lapply(arguments, default_of)
+  types <- vapply(defaults, function(default) default$type, "", USE.NAMES = FALSE)
+  plain <- function(type, missing) {
+    values <- rep(missing, length(defaults))
+    values[types == type] <- vapply(defaults[types == type], function(default) default$value, missing)
+    values
+  }
+  data.frame(
+    name = as.character(names(arguments)),
+    required = vapply(arguments, identical, NA, quote(expr = ), USE.NAMES = FALSE),
+    type = types,
+    integer = plain("integer", NA_integer_), double = plain("double", NA_real_),
+    boolean = plain("boolean", NA), string = plain("string", NA_character_)
+  )
+}
+
+# The functions that may stand in a default which is evaluated to learn its type.
+HARMLESS <- c("c", "list", "-", "+", "*", "/", "^", "(", ":")
+
+default_of <- function(default) {
+  if (identical(default, quote(expr = ))) return(list(type = "other"))
+  if (!is_constant(default)) return(list(type = "other"))
+  value <- tryCatch(eval(default, globalenv()), error = function(e) quote(unknown))
+  list(type = type_of(value), value = value)
+}
+
+is_constant <- function(expression) {
+  if (is.call(expression)) {
+    harmless <- is.name(expression[[1L]]) && as.character(expression[[1L]]) %in% HARMLESS
+    return(harmless && all(vapply(as.list(expression)[-1L], is_constant, NA)))
+  }
+  !is.name(expression) || is.atomic(get0(as.character(expression), envir = globalenv()))
+}
+
+type_of <- function(value) {
+  if (is.null(value)) return("null")
+  if (is.list(value) || (is.atomic(value) && length(value) != 1L)) return("list")
+  if (is.object(value) || identical(value, NA)) return("other")
+  switch(typeof(value), integer = "integer", double = "double", logical = "boolean", character = "string", "other")
+}
