@@ -475,6 +475,17 @@ def test_a_replication_does_not_see_what_another_changed(meddling: RSimulate, bo
     assert meddling.starts == 1
 
 
+def test_parameters_are_the_same_for_every_replication(bench: Bench) -> None:
+    source = """
+        simulate <- function(vector, params) {
+          vector[2] <- vector[2] + 1; params$deep$x[1] <- params$deep$x[1] + 1
+          sum(vector) + sum(params$deep$x)
+        }"""
+    with bench.started(source) as simulate:
+        outcomes = perform(simulate, 1, 60, {"vector": [1, 2, 3], "deep": {"x": [1.5, 2.5]}})
+    assert values(outcomes) == {7 + 5.0}
+
+
 def test_globals_that_the_model_only_reads_are_not_copied(bench: Bench) -> None:
     outcomes = bench.run(
         """

@@ -172,7 +172,7 @@ class RSimulate:
             self._read_layout(process)
             header = process.doubles(9)
         kind, replication, seconds, log_size, warning_count, state, metrics, tables, kept = header
-        outcome = Outcome(scenario, int(replication), seconds)
+        outcome = Outcome(scenario, int(replication), max(0.0, seconds))
         if metrics:
             outcome.metrics = self._read_metrics(process)
         if state:
