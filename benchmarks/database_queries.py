@@ -15,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from replicast.stores.sql import SqlStore, add_run, add_scenario
+from replicast.stores.sql import SqlStore
+from replicast.stores.sql_runs import add_run, add_scenario
 
 SCENARIOS, METRICS, REPLICATIONS = 10, 10, 10_000
 SERIES = {

@@ -7,9 +7,7 @@ failure, and a failure that of an earlier failure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from .sql_connections import WAIT_SECONDS, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_rows import ledger_rows, metric_rows, table_rows
+from .sql_runs import add_run, add_scenario, describe_run
 from .sql_schema import Schema, Server, check_version, create_schema, schema_of, stored_version
 
 CHUNK_BYTES = 4 << 20
@@ -314,7 +313,7 @@ class SqlStore:
         return scenario_id, sorted(stretches, key=lambda stretch: stretch.first)
 
     def save_summary(self, run: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Puts the summary (rows with the columns of DESIGN section 6) in the place of an earlier one."""
+        """Puts the summary (rows with the columns of the collated `summary`) in the place of an earlier one."""
         self._make_sure()
         columns = set(self.schema.summary.c.keys())
         listed = [{name: _finite(row[name]) for name in columns & row.keys()} for row in rows]
@@ -347,40 +346,3 @@ def _chunks(run: str, name: str, content: bytes) -> list[dict[str, Any]]:
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def add_run(connection: sa.Connection, schema: Schema, run: str) -> None:
-    if connection.execute(sa.select(schema.runs.c.run).where(schema.runs.c.run == run)).first() is None:
-        connection.execute(schema.runs.insert(), {"run": run, "created": datetime.now(UTC).isoformat()})
-
-
-def add_scenario(connection: sa.Connection, schema: Schema, run: str, scenario: str, **facts: Any) -> int:
-    """The scenario's ID, which the database gives; `facts` are columns to be set."""
-    table = schema.scenarios
-    mine = (table.c.run == run) & (table.c.scenario == scenario)
-    found = connection.scalar(sa.select(table.c.scenario_id).where(mine))
-    if found is not None:
-        if facts:
-            connection.execute(table.update().where(mine).values(**facts))
-        return int(found)
-    made = connection.execute(table.insert(), {"run": run, "scenario": scenario} | facts)
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
-
-
-def describe_run(connection: sa.Connection, schema: Schema, run: str, record: bytes) -> None:
-    """Fills `runs` and `scenarios` from the run's record, so that SQL can ask for what it says."""
-    try:
-        saved = json.loads(record)
-        experiment = saved["experiment"]
-        model = experiment["model"]
-        facts = {
-            name: saved.get(name) for name in ("created", "replications", "executor", "host", "code_hash", "git_commit")
-        }
-        facts |= {"seed": experiment["seed"], "model": model["file"] or model["module"] or " ".join(model["command"])}
-        scenarios = [(s["name"], json.dumps(s["parameters"], ensure_ascii=False)) for s in experiment["scenarios"]]
-    except (ValueError, KeyError, TypeError):
-        return
-    connection.execute(schema.runs.update().where(schema.runs.c.run == run).values(**facts))
-    for position, (scenario, parameters) in enumerate(scenarios, 1):
-        add_scenario(connection, schema, run, scenario, position=position, parameters=parameters)
