@@ -35,6 +35,16 @@ from replicast.worker import Assignment
 
 EXECUTORS = ("local", "serial", "aws")
 DEFAULT_STACK = "replicast"
+PROJECT_VARIABLE = "REPLICAST_PROJECT"
+"""Where the model's folder was before it was copied: an R model looks there for a library of renv's, never copied."""
+
+
+def local_files_of(url: str) -> list[Path]:
+    """What a store keeps on this machine's disk, which is no part of a model that lies beside it."""
+    if url.startswith("sqlite:///"):
+        file = url.removeprefix("sqlite:///").partition("?")[0]
+        return [Path(file + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+    return [Path(url.removeprefix("file://"))] if "://" not in url or url.startswith("file://") else []
 
 
 def open_named_store(url: str) -> Store:
@@ -72,7 +82,7 @@ class Preparation:
         self.request, self.on, self._cloud_stack = request, on, stack or DEFAULT_STACK
         self._given_url = store_url or (request.file.get("store") if request.file else None)
         self._url = self._given_url or default_store()
-        self._without = [*without, *([Path(self._url)] if "://" not in self._url else [])]
+        self._without = [*without, *local_files_of(self._url)]
         self._stack = ExitStack()
         self._record: RunRecord | None = None
         self.is_new = True
@@ -82,7 +92,9 @@ class Preparation:
             self.located = locate(self.request)
             self._draft = draft(self.request, self.located)
             options = options_of(self.request)
-            self.pool = self._stack.enter_context(Pool(Path(), self._draft, workers=options.workers))
+            project = {PROJECT_VARIABLE: str(self.located.folder)}
+            pool = Pool(Path(), self._draft, workers=options.workers, environment=project)
+            self.pool = self._stack.enter_context(pool)
             self.pool.folder = self.pool.scratch / "model"
             self.pool.warm_up(self._useful_workers())
             self.store: Store = self._open_store()
@@ -202,8 +214,19 @@ def _conduct(
 ) -> Conclusion:
     conclusion = conduct(record, store, executor, rule_of(record), watch, redo=redo)
     if record.options.precision and conclusion.ending is Ending.DONE:
-        store.write(record.id, NAME, replace(record, planned=conclusion.planned).to_json())
+        record = replace(record, planned=conclusion.planned)
+        store.write(record.id, NAME, record.to_json())
+    keep_summary(record, store)
     return conclusion
+
+
+def keep_summary(record: RunRecord, store: Store) -> None:
+    """Puts the aggregate beside the replications, in stores that have a place for it: databases."""
+    save = getattr(store, "save_summary", None)
+    if save is not None:
+        from replicast.reporting.summary import summarise_run
+
+        save(record.id, summarise_run(store, record).to_dicts())
 
 
 def rule_of(record: RunRecord) -> Rule:
@@ -233,7 +256,9 @@ def pool_for(
     experiment: Experiment | None = None,
 ) -> Pool:
     """A pool over the run's stored copy of its source."""
-    pool = Pool(Path(), experiment or record.experiment, workers=workers or record.options.workers)
+    project = {PROJECT_VARIABLE: str(Path.cwd())}
+    workers = workers or record.options.workers
+    pool = Pool(Path(), experiment or record.experiment, workers=workers, environment=project)
     try:
         pool.folder = pool.scratch / "model"
         if record.experiment.model.language == "callable":

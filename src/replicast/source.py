@@ -143,7 +143,7 @@ def _in_results(folder: Path, name: str) -> bool:
 
 
 def _lies_in(path: Path, folders: set[Path]) -> bool:
-    return any(folder in path.parents for folder in folders)
+    return any(folder == path or folder in path.parents for folder in folders)
 
 
 def _size(path: Path) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,3 +40,32 @@ def test_a_query_in_sql_is_answered_from_any_store(replicast: Call, write_model:
     refused = replicast("sql", "x", "drop table metrics")
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
+
+
+def test_a_database_keeps_the_summary_and_is_no_part_of_the_model(
+    replicast: Call, write_model: Callable[..., Path]
+) -> None:
+    model = write_model(MODEL)
+    done = replicast(
+        "run", "model.py", "-n", 5, "--seed", 1, "--store", "sqlite:///f.db", "--name", "x", cwd=model.parent
+    )
+    assert done.returncode == 0, done.stderr
+    again = replicast(
+        "run", "model.py", "-n", 6, "--store", "sqlite:///f.db", "--name", "x", "--json", cwd=model.parent
+    )
+    assert json.loads(again.stdout)["simulated"] == 1, again.stderr
+    with closing(sqlite3.connect(model.parent / "f.db")) as connection:
+        rows = connection.execute("select scenario, metric, n from summary").fetchall()
+    assert rows == [("base", "x", 6)]
+
+
+def test_a_detached_run_goes_on_in_a_database(
+    replicast: Call, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model(MODEL)
+    url = f"sqlite:///{tmp_path}/secret.db"
+    assert replicast("run", model, "-n", 3, "--name", "x", "--detach", "--store", url).returncode == 0
+    for _ in range(100):
+        if json.loads(replicast("status", "x", "--store", url, "--json").stdout)["state"] == "done":
+            break
+    assert json.loads(replicast("status", "x", "--store", url, "--json").stdout)["done"] == 3

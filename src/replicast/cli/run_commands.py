@@ -11,6 +11,7 @@ from typing import Any
 
 from replicast.conductor import Conclusion, Ending, Interrupted
 from replicast.core.errors import ExecutorError, RequestError, StoreError
+from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
 from .arguments import grid_values, named_scenario, one_key_value
@@ -59,7 +60,7 @@ def run(chosen: argparse.Namespace) -> int:
         if chosen.detach and chosen.on == "aws":
             return _left_to_the_cloud(preparation, chosen)
         if chosen.detach:
-            return _detach(record, preparation.store.url, chosen)
+            return _detach(record, preparation.store, chosen)
         started = time.monotonic()
         try:
             conclusion = preparation.conduct(screen.show)
@@ -115,20 +116,25 @@ def _store_option(url: str) -> str:
     return "" if url == DEFAULT_STORE else f" --store {url}"
 
 
-def _detach(record: RunRecord, store: str, chosen: argparse.Namespace) -> int:
+def _detach(record: RunRecord, store: Store, chosen: argparse.Namespace) -> int:
     """Has another process, which no terminal can interrupt, go on with the run."""
     import os
 
-    command = [sys.executable, "-m", "replicast", "resume", record.id, "--quiet", "--store", store]
+    command = [sys.executable, "-m", "replicast", "resume", record.id, "--quiet"]
     command += ["-o", chosen.output] if chosen.output else []
-    log = Path(store) / record.id / "detached.log" if "://" not in store else Path(os.devnull)
+    log = Path(store.url) / record.id / "detached.log" if "://" not in store.url else Path(os.devnull)
     with log.open("ab") as output:
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            env=os.environ | {"REPLICAST_STORE": store.url},
+        )  # fmt: skip
     if chosen.json:
         print_json({"run": record.id, "state": "detached"})
     else:
         print(record.id)
-        say(f"it goes on in the background; look with: replicast status {record.id} --watch{_store_option(store)}")
+        say(
+            f"it goes on in the background; look with: replicast status {record.id} --watch{_store_option(store.label)}"
+        )
     return DONE
 
 

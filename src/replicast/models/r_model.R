@@ -23,7 +23,9 @@ refuse <- function(failure) {
 prepare_process <- function(folder) {
   setwd(folder)
   version <- paste0("R-", R.version$major, ".", sub("\\..*", "", R.version$minor))
-  own <- Sys.glob(file.path(folder, "renv/library", c("", "*"), version, R.version$platform))
+  projects <- unique(c(folder, Sys.getenv("REPLICAST_PROJECT", folder)))
+  libraries <- file.path(rep(projects, each = 2L), "renv/library", c("", "*"), version, R.version$platform)
+  own <- Sys.glob(libraries)
   if (length(own)) {
     Sys.setenv(R_LIBS = paste(own, collapse = ":"))
     .libPaths(c(own, .libPaths()))
