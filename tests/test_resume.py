@@ -47,7 +47,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(
         str(write_model(MODEL)), n=40, seed=7, scenarios=SCENARIOS, store=str(tmp_path / "runs"), workers=workers
     )
     assert collated(run, tmp_path / "tables") == expected
-    assert set(expected) == {"metrics.csv", "rows.csv", "summary.csv"}
+    assert set(expected) == {"metrics.csv", "rows.csv", "scenarios.csv", "summary.csv"}
 
 
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(

@@ -247,7 +247,7 @@ def options_of(request: Request) -> Options:
     """Raises RequestError for options out of range."""
     timeout, retries = request.value(request.timeout_seconds, "timeout"), request.value(request.retries, "retries")
     workers, tolerate = request.value(request.workers, "workers"), request.value(request.tolerate, "tolerate")
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and not 0 < timeout < float("inf"):
         raise RequestError(f"--timeout takes seconds above 0, and {timeout:g} is not")
     if retries is not None and retries < 0:
         raise RequestError(f"--retries takes 0 or more, and {retries} is not")

@@ -20,9 +20,10 @@ from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian, kill_tree
 
 FIXED_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",
-    "R_DATATABLE_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "0",
+    "R_DATATABLE_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1",
 }  # fmt: skip
-"""One thread a worker, since there is a worker a core; and one order of sets, on which a model's numbers may hang."""
+"""One thread a worker, since there is a worker a core; one order of sets, on which a model's numbers may hang;
+and one encoding."""
 
 LOG_TAIL = 4096
 

@@ -50,8 +50,8 @@ class RunValues:
 def values_of_run(store: Store, record: RunRecord) -> RunValues:
     values, coverage = RunValues(), store.coverage(record.id)
     for scenario in (s.name for s in record.experiment.scenarios):
-        planned = record.planned_for(scenario)
         reached = max((last for _, last in coverage.done(scenario)), default=0)
+        planned = record.planned.get(scenario, max(reached, record.replications))
         values.by_scenario[scenario] = metric_values(store, record.id, scenario, min(planned, reached))
         copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:

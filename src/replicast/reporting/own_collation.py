@@ -29,6 +29,7 @@ from .tables import RunTables
 from .unify import plain, polars_types
 
 OWN_TABLE = "collated"
+MOST_REPLICATIONS = 2**63
 
 
 def collate_run(
@@ -137,7 +138,7 @@ class OwnCollation:
         """Writes the kept files of all successful replications to one flat folder, ordered by name."""
         folder, paths = self._artefact_folder(scenario), []
         folder.mkdir(parents=True, exist_ok=True)
-        planned = self.record.planned_for(scenario)
+        planned = self.record.planned.get(scenario, MOST_REPLICATIONS)
         ok = self.store.coverage(self.record.id).ok(scenario)
         successful = {i for first, last in ok for i in range(first, min(last, planned) + 1)}
         for name in self.store.artefacts(self.record.id, scenario):

@@ -137,7 +137,9 @@ def by_row(chunks: Iterator[Table]) -> Iterator[dict[str, Any]]:
 
 def _empty_tables(schemas: Sequence[Schema]) -> list[Table]:
     """An empty table of each schema, for replications that returned the table with no rows."""
-    empty = (table_of({f.name: Array([], f.type) for f in fields_of(schema)}) for schema in schemas)
+    empty = (
+        table_of({f.name: Array([], DataType.utf8()).cast(f.type) for f in fields_of(schema)}) for schema in schemas
+    )
     return [table.drop_columns(list(KEYS)) for table in empty]
 
 
