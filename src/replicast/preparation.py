@@ -35,8 +35,6 @@ from replicast.worker import Assignment
 
 EXECUTORS = ("local", "serial", "aws")
 DEFAULT_STACK = "replicast"
-PROJECT_VARIABLE = "REPLICAST_PROJECT"
-"""Where the model's folder was before it was copied: an R model looks there for a library of renv's, never copied."""
 
 
 def local_files_of(url: str) -> list[Path]:
@@ -71,7 +69,9 @@ class Preparation:
         store_url: str | None = None,
         without: Sequence[Path] = (),
         stack: str | None = None,
+        pool: Pool | None = None,
     ) -> None:
+        """`pool` is one whose processes were started beforehand; whoever started it closes it."""
         if inside_worker():
             raise RequestError(
                 "this model starts a run itself while it is being simulated; "
@@ -83,7 +83,7 @@ class Preparation:
         self._given_url = store_url or (request.file.get("store") if request.file else None)
         self._url = self._given_url or default_store()
         self._without = [*without, *local_files_of(self._url)]
-        self._stack = ExitStack()
+        self._stack, self._early = ExitStack(), pool
         self._record: RunRecord | None = None
         self.is_new = True
 
@@ -92,9 +92,9 @@ class Preparation:
             self.located = locate(self.request)
             self._draft = draft(self.request, self.located)
             options = options_of(self.request)
-            project = {PROJECT_VARIABLE: str(self.located.folder)}
-            pool = Pool(Path(), self._draft, workers=options.workers, environment=project)
-            self.pool = self._stack.enter_context(pool)
+            self.pool = self._early or self._stack.enter_context(Pool(Path(), self._draft))
+            self.pool.experiment, self.pool.project = self._draft, self.located.folder
+            self.pool.workers = options.workers or self.pool.workers
             self.pool.folder = self.pool.scratch / "model"
             self.pool.warm_up(self._useful_workers())
             self.store: Store = self._open_store()
@@ -256,9 +256,8 @@ def pool_for(
     experiment: Experiment | None = None,
 ) -> Pool:
     """A pool over the run's stored copy of its source."""
-    project = {PROJECT_VARIABLE: str(Path.cwd())}
     workers = workers or record.options.workers
-    pool = Pool(Path(), experiment or record.experiment, workers=workers, environment=project)
+    pool = Pool(Path(), experiment or record.experiment, workers=workers, project=Path.cwd())
     try:
         pool.folder = pool.scratch / "model"
         if record.experiment.model.language == "callable":

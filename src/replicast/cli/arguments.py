@@ -88,7 +88,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         commands[name].add_argument("--json", action="store_true", help="print the result as JSON")
         return commands[name]
 
-    _add_run(add("run", "run_commands:run", "run N replications of a model and summarise them"))
+    _add_run(add("run", "start:run", "run N replications of a model and summarise them"))
     _add_looking(add)
     _add_statistics(add)
     _add_checking(add)

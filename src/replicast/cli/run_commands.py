@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replicast.conductor import Conclusion, Ending, Interrupted
 from replicast.core.errors import ExecutorError, RequestError, StoreError
@@ -17,6 +17,9 @@ from replicast.core.record import RunRecord
 from .arguments import grid_values, named_scenario, one_key_value
 from .precision_lines import precision_document, precision_lines
 from .screen import duration, number, print_json, print_summary, say, screen_for
+
+if TYPE_CHECKING:
+    from replicast.executors.pool import Pool
 
 DONE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 130
 
@@ -45,14 +48,15 @@ def request_from(chosen: argparse.Namespace) -> Any:
     )  # fmt: skip
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(chosen: argparse.Namespace, pool: Pool) -> int:
+    """Carries out `replicast run` with a pool whose processes are starting already, see `start`."""
     from replicast.runs import Preparation, Run
 
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
     without = [Path(chosen.output)] if chosen.output else []
     with Preparation(
-        request_from(chosen), on=chosen.on, store_url=chosen.store, without=without, stack=chosen.stack
+        request_from(chosen), on=chosen.on, store_url=chosen.store, without=without, stack=chosen.stack, pool=pool
     ) as preparation:
         record = preparation.create()
         if not quiet:

@@ -48,12 +48,13 @@ class Pool:
     def __init__(
         self,
         folder: Path,
-        experiment: Experiment,
+        experiment: Experiment | None,
         *,
         workers: int | None = None,
         environment: Mapping[str, str] | None = None,
+        project: Path | None = None,
     ) -> None:
-        self.folder, self.experiment = folder, experiment
+        self.folder, self._experiment, self.project = folder, experiment, project
         self.environment = dict(environment or {})
         self.workers = workers or available_cores()
         self.token = secrets.token_hex(8)
@@ -65,6 +66,16 @@ class Pool:
 
     def __enter__(self) -> Pool:
         return self
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is to be simulated; processes may be started before that is known."""
+        assert self._experiment is not None
+        return self._experiment
+
+    @experiment.setter
+    def experiment(self, experiment: Experiment) -> None:
+        self._experiment = experiment
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -101,6 +112,7 @@ class Pool:
 
     def _open(self, process: PoolProcess, experiment: Experiment, timeout_seconds: float | None) -> None:
         order = {"folder": str(self.folder), "experiment": experiment.to_dict(), "timeout_seconds": timeout_seconds}
+        order["project"] = None if self.project is None else str(self.project)
         process.order(open=order)
 
     def join(self, assignment: Assignment, store: Store, timeout_seconds: float | None) -> None:

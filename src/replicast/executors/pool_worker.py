@@ -30,6 +30,8 @@ from replicast.stores import open_store
 from replicast.worker import Assignment, Worker, started
 
 IN_WORKER = "REPLICAST_IN_WORKER"
+PROJECT_VARIABLE = "REPLICAST_PROJECT"
+"""Where the model's folder was before it was copied: an R model looks there for a library of renv's, never copied."""
 
 
 class Stop(BaseException):
@@ -69,6 +71,8 @@ class Door:
                 getattr(self, "follow_" + order[0])(order[1])
 
     def follow_open(self, order: dict[str, Any]) -> None:
+        if order.get("project"):
+            os.environ[PROJECT_VARIABLE] = order["project"]
         self._scratch.mkdir(exist_ok=True)
         experiment = Experiment.from_dict(order["experiment"])
         if experiment.model.language == "callable" and self._function is None:
