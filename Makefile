@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test lint types contracts pytest format clean system test-image smoke-aws
+.PHONY: demo test lint types contracts pytest format clean system
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
