@@ -94,7 +94,7 @@ class Preparation:
             options = options_of(self.request)
             self.pool = self._early or self._stack.enter_context(Pool(Path(), self._draft))
             self.pool.experiment, self.pool.project = self._draft, self.located.folder
-            self.pool.workers = options.workers or self.pool.workers
+            self.pool.limit(options.workers or self.pool.workers)
             self.pool.folder = self.pool.scratch / "model"
             self.pool.warm_up(self._useful_workers())
             self.store: Store = self._open_store()

@@ -263,3 +263,13 @@ def test_the_help_of_every_command_can_be_read(replicast: Call) -> None:
                     "check", "init", "doctor"):  # fmt: skip
         assert command in shown.stdout
         assert replicast(command, "--help").returncode == 0
+
+
+def test_the_workers_of_an_experiment_file_are_not_exceeded(
+    replicast: Call, write_model: Write, tmp_path: Path
+) -> None:
+    model = write_model("import os\ndef simulate(rng):\n    return {'pid': os.getpid(), 'x': rng.random()}\n")
+    (model.parent / "e.toml").write_text('model = "model.py"\nworkers = 1\nreplications = 40\n')
+    assert replicast("run", "--experiment", model.parent / "e.toml", "-o", "out").returncode == 0
+    rows = list(csv.DictReader((tmp_path / "out" / "metrics.csv").read_text().splitlines()))
+    assert len({row["pid"] for row in rows}) == 1

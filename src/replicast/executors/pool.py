@@ -85,6 +85,12 @@ class Pool:
         while len(self.processes) < min(workers, self.workers):
             self._start_process()
 
+    def limit(self, workers: int) -> None:
+        """Has no more than so many processes from now on, and ends those that are too many."""
+        self.workers = workers
+        for process in self.processes[workers:]:
+            self.replace(process)
+
     def _start_process(self) -> PoolProcess:
         self._started += 1
         process = PoolProcess(self._started, self.token, self.scratch, self.guardian, self.environment)
