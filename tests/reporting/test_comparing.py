@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from replicast.core.errors import RequestError
+from replicast.core.record import NAME
 from replicast.core.replication import Metric
 from replicast.reporting.comparing import describe_method
 from replicast.runs import Run
@@ -50,8 +52,12 @@ def test_a_failed_replication_costs_its_pair_and_is_named(make_run: MakeRun) -> 
 
 
 def test_replications_past_what_counts_are_left_out(make_run: MakeRun) -> None:
-    run = make_run({"base": returns(RIGHT), "more": returns(LEFT)}, planned=4)
+    run = make_run({"base": returns(RIGHT), "more": returns(LEFT)})
+    precise = replace(run.record, planned={"base": 4, "more": 4})
+    run.store.write(run.id, NAME, precise.to_json())
+    run = Run(run.store, run.id)
     assert run.compare().differences[0].n == 4
+    assert {row.n for row in run.summary().rows} == {4}
 
 
 def test_a_run_that_has_barely_begun_takes_no_room_for_what_is_planned(make_run: MakeRun) -> None:
