@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicast.core.planning import BatchQueue, Range, count, cut, gaps, merge, missing, split_at, without
+from replicast.core.planning import BatchQueue, Range, count, cut, gaps, merge, missing, without
 from replicast.core.replication import Batch
 
 WANTED = 60
@@ -154,15 +153,3 @@ def test_a_queue_of_a_hundred_million_replications_holds_no_list_of_them() -> No
     queue = BatchQueue([Batch("base", 1, 100_000_000)])
     assert queue.take(5) == Batch("base", 1, 5)
     assert queue.left == 99_999_995
-
-
-@pytest.mark.parametrize(
-    ("replication", "left"),
-    [(1, [Batch("a", 2, 5)]), (3, [Batch("a", 1, 2), Batch("a", 4, 5)]), (5, [Batch("a", 1, 4)])],
-)
-def test_a_batch_is_split_around_the_culprit(replication: int, left: list[Batch]) -> None:
-    assert split_at(Batch("a", 1, 5), replication) == left
-
-
-def test_a_batch_of_the_culprit_alone_leaves_nothing() -> None:
-    assert split_at(Batch("a", 4, 4), 4) == []

@@ -16,7 +16,7 @@ import pytest
 import replicast
 from replicast import Run
 from replicast.conductor import Progress
-from replicast.executors.processes import PROCESSES
+from replicast.models.carriers import PROCESSES
 
 Write = Callable[..., Path]
 Start = Callable[..., subprocess.Popen[bytes]]

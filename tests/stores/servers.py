@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
+class Server(ABC):
     """A server process of its own user, as servers refuse to be root's."""
 
     user = ""
@@ -83,11 +84,13 @@ class Server:
             if ended is not None or time.monotonic() > give_up:
                 raise RuntimeError((self.folder / "server.log").read_text(errors="replace")[-3000:])
 
+    @abstractmethod
     def answers(self) -> bool:
-        raise NotImplementedError
+        """Whether it takes connections."""
 
+    @abstractmethod
     def start(self) -> None:
-        raise NotImplementedError
+        """Starts it and returns when it answers."""
 
     def restart(self, most_bytes: int) -> None:
         """Starts anew with room for only so many bytes, as if the disk were nearly full."""

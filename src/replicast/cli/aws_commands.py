@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Add = Callable[[str, str, str], Parser]
 ModelOptions = Callable[..., None]
 DONE, REFUSED = 0, 1
-PILOT, PILOT_SECONDS = 5, 20.0
+PILOT = 5
 
 
 def add_commands(add: Add, add_model: ModelOptions) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from .replication import Batch
 
@@ -109,13 +109,3 @@ class BatchQueue:
             self._turn.append(scenario)
         self.left -= len(piece)
         return piece
-
-
-def split_at(batch: Batch, replication: int) -> Sequence[Batch]:
-    """The batch without `replication`: what lies before it and what lies after it."""
-    parts = []
-    if replication > batch.first:
-        parts.append(Batch(batch.scenario, batch.first, replication - 1))
-    if replication < batch.last:
-        parts.append(Batch(batch.scenario, replication + 1, batch.last))
-    return parts

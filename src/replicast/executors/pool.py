@@ -23,10 +23,11 @@ from replicast.core.experiment import Experiment, Parameter, Signature
 from replicast.core.planning import BatchQueue, gaps, merge
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch, Failure, Outcome
+from replicast.models.carriers import kill_carriers
 from replicast.worker import Assignment
 
 from .pool_process import PoolProcess
-from .processes import POOL_VARIABLE, Guardian, carriers, reason_of_death
+from .processes import POOL_VARIABLE, Guardian, reason_of_death
 
 GROWTH = 16
 LARGEST_BATCH = 100_000
@@ -153,8 +154,7 @@ class Pool:
         """Ends all processes, at once."""
         for process in list(self.processes):
             self.replace(process)
-        for pid in carriers(POOL_VARIABLE, self.token):
-            _signal(pid, signal.SIGKILL)
+        kill_carriers(POOL_VARIABLE, self.token)
         self.guardian.dismiss()
         shutil.rmtree(self.scratch, ignore_errors=True)
 

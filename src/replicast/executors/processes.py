@@ -8,9 +8,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+from replicast.models.carriers import kill_carriers
+
 POOL_VARIABLE, WORKER_VARIABLE = "REPLICAST_POOL", "REPLICAST_WORKER"
 GUARDIAN = Path(__file__).with_name("guardian.sh")
-PROCESSES = Path("/proc")
 
 
 class Guardian:
@@ -47,21 +48,8 @@ def kill_tree(process: subprocess.Popen[bytes], variable: str, token: str) -> No
     for target in (-process.pid, process.pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             (os.killpg if target < 0 else os.kill)(abs(target), signal.SIGKILL)
-    for pid in carriers(variable, token):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    kill_carriers(variable, token)
     process.wait()
-
-
-def carriers(variable: str, token: str) -> list[int]:
-    """Processes with `variable=token` in their environment; none where the system has no /proc."""
-    wanted, found = f"{variable}={token}".encode(), []
-    for entry in PROCESSES.iterdir() if PROCESSES.is_dir() else ():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
 
 
 def reason_of_death(status: int) -> tuple[str, str]:

@@ -17,8 +17,9 @@ from pathlib import Path
 from replicast.core.errors import ModelError
 from replicast.core.replication import LOG_LIMIT
 
+from .carriers import PROCESSES, kill_carriers
+
 HERE = Path(__file__).parent
-PROCESSES = Path("/proc")
 MARK = "REPLICAST_R"
 """Environment variable that R's children inherit, so that none of them is left behind."""
 
@@ -205,9 +206,7 @@ class RProcess:
     def close(self) -> None:
         """Kills R and all that it started, and removes its files."""
         self.process.kill()
-        for pid in carriers(MARK, self.folder.name):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        kill_carriers(MARK, self.folder.name)
         self.process.wait()
         for descriptor in (self._requests, self._answers, self._watch):
             if descriptor is not None:
@@ -221,17 +220,6 @@ def widen(pipe: int) -> None:
         import fcntl
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-
-
-def carriers(variable: str, value: str) -> list[int]:
-    """Processes with `variable=value` in their environment; none where the system has no /proc."""
-    wanted, found = f"{variable}={value}".encode(), []
-    for entry in PROCESSES.iterdir() if PROCESSES.is_dir() else ():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
 
 
 def reason_of_death(status: int) -> tuple[str, str]:
