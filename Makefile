@@ -1,6 +1,7 @@
 # make demo   set everything up and run the emergency department example
 # make test   set everything up, then lint, types, import contracts and tests
-# Both work in a fresh clone on a machine with Python 3.11+ and make.
+# make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
+# All work in a fresh clone on a machine with Python 3.11+ and make.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test lint types contracts pytest format clean system
+.PHONY: demo test test-image lint types contracts pytest format clean system
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -29,6 +30,9 @@ contracts: $(VENV)/.test
 
 pytest: $(VENV)/.test
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
+
+test-image: $(VENV)/.test
+	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker $(PYTEST_ARGUMENTS) tests/aws
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,7 @@
-"""What every test may use; in CI, only a test of simmer, Docker or a real account may be skipped."""
+"""What every test may use; in CI, only a test of simmer, Docker or a real account may be skipped.
+
+REPLICAST_NO_SKIPS=1 makes every other skip a failure, REPLICAST_NO_SKIPS=all every skip.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    forbidden = os.environ.get("REPLICAST_NO_SKIPS") == "1"
-    allowed = any(item.get_closest_marker(name) for name in MAY_BE_SKIPPED)
+    forbidden = os.environ.get("REPLICAST_NO_SKIPS", "")
+    allowed = forbidden != "all" and any(item.get_closest_marker(name) for name in MAY_BE_SKIPPED)
     if forbidden and report.skipped and not allowed and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where no skip is allowed: {report.longrepr}"
