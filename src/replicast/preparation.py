@@ -46,7 +46,15 @@ def local_files_of(url: str) -> list[Path]:
 
 
 def open_named_store(url: str) -> Store:
-    """As `open_store`, where S3 is had with boto3's credentials (profiles, single sign-on) if boto3 is there."""
+    """As `open_store`, where S3 is had with boto3's credentials (profiles, single sign-on) if boto3 is there.
+
+    `aws://STACK` is the store of a stack, be it the bucket or a database.
+    """
+    if url.startswith("aws://"):
+        from replicast.aws.access import Aws
+        from replicast.aws.commands import store_named
+
+        return store_named(Aws(), url)
     if url.startswith("s3://") and importlib.util.find_spec("boto3"):
         from replicast.aws.access import Aws
 
@@ -206,7 +214,7 @@ def conduct_on_aws(
     from replicast.aws.commands import executor_of
 
     executor = executor_of(Aws(), record, store, record.stack or DEFAULT_STACK)
-    return _conduct(record, store, executor, watch, redo)
+    return _conduct(record, executor.store, executor, watch, redo)
 
 
 def _conduct(

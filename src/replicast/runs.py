@@ -171,9 +171,11 @@ class Run:
         if self.record.executor != "aws":
             return None
         from replicast.aws.access import Aws
+        from replicast.aws.commands import conducting_store
         from replicast.aws.step_functions import at_work
 
-        return at_work(Aws(), self.store, self.id)
+        aws = Aws()
+        return at_work(aws, conducting_store(aws, self.record, self.store), self.id)
 
     def summary(self, confidence: float = 0.95) -> Summary:
         from replicast.reporting.summary import summarise_run
@@ -203,10 +205,27 @@ class Run:
         return Rows.of_failures(self.store, self.record)
 
     def collate(self, folder: str | Path, **options: Any) -> Collated:
-        """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too."""
+        """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
+
+        Where the database of a run on AWS cannot be reached, the tables that the cloud collated are fetched.
+        """
+        fetch = getattr(self.store, "fetch_collated", None)
+        if fetch is not None:
+            return self._fetch_collated(fetch, Path(folder), options)
         from replicast.reporting.own_collation import collate_run
 
         return collate_run(self.store, self.record, Path(folder), run=self, **options)
+
+    def _fetch_collated(self, fetch: Callable[..., dict[str, Path]], folder: Path, options: Any) -> Collated:
+        from replicast.reporting.collate import Collated
+
+        if options.get("file_format", "csv") != "csv":
+            raise RequestError(
+                "from here only the tables that the cloud collated can be had, which are CSV: its database is out of "
+                "reach; leave --format out"
+            )
+        wanted, files = options.get("only", ()), fetch(self.id, folder)
+        return Collated({name: path for name, path in files.items() if not wanted or name in wanted})
 
     def values(self) -> RunValues:
         """Each metric's values by scenario and replication number, as far as they count."""
@@ -271,9 +290,11 @@ class Run:
         self.store.write(self.id, CANCEL, json.dumps({"time": datetime.now(UTC).isoformat()}).encode())
         if self.record.executor == "aws":
             from replicast.aws.access import Aws
+            from replicast.aws.commands import conducting_store
             from replicast.aws.step_functions import cancel_run
 
-            cancel_run(Aws(), self.store, self.id)
+            aws = Aws()
+            cancel_run(aws, conducting_store(aws, self.record, self.store), self.id)
 
     def replay(self, replication: int, scenario: str | None = None) -> Comparison:
         """Simulates one stored replication again, here, and compares it with what is stored."""

@@ -64,5 +64,5 @@ def test_the_map_is_distributed_with_standard_children_and_returns_nothing() -> 
 
 def test_no_secret_stands_in_template_or_state_machine() -> None:
     text = (TEMPLATE.read_text() + state_machine()).lower()
-    for word in ("password", "secret", "accesskey", "access_key", "token"):
+    for word in ("password", "resolve:", "secretstring", "accesskey", "access_key", "token"):
         assert word not in text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from replicast.conductor import CANCEL
-from replicast.core.errors import RequestError
+from replicast.core.errors import RequestError, StoreError
 from replicast.core.experiment import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
@@ -17,6 +17,7 @@ from replicast.source import Source
 from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
+from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
@@ -150,15 +151,51 @@ def logs(
                     yield LogLine(function, event["timestamp"] / 1000, event["message"].rstrip())
 
 
-def store_of(aws: Aws, state: StackState) -> ObjectStore:
-    """Where the stack's runs live."""
-    return aws.store(f"s3://{state.bucket}/{RUNS}")
+def store_of(aws: Aws, state: StackState) -> ObjectStore | DatabaseRuns | OutsideRuns:
+    """Where the stack's runs live. A database that cannot be reached from here is seen through the bucket."""
+    bucket = aws.store(f"s3://{state.bucket}/{RUNS}")
+    if not state.database_label:
+        return bucket
+    try:
+        from .secret import open_reachable
+
+        return DatabaseRuns(bucket, open_reachable(state.parameters["Database"]), state.database_label)
+    except (StoreError, RequestError) as error:
+        return OutsideRuns(bucket, state.database_label, str(error))
+
+
+def store_named(aws: Aws, url: str) -> ObjectStore | DatabaseRuns | OutsideRuns:
+    """The store of the stack that `aws://STACK` names."""
+    return store_of(aws, Stack(aws, url.partition("://")[2].rstrip("/") or DEFAULT_STACK).require())
+
+
+def conducting_store(aws: Aws, record: RunRecord, store: Store) -> Store:
+    """The run's store with the bucket beside it in which the cloud conducts: a database alone does not know it.
+
+    A database is taken for the stack's own if the stack knows the run.
+    """
+    if not hasattr(store, "database") or isinstance(store, DatabaseRuns):
+        return store
+    from replicast.stores.sql import SqlStore
+
+    state = Stack(aws, record.stack or DEFAULT_STACK).state()
+    if not isinstance(store, SqlStore) or not state.database_label:
+        return store
+    bucket = aws.store(f"s3://{state.bucket}/{RUNS}")
+    known = bucket.read(record.id, f"{PREPARED}/{NAME}") is not None
+    return DatabaseRuns(bucket, store, state.database_label) if known else store
 
 
 def executor_of(aws: Aws, record: RunRecord, store: Store, name: str = DEFAULT_STACK) -> AwsExecutor:
-    """The executor of a run on a deployed stack. Raises RequestError where there is none, or it cannot run this."""
-    executor = AwsExecutor(aws, Stack(aws, name).require(), record, store)
+    """The executor of a run on a deployed stack. Raises RequestError where there is none, or it cannot run this.
+
+    Its `store` is the run's as the cloud conducts it.
+    """
+    conducting = conducting_store(aws, record, store)
+    executor = AwsExecutor(aws, Stack(aws, name).require(), record, conducting)
     executor.check()
+    if isinstance(conducting, DatabaseRuns) and conducting is not store:
+        conducting.publish(record.id)
     return executor
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,15 +19,17 @@ from replicast.core.errors import ModelError, ReplicastError, RequestError, Stor
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
+from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
 
 from .by_hand import record_by_hand, signature_from_dict
 from .cloud import JOB, Answer, Cloud, Order, loss_document
+from .database_runs import COLLATED, DatabaseRuns
 from .limits import Capacity
 from .performing import Performer, processors
+from .stack import stack_url
 
 RUNS, DEPLOYED, SIGNATURE = "runs", "deployed", "signature.json"
-COLLATED = "collated"
 SHOWN_ROWS = 20
 CAUSE_KEPT = 20_000
 
@@ -45,8 +48,16 @@ def bucket_url() -> str:
     return "s3://" + os.environ["REPLICAST_BUCKET"]
 
 
-def runs() -> ObjectStore:
-    return ObjectStore(f"{bucket_url()}/{RUNS}")
+def runs() -> ObjectStore | DatabaseRuns:
+    """Where runs live: in the bucket, or in the stack's database, whose password is read from its secret."""
+    bucket, database = ObjectStore(f"{bucket_url()}/{RUNS}"), os.environ.get("REPLICAST_DATABASE")
+    if not database:
+        return bucket
+    from replicast.stores.sql import SqlStore
+
+    opened = open_store(database)
+    assert isinstance(opened, SqlStore)
+    return DatabaseRuns(bucket, opened, stack_url(os.environ["REPLICAST_STACK"]))
 
 
 def read_record(store: Store, run: str) -> RunRecord:
@@ -68,12 +79,16 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     if "run" not in typed:
         typed = {"run": begin_by_hand(typed, execution)}
     store = runs()
+    if isinstance(store, DatabaseRuns) and not typed.get("round"):
+        store.take_in(typed["run"])
     record = read_record(store, typed["run"])
     capacity = Capacity(int(os.environ["REPLICAST_SECONDS"]), concurrency=int(os.environ["REPLICAST_CONCURRENCY"]))
     order = Order(typed["run"], execution["id"].rpartition(":")[2], typed.get("round", 0))
     if not order.round:
         store.write(typed["run"], JOB, json.dumps({"execution": execution["id"]}).encode())
     answer: Answer = Cloud(store, record, capacity).answer(order)
+    if isinstance(store, DatabaseRuns) and answer.next != "simulate":
+        store.show(record)
     return answer.to_json(bucket=os.environ["REPLICAST_BUCKET"], prefix=RUNS)
 
 
@@ -98,6 +113,7 @@ def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str
     deployed = RunRecord.from_json(content, f"{DEPLOYED}/{NAME}")
     signature = signature_from_dict(json.loads(described))
     record = record_by_hand(typed, deployed, signature, execution=execution["id"], started=execution["started"])
+    record = replace(record, stack=os.environ["REPLICAST_STACK"])
     store = runs()
     for name in deployed.files:
         source = root.read(DEPLOYED, f"model/{name}")
@@ -173,7 +189,9 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
             if path.is_file():
                 target = f"{COLLATED}/{path.relative_to(folder).as_posix()}"
                 store.write(name, target, path.read_bytes())
-                places[path.name] = f"{store.url}/{name}/{target}"
+                places[path.name] = f"{bucket_url()}/{RUNS}/{name}/{target}"
+    if isinstance(store, DatabaseRuns) and collated.summary:
+        store.save_summary(name, collated.summary.to_dicts())
     coverage = store.coverage(name)
     failed = sum(len(coverage.failed(s.name)) for s in record.experiment.scenarios)
     done = sum(last - first + 1 for s in record.experiment.scenarios for first, last in coverage.done(s.name))
@@ -181,7 +199,8 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
     shown = [{k: row[k] for k in ("scenario", "metric", "n", "mean", "half_width")} for row in rows[:SHOWN_ROWS]]
     first = shown[0] if shown else {"metric": None, "mean": None, "n": 0, "half_width": None}
     answer = {
-        "run": name, "summary": places.get("summary.csv"), "folder": f"{store.url}/{name}/{COLLATED}",
+        "run": name, "store": store.label, "summary": places.get("summary.csv"),
+        "folder": f"{bucket_url()}/{RUNS}/{name}/{COLLATED}",
         "metric": first["metric"], "mean": finite(first["mean"]), "half_width": finite(first["half_width"]),
         "n": first["n"], "done": done, "failed": failed, "means": [finite_row(row) for row in shown],
         "notes": collated.notes[:10], "ending": "succeeded",
@@ -189,7 +208,7 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
     if record.options.tolerance.allows(failed, done):
         return answer
     why = f"{failed} of {done} replications failed, more than is tolerated"
-    cause = f"{why}; the rest is collated; see: replicast failures {name} --store {store.url}"
+    cause = f"{why}; the rest is collated; see: replicast failures {name} --store {store.label}"
     return answer | {"ending": "failed", "error": "TooManyReplicationsFailed", "cause": cause}
 
 

@@ -25,6 +25,11 @@ GONE, FAILED_CREATION = "DELETE_COMPLETE", ("ROLLBACK_COMPLETE", "ROLLBACK_FAILE
 Tell = Callable[[str], None]
 
 
+def stack_url(name: str) -> str:
+    """Names a stack's store, wherever that is, as `--store` takes it."""
+    return f"aws://{name}"
+
+
 def template() -> str:
     return files("replicast.aws").joinpath("template.yaml").read_text(encoding="utf-8")
 
@@ -54,6 +59,11 @@ class StackState:
     def machine(self) -> str:
         return self.outputs.get("Machine", "")
 
+    @property
+    def database_label(self) -> str:
+        """The name of the store of a stack whose results go to a database; empty for others."""
+        return stack_url(self.name) if self.parameters.get("DatabaseSecret") else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -66,12 +76,23 @@ class Settings:
     seconds: int | None = None
     concurrency: int | None = None
     log_days: int | None = None
+    subnets: tuple[str, ...] | None = None
+    security_groups: tuple[str, ...] | None = None
+    database: str | None = None
+    database_secret: str | None = None
+    database_secret_key: str | None = None
 
     def to_parameters(self) -> dict[str, str]:
         names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
-                 "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays"}  # fmt: skip
+                 "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays",
+                 "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
+                 "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
-        return {parameter: str(value) for parameter, value in given.items() if value is not None}
+        return {
+            parameter: ",".join(value) if isinstance(value, tuple) else str(value)
+            for parameter, value in given.items()
+            if value is not None
+        }
 
 
 class Stack:

@@ -6,21 +6,21 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
 from replicast.conductor import CANCEL
 from replicast.core.errors import ExecutorError, RequestError
-from replicast.core.planning import Range, count, merge
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
-from replicast.stores.objects import METRICS_NAME
 
 from .access import Aws, error_code, explained
 from .cloud import JOB, order_document
+from .database_runs import DatabaseRuns, OutsideRuns
 from .limits import Capacity, usable_seconds, violations
+from .progress import MapProgress, PartsProgress, Progress, parts_of, stored_of
 from .rounds import items_of
 from .stack import StackState
 
@@ -50,9 +50,10 @@ class AwsExecutor:
                 f"stack '{self.stack.name}' has a zip package, in which {what} does not run; "
                 "deploy it as an image: replicast aws deploy --package image"
             )
-        if not self.store.url.startswith(f"s3://{self.stack.bucket}/runs"):
+        if not self._is_the_stacks(self.store):
             raise RequestError(
-                f"the functions of stack '{self.stack.name}' write to s3://{self.stack.bucket}/runs alone, "
+                f"the functions of stack '{self.stack.name}' write to "
+                f"{self.stack.database_label or f's3://{self.stack.bucket}/runs'} alone, "
                 f"and the store is '{self.store.label}'; leave --store out"
             )
         capacity = capacity_of(self.stack)
@@ -60,11 +61,18 @@ class AwsExecutor:
         if timeout is not None and timeout > usable_seconds(capacity.function_seconds):
             raise RequestError(next(violations(capacity, replication_seconds=timeout)))
 
+    def _is_the_stacks(self, store: Store) -> bool:
+        in_database = isinstance(store, (DatabaseRuns, OutsideRuns))
+        if in_database != bool(self.stack.parameters.get("DatabaseSecret")):
+            return False
+        url = store.bucket.url if isinstance(store, (DatabaseRuns, OutsideRuns)) else store.url
+        return url.startswith(f"s3://{self.stack.bucket}/runs")
+
     def start(self, batches: Sequence[Batch]) -> AwsJob:
         """Starts an execution. It asks by itself for what is missing; batches that are stored already are had anew."""
         self.check()
         run, name = self.record.id, execution_name(self.record.id)
-        anew, there = self._stored(batches), self.parts()
+        anew, progress = self._stored(batches), self._progress()
         if anew:
             self.store.write(run, order_document(name), json.dumps({"anew": items_of(anew)}).encode())
         with explained(f"start state machine '{self.stack.name}'"):
@@ -73,15 +81,19 @@ class AwsExecutor:
                 stateMachineArn=self.stack.machine, name=name, input=json.dumps({"run": run})
             )
         self.store.write(run, JOB, json.dumps({"execution": found["executionArn"]}).encode())
-        return AwsJob(self, found["executionArn"], there)
+        return AwsJob(self, found["executionArn"], progress(found["executionArn"]))
 
     def find(self, job_id: str) -> AwsJob:
         """A job from its ID, the ARN of its execution, in any process on any day; its progress counts from now."""
-        return AwsJob(self, job_id, self.parts())
+        return AwsJob(self, job_id, self._progress()(job_id))
 
-    def parts(self) -> list[str]:
-        """Names of the parts that are stored, each of which says which replications it holds."""
-        return self.store.documents(self.record.id, "parts/metrics")
+    def _progress(self) -> Callable[[str], Progress]:
+        """What will tell how far an execution is, from its ARN; what is stored by now is no news of it."""
+        store, record, states = self.store, self.record, self.aws.client("stepfunctions")
+        if isinstance(store, (DatabaseRuns, OutsideRuns)):
+            return partial(MapProgress, store, record, states, stored_of(store, record))
+        there = parts_of(store, record.id)
+        return lambda _execution: PartsProgress(store, record.id, there)
 
     def _stored(self, batches: Sequence[Batch]) -> list[Batch]:
         coverage = self.store.coverage(self.record.id)
@@ -97,14 +109,11 @@ class AwsExecutor:
 class AwsJob:
     """Fulfils `core.ports.Job`."""
 
-    def __init__(self, executor: AwsExecutor, execution: str, there: Sequence[str]) -> None:
-        self.id, self._executor = execution, executor
+    def __init__(self, executor: AwsExecutor, execution: str, progress: Progress) -> None:
+        self.id, self._executor, self._progress = execution, executor, progress
         self._states = executor.aws.client("stepfunctions")
         self._looked = self._listed = 0.0
         self._state = JobState.RUNNING
-        self._seen: set[str] = set()
-        self._done: dict[str, list[Range]] = {}
-        self._take_in(there)
 
     def poll(self, wait_seconds: float = 0.0) -> JobState:
         """Raises ExecutorError, with the execution's cause, if something else than its replications failed."""
@@ -134,31 +143,12 @@ class AwsJob:
         )
 
     def progress(self) -> Sequence[Saved]:
-        """Parts that have come to the store since the last look, from their names alone."""
+        """What has come to the store since the last look, as far as that can be told at little cost."""
         now = time.monotonic()
         if now - self._listed < self._executor.list_seconds and self._listed:
             return []
         self._listed = now
-        return self._take_in(self._executor.parts())
-
-    def _take_in(self, paths: Sequence[str]) -> list[Saved]:
-        new = [path for path in paths if path not in self._seen]
-        self._seen.update(new)
-        return [saved for path in new if (saved := self._saved(path)) is not None]
-
-    def _saved(self, path: str) -> Saved | None:
-        """None for a part whose replications were there before: a batch that was delivered twice."""
-        scenario, name = path.split("/")[-2:]
-        match = METRICS_NAME.fullmatch(name)
-        if match is None:
-            return None
-        first, last, failed = (int(text) for text in match.groups()[:3])
-        before = self._done.get(unquote(scenario), [])
-        after = merge([*before, (first, last)])
-        self._done[unquote(scenario)] = after
-        if count(after) == count(before):
-            return None
-        return Saved(Batch(unquote(scenario), first, last), failed, 0.0)
+        return self._progress.news(ended=self._state is not JobState.RUNNING)
 
     def cancel(self) -> None:
         """Leaves the mark that functions look for before they simulate, and stops the execution with its children."""

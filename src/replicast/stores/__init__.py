@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 
 OBJECT_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 SQL_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
+KEPT_ELSEWHERE = {"aws-secret": "replicast.aws.secret"}
+"""Schemes that name where a database's URL is kept, and the module that opens it, imported only then."""
 
 
 def open_store(url: str) -> Store:
@@ -16,6 +20,9 @@ def open_store(url: str) -> Store:
         from .sql import SqlStore
 
         return SqlStore(url)
+    if scheme in KEPT_ELSEWHERE:
+        opened: Store = importlib.import_module(KEPT_ELSEWHERE[scheme]).open_store(url)
+        return opened
     if scheme not in OBJECT_SCHEMES:
         known = (*OBJECT_SCHEMES[:4], *SQL_SCHEMES)
         raise RequestError(f"no store is named by '{scheme}://'{nearest(scheme, known)}")

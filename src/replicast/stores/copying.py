@@ -49,7 +49,7 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     record = source.read(run, NAME)
     if record is None:
         raise RunNotFound(f"there is no run '{run}' in '{source.label}'")
-    _refuse_another(target, run, record)
+    refuse_another(target, run, record)
     names = [name for name in documents_of(source, run) if name != NAME]
     for name in names:
         content = source.read(run, name)
@@ -68,7 +68,8 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     return report
 
 
-def _refuse_another(target: Store, run: str, record: bytes) -> None:
+def refuse_another(target: Store, run: str, record: bytes) -> None:
+    """Raises RunChanged where `target` has a run of that name and another experiment than `record` says."""
     there = target.read(run, NAME)
     if there is not None:
         ours, theirs = (RunRecord.from_json(content, NAME) for content in (record, there))
@@ -109,9 +110,9 @@ class RowsByReplication:
         return Table.from_batches(batches, schema=pieces[0].schema).drop_columns(list(KEYS))
 
 
-def outcomes_of(store: Store, run: str, scenario: str) -> Iterator[list[Outcome]]:
+def outcomes_of(store: Store, run: str, scenario: str, *, tables_too: bool = True) -> Iterator[list[Outcome]]:
     """What is stored of a scenario as the outcomes that were saved, in batches of consecutive replications."""
-    schemas = dict(store.tables(run))
+    schemas = dict(store.tables(run)) if tables_too else {}
     tables = {name: RowsByReplication(iter(store.rows(run, name, scenario))) for name in schemas if name != METRICS}
     unseen = {name: _empty_tables(schemas[name]) for name in tables}
     metrics = by_row(store.rows(run, METRICS, scenario))

@@ -79,11 +79,15 @@ class ObjectStore:
         return self._objects
 
     def runs(self) -> list[str]:
+        return self.runs_with("run.json")
+
+    def runs_with(self, document: str) -> list[str]:
+        """The IDs of all runs that have this document, in order."""
         if self.folder is not None:
-            return sorted(path.parent.name for path in self.folder.glob("*/run.json"))
+            return sorted(path.relative_to(self.folder).parts[0] for path in self.folder.glob(f"*/{document}"))
         listing = self._call(obstore.list_with_delimiter, None)
         names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
-        return sorted(name for name in names if self.read(name, "run.json") is not None)
+        return sorted(name for name in names if self.read(name, document) is not None)
 
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
         try:

@@ -23,7 +23,7 @@ from replicast.core.replication import Outcome
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
 from .objects import artefact_folder, encode_name, safe_name
 from .sql_bulk import insert_rows
-from .sql_connections import WAIT_SECONDS, Database
+from .sql_connections import WAIT_SECONDS, AddressSource, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_rows import ledger_rows, metric_rows, table_rows
@@ -35,10 +35,13 @@ CHUNK_BYTES = 4 << 20
 
 
 class SqlStore:
-    """Fulfils `core.ports.Store`. `url` holds the password, for other processes; `label` does not, for people."""
+    """Fulfils `core.ports.Store`. `url` holds the password, for other processes; `label` does not, for people.
 
-    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
-        self.database = Database(url, wait_seconds)
+    With a `source`, the password is kept there, and `url` only says where that is.
+    """
+
+    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS, source: AddressSource | None = None) -> None:
+        self.database = Database(url, wait_seconds, source)
         self.url, self.label = self.database.url, self.database.label
         self._schema: Schema | None = None
         self._layout: Layout | None = None

@@ -1,8 +1,8 @@
 """Connections to a database: opened for one transaction, closed right after it, and asked for again while it is away.
 
 A worker that computes for ten minutes holds no connection. A server that is full, restarts or finds a deadlock is
-waited for, with pauses of random length so that many workers do not come back at once. Whatever else goes wrong is one
-sentence without the password.
+waited for, with pauses of random length so that many workers do not come back at once. Where the password is kept
+elsewhere and changes meanwhile, it is asked for again. Whatever else goes wrong is one sentence without the password.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
+from urllib.parse import quote, quote_plus
 
 from replicast.core.errors import RequestError, StoreError
 
@@ -24,8 +25,18 @@ except ImportError:
     raise RequestError("results in a database need: python -m pip install 'replicast[sql]'") from None
 
 Kind = Literal["sqlite", "postgresql", "mysql"]
-Verdict = Literal["again", "away", "slow", "fatal"]
-"""`again`: the server asks for another try. `away`: nobody is there. `slow`: no answer in time. `fatal`: all else."""
+Verdict = Literal["again", "away", "slow", "refused", "fatal"]
+"""`again`: the server asks for another try. `away`: nobody is there. `slow`: no answer in time. `refused`: it does not
+take the password, and may take the one that is kept elsewhere by now. `fatal`: all else."""
+
+
+class AddressSource(Protocol):
+    """Where a database's URL is kept that holds a password; the password may be another one tomorrow."""
+
+    def __call__(self, *, anew: bool = False) -> str:
+        """The URL; with `anew`, not the one that was given before, which the server refused. Raises StoreError."""
+        ...
+
 
 T = TypeVar("T")
 
@@ -39,27 +50,34 @@ WAIT_SECONDS = 120.0
 FIRST_WAIT_SECONDS = {"away": 3.0, "slow": 30.0}
 """How long a server that never answered this process is waited for: it may restart, or its name be wrong."""
 
+REFUSED_SECONDS = 30.0
+"""A password is changed in one place first and in the other some seconds later."""
+
 LOCK_SECONDS = 20
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 5.0
 
 
 class Database:
-    """One database, named by a URL. `label` is the URL without its password, for messages."""
+    """One database, named by a URL. `label` is the URL without its password, for messages.
 
-    def __init__(self, url: str, wait_seconds: float = WAIT_SECONDS) -> None:
-        self.wait_seconds = wait_seconds
-        try:
-            parsed = sa.make_url(url)
-            driver = DRIVERS[parsed.drivername.partition("+")[0]]
-            self.address = parsed.set(drivername=driver)
-        except (ArgumentError, KeyError, ValueError):
-            raise RequestError(f"'{without_password(url)}' is not the URL of a database: {EXAMPLES}") from None
-        self.label = without_password(parsed.render_as_string(hide_password=True))
-        self.kind: Kind = driver.partition("+")[0]  # type: ignore[assignment]
+    With a `source`, `url` says only where the database's own URL is kept, and the source has it.
+    """
+
+    def __init__(self, url: str, wait_seconds: float = WAIT_SECONDS, source: AddressSource | None = None) -> None:
+        self.wait_seconds, self._source, self._kept_url = wait_seconds, source, url
+        self.address = parsed_address(source() if source else url)
+        self._passwords = {self.address.password or ""}
+        self.label = without_password(self.address.set(drivername=self.kind).render_as_string(hide_password=True))
+        if source is None:
+            self.label = without_password(sa.make_url(url).render_as_string(hide_password=True))
         if self.file is not None:
             self.address = self._with_whole_path(self.file)
         self._engine: sa.Engine | None = None
         self._reached = False
+
+    @property
+    def kind(self) -> Kind:
+        return self.address.drivername.partition("+")[0]  # type: ignore[return-value]
 
     def _with_whole_path(self, file: Path) -> sa.URL:
         prefix = "file:" if (self.address.database or "").startswith("file:") else ""
@@ -67,7 +85,9 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL with its password, and with a file's whole path, as a process in another folder needs it."""
+        """As a process in another folder needs it: with its password or where that is kept, and a file's whole path."""
+        if self._source is not None:
+            return self._kept_url
         return self.address.set(drivername=self.kind).render_as_string(hide_password=False)
 
     @property
@@ -94,9 +114,20 @@ class Database:
                 max_identifier_length=63,
             )
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
-            raise RequestError(f"'{self.label}' cannot be opened: {one_line(error, self.url)}") from None
+            raise RequestError(f"'{self.label}' cannot be opened: {one_line(error, self._passwords)}") from None
         sa.event.listen(engine, "connect", {"sqlite": _set_up_sqlite, "mysql": _set_up_mysql}.get(self.kind, _nothing))
+        if self._source is not None:
+            sa.event.listen(engine, "do_connect", self._take_current_address)
         return engine
+
+    def _take_current_address(
+        self, dialect: sa.Dialect, _record: object, _arguments: object, parameters: dict[str, Any]
+    ) -> None:
+        """Each connection is made with the URL that holds now: a password that was changed changes nothing else."""
+        assert self._source is not None
+        address = parsed_address(self._source())
+        self._passwords.add(address.password or "")
+        parameters.update(dialect.create_connect_args(address)[1])
 
     @property
     def _is_on_this_machine(self) -> bool:
@@ -116,6 +147,7 @@ class Database:
         Raises StoreError.
         """
         started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+        refused: float | None = None
         while True:
             try:
                 with self._transaction(write) as connection:
@@ -123,14 +155,19 @@ class Database:
                 self._reached = True
                 return result
             except (DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
-                verdict = self._judge(error)
-                seconds = time.monotonic() - started
+                verdict, now = self._judge(error), time.monotonic()
+                refused = (refused or now) if verdict == "refused" else None
+                seconds = now - (refused or started)
                 if verdict == "fatal" or seconds > self._patience(verdict):
                     raise StoreError(self._say(error, verdict, seconds)) from None
+                if verdict == "refused" and self._source is not None:
+                    self._source(anew=True)
             time.sleep(random.uniform(pause / 3, pause))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _patience(self, verdict: Verdict) -> float:
+        if verdict == "refused":
+            return min(REFUSED_SECONDS, self.wait_seconds)
         first = self.wait_seconds if self._reached else FIRST_WAIT_SECONDS.get(verdict, self.wait_seconds)
         return min(first, self.wait_seconds)
 
@@ -150,15 +187,26 @@ class Database:
         verdict = {"sqlite": _judge_sqlite, "postgresql": _judge_postgresql, "mysql": _judge_mysql}[self.kind](original)
         if verdict == "fatal" and getattr(error, "connection_invalidated", False):
             return "away"
+        if self._source is not None and REFUSED_WORDS.search(str(original)):
+            return "refused"
         return verdict
 
     def _say(self, error: BaseException, verdict: Verdict, seconds: float) -> str:
-        message = one_line(getattr(error, "orig", None) or error, self.url)
+        message = one_line(getattr(error, "orig", None) or error, self._passwords)
         waited = f" (tried for {seconds:.0f} seconds)" if verdict != "fatal" else ""
         return f"the database '{self.label}' failed{waited}: {message}"
 
 
 EXAMPLES = "write sqlite:///file.db, postgresql://user@host/database or mysql://user@host/database"
+
+
+def parsed_address(url: str) -> sa.URL:
+    """The URL with the driver that we use. Raises RequestError."""
+    try:
+        parsed = sa.make_url(url)
+        return parsed.set(drivername=DRIVERS[parsed.drivername.partition("+")[0]])
+    except (ArgumentError, KeyError, ValueError):
+        raise RequestError(f"'{without_password(url)}' is not the URL of a database: {EXAMPLES}") from None
 
 
 def without_password(url: str) -> str:
@@ -167,13 +215,13 @@ def without_password(url: str) -> str:
     return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|secret|token)[^=&]*=)[^&]*", r"\1***", url)
 
 
-def one_line(error: BaseException, url: str = "") -> str:
-    """An error's message on one line, without the password of `url` wherever a driver may have put it."""
+def one_line(error: BaseException, passwords: Iterable[str] = ()) -> str:
+    """An error's message on one line, without these passwords wherever a driver may have put them."""
     arguments = error.args
     text = str(arguments[1]) if len(arguments) > 1 and isinstance(arguments[0], int) else str(error)
-    secret = re.search(r"://[^:@/?]*:([^@/]+)@", url)
-    if secret and len(secret[1]) > 3:
-        text = text.replace(secret[1], "***")
+    for password in passwords:
+        for written in (password, quote(password, safe=""), quote_plus(password)):
+            text = text.replace(written, "***") if len(written) > 3 else text
     return " ".join(text.split())[:400] or type(error).__name__
 
 
@@ -214,6 +262,13 @@ AWAY_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+
+REFUSED_WORDS = re.compile(
+    r"password authentication failed|password that was provided|has no credentials|"
+    r"Access denied for user.*using password",
+    re.IGNORECASE,
+)
+"""PostgreSQL's words, those of a proxy before it, and MySQL's."""
 
 SLOW_WORDS = re.compile(r"timeout|timed out", re.IGNORECASE)
 
