@@ -49,19 +49,16 @@ class Worker:
     def perform(self, batch: Batch, starting: Starting = ignore_start) -> None:
         """Simulates the batch and returns when all of it is in the store. Raises StoreError."""
         scenario = self.assignment.experiment.scenario(batch.scenario)
-        again: list[Outcome] = []
+        worker, put, again = self.assignment.worker, self.saver.put, list[Outcome]()
         for outcome in self.simulate(scenario, batch.first, batch.last, starting):
             if outcome.failure and outcome.failure.kind in RETRIED and self.assignment.retries:
                 again.append(outcome)
             else:
-                self._put(outcome, attempt=1)
+                outcome.worker = worker
+                put(outcome)
         for outcome in again:
             self._retry(outcome, starting)
         self.saver.flush()
-
-    def _put(self, outcome: Outcome, *, attempt: int) -> None:
-        outcome.attempt, outcome.worker = attempt, self.assignment.worker
-        self.saver.put(outcome)
 
     def _retry(self, outcome: Outcome, starting: Starting) -> None:
         """Asks again for a replication whose process died or took too long, as often as `retries` says.
@@ -72,7 +69,8 @@ class Worker:
         while outcome.failure and outcome.failure.kind in RETRIED and attempt <= self.assignment.retries:
             attempt += 1
             (outcome,) = self.simulate(scenario, outcome.replication, outcome.replication, starting)
-        self._put(outcome, attempt=attempt)
+        outcome.attempt, outcome.worker = attempt, self.assignment.worker
+        self.saver.put(outcome)
 
 
 @contextmanager
@@ -152,16 +150,13 @@ def remove_folder(folder: Path) -> None:
 
 def consecutive(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
     """Runs of outcomes of one scenario whose numbers follow each other."""
-    start = 0
-    for i in range(1, len(outcomes) + 1):
-        follows = (
-            i < len(outcomes)
-            and outcomes[i].replication == outcomes[i - 1].replication + 1
-            and outcomes[i].scenario == outcomes[i - 1].scenario
-        )
-        if not follows:
+    start, number, scenario = 0, outcomes[0].replication, outcomes[0].scenario
+    for i, outcome in enumerate(outcomes):
+        if outcome.replication != number or outcome.scenario != scenario:
             yield outcomes[start:i]
-            start = i
+            start, number, scenario = i, outcome.replication, outcome.scenario
+        number += 1
+    yield outcomes[start:]
 
 
 def summary_of(outcomes: Sequence[Outcome]) -> Saved:

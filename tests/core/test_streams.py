@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.random import SeedSequence
+from numpy.random import PCG64, SeedSequence
+from numpy.random.bit_generator import ISpawnableSeedSequence
 
 from replicast.core.streams import (
     MASK_63,
     drawn,
+    first_outputs,
     generators,
     model_seed,
     seed_sequence,
@@ -36,6 +38,10 @@ def numpys(seed: int, replication: int, scenario: int = 0, common: bool = True) 
     return SeedSequence(seed, spawn_key=(replication - 1,) if common else (scenario, replication - 1))
 
 
+def rngs(seed: int, first: int, last: int, scenario: int = 0, common: bool = True) -> list[np.random.Generator]:
+    return list(generators(seed, first, last, scenario, common)[0])
+
+
 @settings(max_examples=80)
 @given(SEEDS, ranges, scenario_indices, st.booleans())
 def test_the_words_of_many_streams_at_once_are_those_of_each_seed_sequence(
@@ -47,6 +53,28 @@ def test_the_words_of_many_streams_at_once_are_those_of_each_seed_sequence(
     for row, replication in zip(states, range(first, last + 1), strict=True):
         expected = numpys(seed, replication, scenario, common).generate_state(4, np.uint64)
         assert row.tolist() == expected.tolist()
+
+
+WORDS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1]))
+
+
+class GivenWords(ISpawnableSeedSequence):
+    def __init__(self, words: list[int]) -> None:
+        self.words = words
+
+    def generate_state(self, n_words, dtype=np.uint32):  # type: ignore[no-untyped-def]
+        assert n_words == len(self.words)
+        return np.array(self.words, dtype=dtype)
+
+    def spawn(self, n_children):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(WORDS, min_size=4, max_size=4), min_size=1, max_size=5))
+def test_the_first_outputs_of_many_generators_at_once_are_those_of_each(rows: list[list[int]]) -> None:
+    expected = [PCG64(GivenWords(row)).random_raw() for row in rows]  # type: ignore[arg-type]
+    assert first_outputs(np.array(rows, dtype=np.uint64)).tolist() == expected
 
 
 @settings(max_examples=40)
@@ -64,7 +92,7 @@ def test_generators_draw_what_default_rng_draws(seed: int, span: tuple[int, int]
 @given(SEEDS, st.integers(1, 50))
 def test_replication_i_is_the_ith_child_of_the_seed(seed: int, replications: int) -> None:
     children = SeedSequence(seed).spawn(replications)
-    made, _ = generators(seed, 1, replications)
+    made = rngs(seed, 1, replications)
     assert [rng.random() for rng in made] == [np.random.default_rng(child).random() for child in children]
 
 
@@ -97,8 +125,8 @@ def test_the_first_draws_of_seed_42_stay_what_they_are() -> None:
 def test_scenarios_share_their_streams_unless_they_are_parted() -> None:
     assert spawn_key(9, 4, common=True) == (8,)
     assert spawn_key(9, 4, common=False) == (4, 8)
-    same = [generators(5, 1, 3, scenario, common=True)[0][2].random() for scenario in (0, 1, 700)]
-    parted = [generators(5, 1, 3, scenario, common=False)[0][2].random() for scenario in (0, 1, 700)]
+    same = [rngs(5, 1, 3, scenario, common=True)[2].random() for scenario in (0, 1, 700)]
+    parted = [rngs(5, 1, 3, scenario, common=False)[2].random() for scenario in (0, 1, 700)]
     assert len(set(same)) == 1
     assert len(set(parted)) == 3
 
@@ -110,8 +138,8 @@ def test_replications_beyond_what_32_bits_number_are_refused() -> None:
 
 
 def test_how_a_batch_is_cut_changes_no_stream() -> None:
-    whole, _ = generators(9, 1, 200)
-    single = [generators(9, i, i)[0][0] for i in range(1, 201)]
+    whole = rngs(9, 1, 200)
+    single = [rngs(9, i, i)[0] for i in range(1, 201)]
     assert [rng.random() for rng in whole] == [rng.random() for rng in single]
 
 
@@ -123,7 +151,7 @@ class TestChildren:
     def test_spawned_children_are_those_of_numpy(
         self, seed: int, span: tuple[int, int], count: int, common: bool
     ) -> None:
-        for rng, replication in zip(generators(seed, *span, 2, common)[0], range(span[0], span[1] + 1), strict=True):
+        for rng, replication in zip(rngs(seed, *span, 2, common), range(span[0], span[1] + 1), strict=True):
             expected = np.random.default_rng(numpys(seed, replication, 2, common))
             for _ in range(2):
                 ours, theirs = rng.spawn(count), expected.spawn(count)
@@ -131,7 +159,7 @@ class TestChildren:
             assert rng.random() == expected.random()
 
     def test_the_seed_sequence_answers_whatever_is_asked_of_it(self) -> None:
-        rng = generators(3, 1, 8)[0][7]
+        rng = rngs(3, 1, 8)[7]
         sequence, expected = rng.bit_generator.seed_seq, seed_sequence(3, 8)
         assert sequence.generate_state(9).tolist() == expected.generate_state(9).tolist()  # type: ignore[attr-defined]
         assert sequence.entropy == 3  # type: ignore[attr-defined]
@@ -140,7 +168,7 @@ class TestChildren:
 
     @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])
     def test_a_generator_can_be_copied_and_sent_to_another_process(self, way) -> None:  # type: ignore[no-untyped-def]
-        rng, expected = generators(11, 1, 4)[0][3], np.random.default_rng(seed_sequence(11, 4))
+        rng, expected = rngs(11, 1, 4)[3], np.random.default_rng(seed_sequence(11, 4))
         rng.random()
         expected.random()
         assert way(rng).random() == expected.random()
@@ -149,7 +177,7 @@ class TestChildren:
 class TestFingerprints:
     def test_a_generator_that_nobody_touched_has_none(self) -> None:
         for common in (True, False):
-            assert [drawn(rng) for rng in generators(2**130, 1, 500, 3, common)[0]] == [0] * 500
+            assert [drawn(rng) for rng in rngs(2**130, 1, 500, 3, common)] == [0] * 500
 
     @pytest.mark.parametrize(
         "use",
@@ -164,7 +192,7 @@ class TestFingerprints:
         ],
     )
     def test_one_that_was_drawn_from_has_one_of_its_own(self, use) -> None:  # type: ignore[no-untyped-def]
-        made, _ = generators(7, 1, 50)
+        made = rngs(7, 1, 50)
         for rng in made:
             use(rng)
         marks = [drawn(rng) for rng in made]
@@ -173,7 +201,7 @@ class TestFingerprints:
         assert all(0 < mark <= MASK_63 for mark in marks)
 
     def test_equal_streams_drawn_equally_have_the_same(self) -> None:
-        first, again = generators(7, 1, 5)[0], generators(7, 5, 5)[0]
+        first, again = rngs(7, 1, 5), rngs(7, 5, 5)
         first[4].random(3)
         again[0].random(3)
         assert drawn(first[4]) == drawn(again[0]) != 0

@@ -274,6 +274,7 @@ def test_a_replication_is_safe_while_the_next_one_takes_long(write_model: Write,
     model = write_model(
         "import time\n"
         "def simulate(replication, rng):\n"
+        "    time.sleep(0.002)\n"
         "    while replication == 30: time.sleep(0.05)\n"
         "    return rng.random()\n"
     )

@@ -8,7 +8,7 @@ by the algorithm of numpy's `SeedSequence` (O'Neill's seed_seq_fe, `numpy/random
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -21,10 +21,12 @@ INIT_B, MULTIPLY_B = 0x8B51F9DD, 0x58F38DED
 MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
 MASK_32 = 0xFFFFFFFF
 MASK_63 = (1 << 63) - 1
-MASK_64 = (1 << 64) - 1
-PCG_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
+PCG_HIGH, PCG_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 
 Words = NDArray[np.uint32]
+Words64 = NDArray[np.uint64]
+Halves = tuple[Words64, Words64]
+"""The upper and the lower 64 bits of numbers of 128."""
 
 
 def spawn_key(replication: int, scenario_index: int, common: bool) -> tuple[int, ...]:
@@ -48,10 +50,10 @@ class LazySeedSequence(ISpawnableSeedSequence):
     needed.
     """
 
-    __slots__ = ("_entropy", "_key", "_real", "_words", "fresh_state")
+    __slots__ = ("_entropy", "_key", "_real", "_words", "first_output")
 
-    def __init__(self, words: NDArray[np.uint64], fresh_state: int, entropy: int, key: tuple[int, ...]) -> None:
-        self._words, self.fresh_state, self._entropy, self._key = words, fresh_state, entropy, key
+    def __init__(self, words: Words64, first_output: int, entropy: int, key: tuple[int, ...]) -> None:
+        self._words, self.first_output, self._entropy, self._key = words, first_output, entropy, key
         self._real: SeedSequence | None = None
 
     @property
@@ -81,29 +83,61 @@ class LazySeedSequence(ISpawnableSeedSequence):
 
 
 def drawn(rng: Generator) -> int:
-    """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it or from its children."""
+    """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it or from its children.
+
+    It is the generator's next output, which is drawn: only a generator that nobody needs any more may be asked.
+    """
     generator = rng.bit_generator
-    state: int = generator.state["state"]["state"] & MASK_64
+    output: int = generator.random_raw()
     sequence: LazySeedSequence = generator.seed_seq  # type: ignore[assignment]
-    return 0 if state == sequence.fresh_state and not sequence.is_parent else state & MASK_63
+    return 0 if output == sequence.first_output and not sequence.is_parent else output & MASK_63
 
 
-def _fresh_states(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The low halves of the states of PCG64s seeded with rows of four words (`pcg_setseq_128_srandom_r`)."""
-    increment = words[:, 3] << np.uint64(1) | np.uint64(1)
-    return (increment + words[:, 1]) * np.uint64(PCG_MULTIPLIER & MASK_64) + increment
+def first_outputs(words: Words64) -> Words64:
+    """The first 64 bits of PCG64s that are seeded with rows of four words (`pcg_setseq_128_srandom_r`, XSL-RR)."""
+    start, increment = (words[:, 0], words[:, 1]), _doubled_plus_one(words[:, 2], words[:, 3])
+    high, low = _next_state(_next_state(_sum(start, increment), increment), increment)
+    right, mixed = high >> np.uint64(58), high ^ low
+    turned: Words64 = np.bitwise_or(mixed >> right, mixed << ((np.uint64(64) - right) & np.uint64(63)))
+    return turned
+
+
+def _next_state(state: Halves, increment: Halves) -> Halves:
+    """state * PCG_MULTIPLIER + increment, modulo 2**128."""
+    high, low = state
+    product = _high_half(low, PCG_LOW) + high * PCG_LOW + low * PCG_HIGH, low * PCG_LOW
+    return _sum(product, increment)
+
+
+def _sum(left: Halves, right: Halves) -> Halves:
+    low = left[1] + right[1]
+    return left[0] + right[0] + (low < left[1]).astype(np.uint64), low
+
+
+def _doubled_plus_one(high: Words64, low: Words64) -> Halves:
+    return high << np.uint64(1) | low >> np.uint64(63), low << np.uint64(1) | np.uint64(1)
+
+
+def _high_half(left: Words64, right: np.uint64) -> Words64:
+    """The upper 64 bits of each product, from products of 32 bits each."""
+    half, mask = np.uint64(32), np.uint64(MASK_32)
+    left_high, left_low, right_high, right_low = left >> half, left & mask, right >> half, right & mask
+    middle = left_high * right_low + (left_low * right_low >> half)
+    other = left_low * right_high + (middle & mask)
+    upper: Words64 = left_high * right_high + (middle >> half) + (other >> half)
+    return upper
 
 
 def generators(
     seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
-) -> tuple[list[Generator], list[int]]:
-    """For replications first..last: the generator `rng` and the integer `seed` of each."""
+) -> tuple[Iterator[Generator], list[int]]:
+    """For replications first..last: the generator `rng`, made when its turn comes, and the integer `seed` of each."""
     states = stream_states(seed, first, last, scenario_index, common)
     before = () if common else (scenario_index,)
-    made = [
-        Generator(PCG64(LazySeedSequence(words, fresh, seed, (*before, i))))  # type: ignore[arg-type]
-        for i, words, fresh in zip(range(first - 1, last), states, _fresh_states(states).tolist(), strict=True)
-    ]
+    made = (
+        Generator(PCG64(LazySeedSequence(words, output, seed, (*before, i))))  # type: ignore[arg-type]
+        for i, words, output in zip(range(first - 1, last), states, first_outputs(states).tolist(), strict=True)
+    )
     return made, _seeds(states)
 
 
@@ -113,11 +147,11 @@ def stream_seeds(seed: int, first: int, last: int, scenario_index: int = 0, comm
     return _seeds(stream_states(entropy, first, last, scenario_index, common))
 
 
-def _seeds(states: NDArray[np.uint64]) -> list[int]:
+def _seeds(states: Words64) -> list[int]:
     return (states[:, 0] & np.uint64(MASK_63)).tolist()  # type: ignore[no-any-return]
 
 
-def stream_states(seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True) -> NDArray[np.uint64]:
+def stream_states(seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True) -> Words64:
     """The words `SeedSequence(...).generate_state(4, uint64)` of replications first..last: shape (last-first+1, 4)."""
     if last > 2**32:
         raise ValueError("replications are numbered up to 2**32")
@@ -178,7 +212,7 @@ def _absorb(pool: Sequence[int], constant: int, last_word: Words) -> list[Words]
     return pools
 
 
-def _generate(pools: Sequence[Words]) -> NDArray[np.uint64]:
+def _generate(pools: Sequence[Words]) -> Words64:
     constant = INIT_B
     words = np.empty((len(pools[0]), 2 * POOL_SIZE), dtype="<u4")
     for i in range(2 * POOL_SIZE):

@@ -34,6 +34,7 @@ LARGEST_BATCH = 100_000
 GRACE_SECONDS = 3.0
 TIMEOUT_MARGIN_SECONDS = 2.0
 DEATHS_WITHOUT_CULPRIT = 3
+WORTH_A_SAVE_SECONDS = 0.03
 
 
 def available_cores() -> int:
@@ -171,6 +172,7 @@ class PoolJob:
         self._queue = BatchQueue(batches)
         self._attempts: Counter[tuple[str, int]] = Counter()
         self._seconds: float | None = None
+        self._observed = (0.0, 0.0)
         self._largest = 1
         self._news: list[Saved] = []
         self._blameless_deaths = 0
@@ -208,13 +210,18 @@ class PoolJob:
                     process.do(batch)
 
     def _size(self) -> int:
-        """Replications of about `save_seconds`, growing from one, and small enough that the last ones are shared."""
+        """Replications of about `save_seconds`, growing from one, and small enough that the last ones are shared.
+
+        No smaller than is worth a save of its own.
+        """
         if self._seconds is None:
             return 1
-        fitting = int(self._assignment.save_seconds / max(self._seconds, 1e-7))
+        fitting, worth_a_save = (
+            int(seconds / self._seconds) for seconds in (self._assignment.save_seconds, WORTH_A_SAVE_SECONDS)
+        )
         share = -(-self._queue.left // (2 * self._pool.workers))
         self._largest = min(self._largest * GROWTH, LARGEST_BATCH)
-        return max(1, min(fitting, share, self._largest))
+        return max(1, min(fitting, max(share, worth_a_save), self._largest))
 
     def _listen(self, process: PoolProcess) -> None:
         heard = process.hear()
@@ -230,8 +237,9 @@ class PoolJob:
             batch = Batch(*where)
             process.saved.append((batch.first, batch.last))
             self._news.append(Saved(batch, failed, seconds, tuple(first_metric) if first_metric else None))
-            self._observe(seconds / len(batch))
         elif "done" in news:
+            if process.batch is not None:
+                self._observe(process.batch, process.busy_seconds())
             process.batch = None
             process.forget_time()
             self._blameless_deaths = 0
@@ -242,8 +250,10 @@ class PoolJob:
         elif "model_error" in news:
             raise ModelError(*news["model_error"])
 
-    def _observe(self, seconds: float) -> None:
-        self._seconds = seconds if self._seconds is None else 0.7 * self._seconds + 0.3 * seconds
+    def _observe(self, batch: Batch, seconds: float) -> None:
+        """Takes in how long a batch took, with all that it took beside the model; later and larger ones count more."""
+        self._observed = (0.5 * self._observed[0] + seconds, 0.5 * self._observed[1] + len(batch))
+        self._seconds = max(self._observed[0] / self._observed[1], 1e-7)
 
     def _end_overdue(self) -> None:
         """Ends processes whose replication takes too long; R and command models end theirs themselves, just before."""

@@ -44,6 +44,7 @@ class PoolProcess:
         self._beacon_file.truncate(mmap.PAGESIZE)
         self._beacon = memoryview(mmap.mmap(self._beacon_file.fileno(), mmap.PAGESIZE)).cast("q")
         self._seen: tuple[int, float] = (0, 0.0)
+        self._since = 0.0
         self._unread = b""
         self._spawn(token, environment)
         guardian.watch(self.process.pid)
@@ -74,7 +75,7 @@ class PoolProcess:
             return
 
     def do(self, batch: Batch) -> None:
-        self.batch, self.saved = batch, []
+        self.batch, self.saved, self._since = batch, [], time.monotonic()
         self._beacon[0] = 0
         self.order(do=[batch.scenario, batch.first, batch.last])
 
@@ -94,6 +95,10 @@ class PoolProcess:
     def current(self) -> int:
         """The replication being simulated, 0 for none."""
         return int(self._beacon[0])
+
+    def busy_seconds(self) -> float:
+        """Since its batch was handed to it."""
+        return time.monotonic() - self._since
 
     def silent_seconds(self) -> float:
         """How long the same replication has been simulated, as far as this process has looked."""

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,37 +110,35 @@ class PythonSimulate:
 
         return call
 
-    def _given(self, scenario: Scenario, first: int, last: int) -> list[tuple[int, int, dict[str, Any]]]:
-        """Of each replication: its number, its seed, and the reserved arguments that the function takes."""
-        experiment, uses = self.experiment, self._uses
-        common = experiment.streams.common
-        if "rng" in uses:
-            streams, seeds = generators(experiment.seed, first, last, scenario.index, common)
-            given: list[dict[str, Any]] = [{"rng": stream} for stream in streams]
-        else:
-            seeds = stream_seeds(experiment.seed, first, last, scenario.index, common)
-            given = [{} for _ in seeds]
-        numbers = range(first, last + 1)
-        if "replication" in uses:
-            for arguments, number in zip(given, numbers, strict=True):
-                arguments["replication"] = number
-        if "seed" in uses:
-            for arguments, seed in zip(given, seeds, strict=True):
-                arguments["seed"] = seed
-        return list(zip(numbers, seeds, given, strict=True))
+    def _given(self, scenario: Scenario, first: int, last: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Of each replication: its number, its seed, and the reserved arguments that the function takes.
+
+        The arguments are in the same dict each time; `rng` is made when its turn comes.
+        """
+        uses, span = self._uses, (self.experiment.seed, first, last, scenario.index, self.experiment.streams.common)
+        numbers, given = range(first, last + 1), dict[str, Any]()
+        streams, seeds = generators(*span) if "rng" in uses else (repeat(None), stream_seeds(*span))
+        for number, seed, rng in zip(numbers, seeds, streams):  # noqa: B905 - `streams` may have no end
+            if rng is not None:
+                given["rng"] = rng
+            if "replication" in uses:
+                given["replication"] = number
+            if "seed" in uses:
+                given["seed"] = seed
+            yield number, seed, given
 
     def _quickly(
         self, scenario: Scenario, first: int, last: int, call: Callable[..., Any], starting: Starting
     ) -> list[Outcome] | None:
         """The chunk's outcomes, or None if the replications could have touched one another."""
         watched = None if self._own_streams else _seed_globals(0)
-        outcomes = []
+        name, perform, draws, caught, outcomes = scenario.name, self._perform, self._draws, self._caught, []
         for number, seed, given in self._given(scenario, first, last):
             starting(number)
-            outcome = self._perform(scenario.name, number, call, given)
-            outcome.draws = self._draws(outcome, seed, given.get("rng"), None)
-            if self._caught.count:
-                outcome.warnings, outcome.warning_count = self._caught.take()
+            outcome = perform(name, number, call, given)
+            outcome.draws = draws(outcome, seed, given)
+            if caught.count:
+                outcome.warnings, outcome.warning_count = caught.take()
             outcomes.append(outcome)
         _flush()
         if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
@@ -162,7 +161,7 @@ class PythonSimulate:
         starting(number)
         before = None if self._own_streams else _seed_globals(seed)
         outcome = self._perform(scenario, number, call, given)
-        outcome.draws = self._draws(outcome, seed, given.get("rng"), before)
+        outcome.draws = self._draws(outcome, seed, given, before)
         _flush()
         outcome.log = self.log.take()
         outcome.warnings, outcome.warning_count = self._caught.take()
@@ -194,10 +193,10 @@ class PythonSimulate:
         os.chdir(self.folder)
 
     def _draws(
-        self, outcome: Outcome, seed: int, rng: np.random.Generator | None, before: tuple[Any, Any] | None
+        self, outcome: Outcome, seed: int, given: Mapping[str, Any], before: tuple[Any, Any] | None = None
     ) -> int:
         """The fingerprint of Outcome.draws, of whichever generator the model may have seeded itself by."""
-        draws = drawn(rng) if rng is not None else 0
+        draws = drawn(given["rng"]) if "rng" in given else 0
         if before is not None:
             for then, now in zip(before, _globals_state(), strict=True):
                 draws ^= 0 if now == then else _digest(now)

@@ -18,7 +18,7 @@ from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
 from numpy.typing import NDArray
 
 from replicast.core.arrow import fields_of, table_of
-from replicast.core.replication import Metric, Outcome
+from replicast.core.replication import Failure, Metric, Outcome
 
 INT64_MAX = 2**63 - 1
 TEXT = DataType.utf8()
@@ -55,11 +55,7 @@ def metrics_table(outcomes: Sequence[Outcome]) -> Table:
     returned = [outcome for outcome in outcomes if outcome.failure is None]
     replications = np.array([outcome.replication for outcome in returned], dtype=np.int64)
     columns = keys(outcomes[0].scenario, replications)
-    names: dict[str, None] = {}
-    for outcome in returned:
-        if outcome.metrics.keys() != names.keys():
-            names.update(dict.fromkeys(outcome.metrics))
-    for name in names:
+    for name in _names(returned):
         columns[name] = metric_column([outcome.metrics.get(name) for outcome in returned])
     return table_of(columns)
 
@@ -117,29 +113,32 @@ def schema_digest(schema: Schema) -> str:
 
 
 def ledger_table(outcomes: Sequence[Outcome]) -> Table:
-    failures = [outcome.failure for outcome in outcomes]
-    plain = {
-        "state": ["ok" if f is None else "failed" for f in failures],
-        "worker": [o.worker for o in outcomes],
-        "warnings": ["\n".join(o.warnings) for o in outcomes],
-        "error_kind": [f.kind if f else "" for f in failures],
-        "error_type": [f.type if f else "" for f in failures],
-        "error": [f.message if f else "" for f in failures],
-        "traceback": [f.traceback if f else "" for f in failures],
-        "log": [o.log for o in outcomes],
-    }
     columns = keys(outcomes[0].scenario, np.array([o.replication for o in outcomes], dtype=np.int64))
     columns["seconds"] = Array(np.array([o.seconds for o in outcomes], dtype=np.float64))
     columns["attempt"] = Array(np.array([o.attempt for o in outcomes], dtype=np.int64))
     columns["warning_count"] = Array(np.array([o.warning_count for o in outcomes], dtype=np.int64))
     columns["fingerprint"] = Array(fingerprints(outcomes))
-    for name, texts in plain.items():
-        columns[name] = _texts(texts)
+    columns["state"] = _texts(["failed" if o.failure else "ok" for o in outcomes])
+    columns["worker"] = _texts([o.worker for o in outcomes])
+    columns["warnings"] = _texts(["\n".join(o.warnings) for o in outcomes])
+    columns |= _error_columns([o.failure for o in outcomes])
+    columns["log"] = _texts([o.log for o in outcomes])
     return table_of(columns)
 
 
+def _error_columns(failures: Sequence[Failure | None]) -> dict[str, Array]:
+    if not any(failures):
+        return dict.fromkeys(("error_kind", "error_type", "error", "traceback"), constant_text("", len(failures)))
+    return {
+        "error_kind": _texts([f.kind if f else "" for f in failures]),
+        "error_type": _texts([f.type if f else "" for f in failures]),
+        "error": _texts([f.message if f else "" for f in failures]),
+        "traceback": _texts([f.traceback if f else "" for f in failures]),
+    }
+
+
 def _texts(texts: Sequence[str]) -> Array:
-    if all(text == texts[0] for text in texts):
+    if texts.count(texts[0]) == len(texts):
         return constant_text(texts[0].encode(errors="replace").decode(), len(texts))
     return Array([text.encode(errors="replace").decode() for text in texts], TEXT)
 
@@ -150,17 +149,34 @@ def fingerprints(outcomes: Sequence[Outcome]) -> NDArray[np.uint64]:
     It depends on nothing but the outcome, so that parts may be cut anywhere: what each metric adds goes by its name.
     """
     total = _mixed(np.array([o.draws for o in outcomes], dtype=np.uint64))
-    for name in dict.fromkeys(name for outcome in outcomes for name in outcome.metrics):
-        values = [outcome.metrics.get(name) for outcome in outcomes]
-        column = np.array([np.nan if value is None else value for value in values], dtype=np.float64) + 0.0
-        words = np.where(np.isnan(column), np.uint64(1), column.view(np.uint64)) ^ np.uint64(_digest(name.encode()))
-        total += np.where([value is None for value in values], np.uint64(0), _mixed(words))
-    total += np.array([_tables_digest(outcome) if outcome.tables else 0 for outcome in outcomes], dtype=np.uint64)
+    for name in _names(outcomes):
+        total += _metric_marks(name, [outcome.metrics.get(name) for outcome in outcomes])
+    if any(outcome.tables for outcome in outcomes):
+        digests = [_tables_digest(outcome) if outcome.tables else 0 for outcome in outcomes]
+        total += np.array(digests, dtype=np.uint64)
     total[[outcome.failure is not None for outcome in outcomes]] = 0
     for place, outcome in enumerate(outcomes):
         if outcome.fingerprint is not None:
             total[place] = outcome.fingerprint
     return total
+
+
+def _names(outcomes: Sequence[Outcome]) -> dict[str, None]:
+    """The metrics' names in order of first appearance."""
+    names: dict[str, None] = {}
+    for outcome in outcomes:
+        if outcome.metrics.keys() != names.keys():
+            names.update(dict.fromkeys(outcome.metrics))
+    return names
+
+
+def _metric_marks(name: str, values: Sequence[Metric]) -> NDArray[np.uint64]:
+    column = np.array(values, dtype=np.float64) + 0.0
+    words = np.where(np.isnan(column), np.uint64(1), column.view(np.uint64)) ^ np.uint64(_digest(name.encode()))
+    marks = _mixed(words)
+    if None in values:
+        marks[[value is None for value in values]] = 0
+    return marks
 
 
 def _mixed(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
