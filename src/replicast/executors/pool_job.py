@@ -1,0 +1,220 @@
+"""A run's batches in the hands of the local pool: handed out in pieces, judged when a process dies, cancelled."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from replicast.core.errors import ExecutorError, ModelError, StoreError
+from replicast.core.planning import BatchQueue, gaps, merge
+from replicast.core.ports import JobState, Saved, Store
+from replicast.core.replication import Batch, Failure, Outcome
+from replicast.worker import Assignment
+
+from .pool_process import PoolProcess
+from .processes import reason_of_death
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+GROWTH = 16
+LARGEST_BATCH = 100_000
+WORTH_A_SAVE_SECONDS = 0.03
+GRACE_SECONDS = 3.0
+TIMEOUT_MARGIN_SECONDS = 2.0
+DEATHS_WITHOUT_CULPRIT = 3
+
+
+class PoolJob:
+    """Fulfils `core.ports.Job`: hands pieces of batches to idle processes, sized by the seconds observed so far."""
+
+    def __init__(
+        self, pool: Pool, batches: Sequence[Batch], assignment: Assignment, store: Store, timeout: float | None
+    ) -> None:
+        self.id = f"local:{os.getpid()}"
+        self._pool, self._assignment, self._store = pool, assignment, store
+        self._timeout = timeout
+        self._queue = BatchQueue(batches)
+        self._attempts: Counter[tuple[str, int]] = Counter()
+        self._seconds: float | None = None
+        self._observed = (0.0, 0.0)
+        self._largest = 1
+        self._news: list[Saved] = []
+        self._blameless_deaths = 0
+        self._cancelled = False
+        self._selector = selectors.DefaultSelector()
+        for process in pool.processes:
+            self._selector.register(process.news, selectors.EVENT_READ, process)
+
+    def progress(self) -> Sequence[Saved]:
+        news, self._news = self._news, []
+        return news
+
+    def poll(self, wait_seconds: float = 0.0) -> JobState:
+        if self._cancelled:
+            return JobState.CANCELLED
+        self._hand_out()
+        busy = [process for process in self._pool.processes if process.batch is not None]
+        if not busy and not self._queue.left:
+            return JobState.ENDED
+        limit = min(wait_seconds, 0.1) if self._timeout else wait_seconds
+        for key, _ in self._selector.select(limit):
+            self._listen(key.data)
+        self._end_overdue()
+        return JobState.RUNNING
+
+    def _hand_out(self) -> None:
+        busy = sum(process.batch is not None for process in self._pool.processes)
+        while len(self._pool.processes) < min(self._pool.workers, self._queue.left + busy):
+            process = self._pool.start_process()
+            self._selector.register(process.news, selectors.EVENT_READ, process)
+        for process in self._pool.processes:
+            if process.ready and process.batch is None:
+                batch = self._queue.take(self._size())
+                if batch is not None:
+                    process.do(batch)
+
+    def _size(self) -> int:
+        """Replications of about `save_seconds`, growing from one, and small enough that the last ones are shared.
+
+        No smaller than is worth a save of its own.
+        """
+        if self._seconds is None:
+            return 1
+        fitting, worth_a_save = (
+            int(seconds / self._seconds) for seconds in (self._assignment.save_seconds, WORTH_A_SAVE_SECONDS)
+        )
+        share = -(-self._queue.left // (2 * self._pool.workers))
+        self._largest = min(self._largest * GROWTH, LARGEST_BATCH)
+        return max(1, min(fitting, max(share, worth_a_save), self._largest))
+
+    def _listen(self, process: PoolProcess) -> None:
+        heard = process.hear()
+        if heard is None:
+            self._bury(process)
+            return
+        for news in heard:
+            self._take_in(process, news)
+
+    def _take_in(self, process: PoolProcess, news: Mapping[str, Any]) -> None:
+        if "saved" in news:
+            where, failed, seconds, first_metric = news["saved"]
+            batch = Batch(*where)
+            process.saved.append((batch.first, batch.last))
+            self._news.append(Saved(batch, failed, seconds, tuple(first_metric) if first_metric else None))
+        elif "done" in news:
+            if process.batch is not None:
+                self._observe(process.batch, process.busy_seconds())
+            process.batch = None
+            process.forget_time()
+            self._blameless_deaths = 0
+        elif "ready" in news:
+            process.ready = True
+        elif "store_error" in news:
+            raise StoreError(news["store_error"])
+        elif "model_error" in news:
+            raise ModelError(*news["model_error"])
+
+    def _observe(self, batch: Batch, seconds: float) -> None:
+        """Takes in how long a batch took, with all that it took beside the model; later and larger ones count more."""
+        self._observed = (0.5 * self._observed[0] + seconds, 0.5 * self._observed[1] + len(batch))
+        self._seconds = max(self._observed[0] / self._observed[1], 1e-7)
+
+    def _end_overdue(self) -> None:
+        """Ends processes whose replication takes too long; R and command models end theirs themselves, just before."""
+        if self._timeout is None:
+            return
+        own = self._assignment.experiment.model.language in ("r", "command")
+        limit = self._timeout + (TIMEOUT_MARGIN_SECONDS if own else 0.0)
+        for process in list(self._pool.processes):
+            if process.batch is not None and process.silent_seconds() > limit:
+                self._bury(process, overdue=True)
+
+    def _bury(self, process: PoolProcess, *, overdue: bool = False) -> None:
+        """Takes a dead process out, finds the guilty replication, and gives the rest of its batch back."""
+        for news in process.hear() or [] if overdue else []:
+            self._take_in(process, news)
+        self._selector.unregister(process.news)
+        batch, culprit, tail = process.batch, process.current(), process.log_tail()
+        status = self._pool.replace(process)
+        if batch is None:
+            self._count_blameless(status, tail)
+            return
+        rest = [Batch(batch.scenario, *r) for r in _unsaved(batch, process)]
+        guilty = next((b for b in rest if b.first <= culprit <= b.last), None)
+        if guilty is None:
+            self._count_blameless(status, tail)
+        for piece in reversed(rest):
+            if piece is guilty:
+                self._give_back_around(piece, culprit)
+            else:
+                self._queue.put_back(piece)
+        if guilty is not None:
+            self._judge(Batch(batch.scenario, culprit, culprit), status, tail, overdue)
+
+    def _give_back_around(self, batch: Batch, culprit: int) -> None:
+        if culprit < batch.last:
+            self._queue.put_back(replace(batch, first=culprit + 1))
+        if culprit > batch.first:
+            self._queue.put_back(replace(batch, last=culprit - 1))
+
+    def _judge(self, single: Batch, status: int, log: str, overdue: bool) -> None:
+        """Tries a replication again whose process died, or records it as failed after the last attempt."""
+        key = (single.scenario, single.first)
+        self._attempts[key] += 1
+        if self._attempts[key] <= self._assignment.retries:
+            self._queue.put_back(single)
+            return
+        seconds = 0.0
+        if overdue:
+            seconds = self._timeout or 0.0
+            failure = Failure("timeout", "Timeout", f"the replication took longer than {self._timeout:g} seconds")
+        else:
+            failure = Failure("died", *reason_of_death(status))
+        outcome = Outcome(*key, seconds, failure=failure, log=log, attempt=self._attempts[key], worker="pool")
+        self._store.save(self._assignment.run, [outcome])
+        self._news.append(Saved(single, 1, seconds))
+
+    def _count_blameless(self, status: int, log: str) -> None:
+        self._blameless_deaths += 1
+        if self._blameless_deaths >= DEATHS_WITHOUT_CULPRIT:
+            reason = reason_of_death(status)[1].replace(" while this replication ran", "")
+            raise ExecutorError(f"worker processes die before they simulate anything: {reason}\n{log}".rstrip())
+
+    def cancel(self) -> None:
+        """Has every process save what it has and leave; kills what has not left after GRACE_SECONDS."""
+        self._cancelled = True
+        for process in self._pool.processes:
+            _signal(process.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self._pool.processes and time.monotonic() < deadline:
+            for key, _ in self._selector.select(0.1):
+                process = key.data
+                heard = process.hear()
+                for news in heard or []:
+                    if "saved" in news:
+                        self._take_in(process, news)
+                if heard is None:
+                    self._selector.unregister(process.news)
+                    self._pool.replace(process)
+        for process in list(self._pool.processes):
+            self._selector.unregister(process.news)
+            self._pool.replace(process)
+
+
+def _unsaved(batch: Batch, process: PoolProcess) -> list[tuple[int, int]]:
+    before = [(1, batch.first - 1)] if batch.first > 1 else []
+    return gaps(batch.last, merge([*before, *process.saved]))
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
