@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from servers import Mariadb, Postgres
 
 from replicast.aws.access import Aws
 from replicast.aws.package import worker_package
@@ -69,6 +70,20 @@ def deploy(aws: Aws) -> Deploy:
         return stack.deploy(code=package, settings=settings)
 
     return deployed
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    server = Mariadb()
+    yield server
+    server.close()
 
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")

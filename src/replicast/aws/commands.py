@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from replicast.conductor import CANCEL
@@ -17,11 +17,13 @@ from replicast.source import Source
 from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
+from .connections import connections_of
+from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
-from .package import default_runtime, reporting_package, worker_package
+from .package import database_requirements, default_runtime, reporting_package, worker_package
 from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
 from .step_functions import AwsExecutor, AwsJob
 
@@ -55,24 +57,38 @@ class Deployed:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """The stack, and that of its database, as they were before."""
+
+    state: StackState
+    database: StackState
+
+
 def deploy(
     aws: Aws,
     name: str = DEFAULT_STACK,
     *,
     contents: Contents | None = None,
     settings: Settings | None = None,
+    wanted: Wanted | None = None,
     model: GivenModel | None = None,
     tell: Tell = lambda _text: None,
     poll_seconds: float | None = None,
 ) -> Deployed:
     """Creates the stack or brings it up to date; the same again changes nothing."""
-    contents, settings = contents or Contents(), settings or Settings()
+    contents, settings, wanted = contents or Contents(), settings or Settings(), wanted or Wanted()
+    wanted.check()
     stack = Stack(aws, name, tell)
     stack.poll_seconds = poll_seconds or stack.poll_seconds
+    before = stack.state().parameters
+    crowded = crowding_of(aws, name, wanted, settings, before)
     state = stack.prepare(repository=contents.package == "image")
+    settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds))
+    contents = with_database_packages(contents, settings, before)
     runtime = settings.runtime or default_runtime()
     architecture = settings.architecture or state.parameters.get("Architecture", "arm64")
-    settings = Settings(**{**_fields(settings), "runtime": runtime, "architecture": architecture})
+    settings = replace(settings, runtime=runtime, architecture=architecture)
     notes: tuple[str, ...] = ()
     if contents.package == "image":
         image = build_and_push(
@@ -91,11 +107,15 @@ def deploy(
         state = stack.deploy(code=code, reporting=reporting, settings=settings)
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
-    return Deployed(state, notes)
+    return Deployed(state, (*notes, *crowded))
 
 
-def _fields(settings: Settings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in Settings.__slots__}
+def with_database_packages(contents: Contents, settings: Settings, before: Mapping[str, str]) -> Contents:
+    """With what functions need whose results go to a database, if that is so, or has been and stays so."""
+    secret = before.get("DatabaseSecret") if settings.database_secret is None else settings.database_secret
+    if not secret or not contents.dependencies:
+        return contents
+    return replace(contents, requirements=(*database_requirements(contents.package), *contents.requirements))
 
 
 def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:
@@ -104,8 +124,11 @@ def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:
     found: dict[str, Any] = {
         "stack": name, "region": aws.region, "account": aws.account, "status": state.status or "not deployed",
         "bucket": state.bucket or None, "machine": state.machine or None, "settings": dict(state.parameters),
-        "model": None, "running": [],
+        "model": None, "database": None, "running": [],
     }  # fmt: skip
+    made = DatabaseStack(aws, name).state()
+    if made.exists or state.database_label:
+        found["database"] = database_status(aws, state, made)
     if not state.machine:
         return found
     content = aws.store(f"s3://{state.bucket}").read(DEPLOYED, NAME)
@@ -118,12 +141,33 @@ def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:
     return found
 
 
-def destroy(aws: Aws, name: str = DEFAULT_STACK, *, results: bool = False) -> StackState:
-    """Removes the stack; its bucket and the runs in it stay unless `results` says otherwise."""
-    stack = Stack(aws, name)
-    before = stack.state()
+def database_status(aws: Aws, state: StackState, made: StackState) -> dict[str, Any]:
+    """Which database the results go to, and whether it can be reached from here; no password."""
+    found: dict[str, Any] = {
+        "stack": made.name if made.exists else None, "status": made.status or None,
+        "engine": made.outputs.get("Engine"), "host": made.outputs.get("Host"), "size": made.outputs.get("Size"),
+        "connections": None, "secret": state.parameters.get("DatabaseSecret") or made.outputs.get("Secret"),
+        "used": bool(state.database_label), "out_of_reach": None,
+    }  # fmt: skip
+    if found["engine"] and found["size"]:
+        found["connections"] = connections_of(found["size"], found["engine"])
+    if state.database_label and state.bucket:
+        store = store_of(aws, state)
+        found["out_of_reach"] = store.why if isinstance(store, OutsideRuns) else None
+    return found
+
+
+def destroy(
+    aws: Aws, name: str = DEFAULT_STACK, *, results: bool = False, poll_seconds: float | None = None
+) -> Destroyed:
+    """Removes the stack; its bucket, its database and the runs in them stay unless `results` says otherwise."""
+    stack, database = Stack(aws, name), DatabaseStack(aws, name)
+    stack.poll_seconds = database.poll_seconds = poll_seconds or stack.poll_seconds
+    before, made = stack.state(), database.state()
     stack.destroy(results=results)
-    return before
+    if results:
+        database.remove()
+    return Destroyed(before, made)
 
 
 @dataclass(frozen=True, slots=True)

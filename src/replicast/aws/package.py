@@ -32,6 +32,7 @@ __all__ = ["collate", "plan", "simulate"]
 '''
 WORKER_PACKAGES = ("numpy", "obstore", "arro3-core", "arro3-io")
 REPORTING_PACKAGES = ("polars",)
+DATABASE_PACKAGES = ("SQLAlchemy", "psycopg", "psycopg-binary", "PyMySQL")
 RUNTIMES = {"python3.11": (2, 26), "python3.12": (2, 34), "python3.13": (2, 34), "python3.14": (2, 34)}
 """Lambda's Pythons with the version of glibc in their system (Amazon Linux 2 and 2023), which decides on wheels."""
 
@@ -86,6 +87,14 @@ def pinned(names: Iterable[str]) -> list[str]:
     return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 
+def database_requirements(package: str) -> list[str]:
+    """What functions need beside a worker where results go to a database; Lambda's own Pythons bring boto3 along."""
+    try:
+        return pinned((*DATABASE_PACKAGES, *(("boto3",) if package == "image" else ())))
+    except importlib.metadata.PackageNotFoundError:
+        raise RequestError("results in a database need: python -m pip install 'replicast[sql]'") from None
+
+
 def platforms(runtime: str, architecture: str) -> list[str]:
     """Tags of the wheels that run there, newest first."""
     if runtime not in RUNTIMES or architecture not in MACHINES:
@@ -111,7 +120,7 @@ def install(requirements: Sequence[str], target: Path, *, runtime: str, architec
 
 
 def pinned_names(requirements: Sequence[str]) -> list[str]:
-    ours = (*WORKER_PACKAGES, *REPORTING_PACKAGES)
+    ours = (*WORKER_PACKAGES, *REPORTING_PACKAGES, *DATABASE_PACKAGES)
     return [name for name in requirements if name.partition("==")[0] in ours and "==" in name]
 
 

@@ -22,8 +22,8 @@ from replicast.stores.sql import SqlStore
 from replicast.stores.sql_connections import parsed_address
 
 from .access import Aws, error_code, error_message
+from .database import SCHEME
 
-SCHEME = "aws-secret"
 KEPT_SECONDS = 600.0
 """A secret is read again after so long; sooner, if the server does not take its password any more."""
 
@@ -57,12 +57,6 @@ def open_reachable(url: str) -> SqlStore:
         raise StoreError(f"{where[0]}:{where[1]}: {error}") from None
     store.runs()
     return store
-
-
-def secret_url(arn: str, **facts: str) -> str:
-    """The URL that names a database to other processes; see above."""
-    given = {name: value for name, value in facts.items() if value}
-    return f"{SCHEME}:///{arn}" + (f"?{urlencode(given)}" if given else "")
 
 
 @functools.cache

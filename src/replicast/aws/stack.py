@@ -30,8 +30,8 @@ def stack_url(name: str) -> str:
     return f"aws://{name}"
 
 
-def template() -> str:
-    return files("replicast.aws").joinpath("template.yaml").read_text(encoding="utf-8")
+def template(name: str = "template.yaml") -> str:
+    return files("replicast.aws").joinpath(name).read_text(encoding="utf-8")
 
 
 def state_machine() -> str:
@@ -96,6 +96,8 @@ class Settings:
 
 
 class Stack:
+    template_name = "template.yaml"
+
     def __init__(self, aws: Aws, name: str = DEFAULT_STACK, tell: Tell = lambda _text: None) -> None:
         if not STACK_NAME.fullmatch(name):
             raise RequestError(
@@ -134,11 +136,7 @@ class Stack:
 
     def prepare(self, *, repository: bool = False) -> StackState:
         """Creates the stack with its bucket alone, so that code can be put there; leaves a stack that exists."""
-        state = self.state()
-        if state.exists and state.status in FAILED_CREATION:
-            self._tell(f"removing what is left of a failed attempt ({state.status})")
-            self._delete()
-            state = self.state()
+        state = self._sound_state()
         has_repository = state.parameters.get("Repository") == "true"
         if state.exists and (has_repository or not repository):
             return state
@@ -148,6 +146,15 @@ class Stack:
         self._tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
         self.apply(parameters)
         return self.state()
+
+    def _sound_state(self) -> StackState:
+        """As `state`, once what is left of a failed attempt to create it is removed."""
+        state = self.state()
+        if state.exists and state.status in FAILED_CREATION:
+            self._tell(f"removing what is left of a failed attempt ({state.status})")
+            self._delete()
+            state = self.state()
+        return state
 
     def put(self, key: str, content: bytes) -> bool:
         """Uploads to the stack's bucket what is not there yet: keys of code are named after their content."""
@@ -188,7 +195,7 @@ class Stack:
         kept = [{"ParameterKey": k, "UsePreviousValue": True} for k in state.parameters if k not in parameters]
         given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
         request: dict[str, Any] = {
-            "StackName": self.name, "TemplateBody": template(), "Capabilities": ["CAPABILITY_IAM"],
+            "StackName": self.name, "TemplateBody": template(self.template_name), "Capabilities": ["CAPABILITY_IAM"],
             "Parameters": [*given, *(kept if state.exists else [])], "Tags": [TAG],
         }  # fmt: skip
         since = datetime.now(UTC)

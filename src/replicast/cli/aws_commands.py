@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,20 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
         "--seconds", type=int, metavar="S", help="a function's timeout (default: 900, the most there is)"
     )
     parser.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
+    parser.add_argument(
+        "--database", metavar="postgres|mysql|none", help="make a database, and keep results there; none: in the bucket"
+    )
+    parser.add_argument("--database-size", metavar="CLASS", help="of the database (default: db.t4g.small)")
+    parser.add_argument("--proxy", action="store_true", help="with --database: an RDS Proxy before it")
+    parser.add_argument(
+        "--database-url-secret", metavar="ARN", help="keep results in the database whose URL this secret holds"
+    )
+    parser.add_argument(
+        "--subnet", action="append", default=[], metavar="ID", help="run functions in this subnet (repeatable)"
+    )
+    parser.add_argument(
+        "--security-group", action="append", default=[], metavar="ID", help="of functions in --subnet (repeatable)"
+    )
 
 
 def no_deed(_chosen: argparse.Namespace) -> int:
@@ -116,10 +130,16 @@ def _request(chosen: argparse.Namespace) -> Any:
 def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
+    from replicast.aws.database import Wanted
     from replicast.aws.stack import Settings
 
     if chosen.package not in ("zip", "image"):
         raise RequestError(f"--package takes zip or image, not '{chosen.package}'")
+    wanted = Wanted(
+        chosen.database, chosen.database_size, chosen.proxy, chosen.database_url_secret,
+        tuple(chosen.subnet), tuple(chosen.security_group),
+    )  # fmt: skip
+    wanted.check()
     model = _model(chosen)
     language = model.record.experiment.model.language if model else "python"
     if language == "r" and chosen.package == "zip":
@@ -130,15 +150,19 @@ def deploy(chosen: argparse.Namespace) -> int:
     settings = Settings(**{name: getattr(chosen, name) for name in (
         "runtime", "architecture", "memory", "scratch", "seconds", "concurrency")})  # fmt: skip
     tell = (lambda _text: None) if chosen.json else say
-    done = deploy_stack(_aws(chosen), chosen.stack, contents=contents, settings=settings, model=model, tell=tell)
+    done = deploy_stack(
+        _aws(chosen), chosen.stack, contents=contents, settings=settings, wanted=wanted, model=model, tell=tell
+    )
     state = done.state
     if chosen.json:
         print_json({"stack": state.name, "status": state.status, "bucket": state.bucket, "machine": state.machine,
-                    "notes": done.notes})  # fmt: skip
+                    "store": state.database_label or f"s3://{state.bucket}/runs", "notes": done.notes})  # fmt: skip
         return DONE
     for note in done.notes:
         say(f"note: {note}")
     print(f"stack     {state.name} ({state.status})\nbucket    {state.bucket}\nmachine   {state.machine}")
+    if state.database_label:
+        print(f"results   in a database; see them with --store {state.database_label}")
     say("run a model there with: replicast run MODEL -n 1000 --on aws")
     return DONE
 
@@ -183,8 +207,24 @@ def status(chosen: argparse.Namespace) -> int:
         return DONE
     for name in ("stack", "region", "account", "status", "bucket", "machine", "model"):
         print(f"{name:<9} {found[name] or '-'}")
+    for line in _database_lines(found["database"]):
+        print(line)
     print(f"running   {', '.join(found['running']) or '-'}")
     return DONE
+
+
+def _database_lines(database: dict[str, Any] | None) -> Iterator[str]:
+    if database is None:
+        yield "database  -"
+        return
+    made = " ".join(str(database[name]) for name in ("engine", "size", "host", "status") if database[name])
+    yield f"database  {made or 'not made by replicast'}" + ("" if database["used"] else " (not used)")
+    if database["connections"]:
+        yield f"          takes about {database['connections']:,} connections"
+    if database["secret"]:
+        yield f"          password in {database['secret']}"
+    if database["out_of_reach"]:
+        yield f"          cannot be reached from here: {database['out_of_reach']}"
 
 
 def destroy(chosen: argparse.Namespace) -> int:
@@ -193,17 +233,28 @@ def destroy(chosen: argparse.Namespace) -> int:
     if chosen.results and not chosen.yes:
         if not sys.stdin.isatty():
             raise RequestError("--results removes all runs for good; say so with --yes")
-        say(f"this removes the bucket of stack '{chosen.stack}' with every run in it. Type the stack's name to go on: ")
+        say(
+            f"this removes the bucket of stack '{chosen.stack}' and the database made for it, with every run in them. "
+            "Type the stack's name to go on: "
+        )
         if input().strip() != chosen.stack:
             raise RequestError("nothing was removed")
-    before = destroy_stack(_aws(chosen), chosen.stack, results=chosen.results)
+    destroyed = destroy_stack(_aws(chosen), chosen.stack, results=chosen.results)
+    before, database = destroyed.state, destroyed.database
     kept = None if chosen.results else before.bucket
+    kept_database = database.name if database.exists and not chosen.results else None
     if chosen.json:
-        print_json({"stack": chosen.stack, "existed": before.exists, "kept_bucket": kept})
+        print_json({
+            "stack": chosen.stack, "existed": before.exists, "kept_bucket": kept, "kept_database": kept_database,
+        })  # fmt: skip
     elif before.exists:
         say(f"stack '{chosen.stack}' is removed" + (f"; its runs stay in s3://{kept}/runs" if kept else ""))
     else:
         say(f"there is no stack '{chosen.stack}'")
+    if kept_database and not chosen.json:
+        say(f"its database stays, and costs what it costs, in stack '{kept_database}'; --results removes that too")
+    elif database.exists and not chosen.json:
+        say(f"stack '{database.name}' is removed; a last snapshot of its database stays until you delete it")
     return DONE
 
 
