@@ -9,6 +9,7 @@ by the algorithm of numpy's `SeedSequence` (O'Neill's seed_seq_fe, `numpy/random
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -43,28 +44,45 @@ def model_seed(seed: int, replication: int, scenario_index: int = 0, common: boo
     return int(sequence.generate_state(1, np.uint64)[0]) & MASK_63
 
 
+@dataclass(frozen=True, slots=True)
+class StreamBlock:
+    """What the streams of consecutive replications start from, a row each.
+
+    `words` seed a PCG64, `first_outputs` are the first it draws, and `spawn_key(place)` tells it from the others.
+    """
+
+    entropy: int
+    before: tuple[int, ...]
+    first: int
+    words: Words64
+    first_outputs: list[int]
+
+    def spawn_key(self, place: int) -> tuple[int, ...]:
+        return (*self.before, self.first - 1 + place)
+
+
 class LazySeedSequence(ISpawnableSeedSequence):
-    """Stands for `SeedSequence(entropy, spawn_key=key)` with the words that seed a PCG64 computed beforehand.
+    """Stands for the `SeedSequence` of one place of a block, with the words that seed a PCG64 computed beforehand.
 
     Whatever else is asked of it (`spawn`, `entropy`, other words, a copy) goes to the real one, built when first
     needed.
     """
 
-    __slots__ = ("_entropy", "_key", "_real", "_words", "first_output")
+    __slots__ = ("_block", "_place", "_real")
 
-    def __init__(self, words: Words64, first_output: int, entropy: int, key: tuple[int, ...]) -> None:
-        self._words, self.first_output, self._entropy, self._key = words, first_output, entropy, key
+    def __init__(self, block: StreamBlock, place: int) -> None:
+        self._block, self._place = block, place
         self._real: SeedSequence | None = None
 
     @property
     def real(self) -> SeedSequence:
         if self._real is None:
-            self._real = SeedSequence(self._entropy, spawn_key=self._key)
+            self._real = SeedSequence(self._block.entropy, spawn_key=self._block.spawn_key(self._place))
         return self._real
 
     def generate_state(self, n_words, dtype=np.uint32):  # type: ignore[no-untyped-def]
         if n_words == POOL_SIZE and dtype is np.uint64:
-            return self._words
+            return self._block.words[self._place]
         return self.real.generate_state(n_words, dtype)
 
     def spawn(self, n_children):  # type: ignore[no-untyped-def]
@@ -73,10 +91,9 @@ class LazySeedSequence(ISpawnableSeedSequence):
     def __reduce__(self) -> str | tuple[object, ...]:
         return self.real.__reduce__()
 
-    @property
-    def is_parent(self) -> bool:
-        """Whether other streams may have been derived from it."""
-        return self._real is not None
+    def is_untouched(self, output: int) -> bool:
+        """Whether `output` is the first of its generator, and no other streams may have been derived from it."""
+        return output == self._block.first_outputs[self._place] and self._real is None
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.real, name)
@@ -90,7 +107,7 @@ def drawn(rng: Generator) -> int:
     generator = rng.bit_generator
     output: int = generator.random_raw()
     sequence: LazySeedSequence = generator.seed_seq  # type: ignore[assignment]
-    return 0 if output == sequence.first_output and not sequence.is_parent else output & MASK_63
+    return 0 if sequence.is_untouched(output) else output & MASK_63
 
 
 def first_outputs(words: Words64) -> Words64:
@@ -133,11 +150,8 @@ def generators(
 ) -> tuple[Iterator[Generator], list[int]]:
     """For replications first..last: the generator `rng`, made when its turn comes, and the integer `seed` of each."""
     states = stream_states(seed, first, last, scenario_index, common)
-    before = () if common else (scenario_index,)
-    made = (
-        Generator(PCG64(LazySeedSequence(words, output, seed, (*before, i))))  # type: ignore[arg-type]
-        for i, words, output in zip(range(first - 1, last), states, first_outputs(states).tolist(), strict=True)
-    )
+    block = StreamBlock(seed, () if common else (scenario_index,), first, states, first_outputs(states).tolist())
+    made = (Generator(PCG64(LazySeedSequence(block, place))) for place in range(len(states)))  # type: ignore[arg-type]
     return made, _seeds(states)
 
 
