@@ -28,8 +28,10 @@ class Guarded:
     password: str = ""
 
     @classmethod
-    def create(cls, server: Postgres | Mariadb, aws: Aws) -> Guarded:
-        found = cls(server, aws, server.new_database().rpartition("/")[2])
+    def create(cls, server: Postgres | Mariadb, aws: Aws, name: str = "") -> Guarded:
+        if name:
+            server.execute(f"CREATE DATABASE {name}")
+        found = cls(server, aws, name or server.new_database().rpartition("/")[2])
         if isinstance(server, Postgres):
             server.execute(f"DO $$ BEGIN CREATE ROLE {USER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
             server.execute(f"ALTER DATABASE {found.name} OWNER TO {USER}")
@@ -37,7 +39,7 @@ class Guarded:
             server.execute(f"CREATE USER IF NOT EXISTS {USER}")
             server.execute(f"GRANT ALL ON {found.name}.* TO {USER}")
         found.change_password(tell=False)
-        created = aws.client("secretsmanager").create_secret(Name="results", SecretString=found.content)
+        created = aws.client("secretsmanager").create_secret(Name=f"results-{found.name}", SecretString=found.content)
         found.arn = created["ARN"]
         return found
 

@@ -118,13 +118,20 @@ class Server(ABC):
 class Postgres(Server):
     user = "postgres"
 
-    def __init__(self, *, connections: int = 100) -> None:
+    def __init__(self, *, connections: int = 100, tls: bool = False) -> None:
+        """With `tls`, the role `guarded` is let in over TLS alone."""
         super().__init__()
-        self.connections = connections
+        self.connections, self.tls = connections, tls
         data = str(self.folder / "data")
         program = find_program("initdb")
         self.install(program, "-D", data, "-U", "root", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        rules = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+        if tls:
+            self.install(
+                find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+                "-days", "2", "-out", f"{data}/server.crt", "-keyout", f"{data}/server.key",
+            )  # fmt: skip
+        rules = f"{'hostssl' if tls else 'host'} all guarded 127.0.0.1/32 scram-sha-256\n"
+        rules += "host all guarded 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n"
         (self.folder / "data" / "pg_hba.conf").write_text(rules)
         self.start()
 
@@ -132,6 +139,7 @@ class Postgres(Server):
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
             "max_connections": self.connections, "fsync": "off", "max_wal_size": "64MB", "shared_buffers": "32MB",
+            "ssl": "on" if self.tls else "off",
         }  # fmt: skip
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         limits = ["prlimit", f"--fsize={self.most_bytes}"] if self.most_bytes else []

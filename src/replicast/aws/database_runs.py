@@ -180,12 +180,14 @@ class OutsideRuns:
         return self.bucket.tables(f"{run}/{SEEN}")
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
-        if table not in self.tables(run):
-            raise RequestError(
-                f"table '{table}' is in the database, which cannot be reached from here ({self.why}); "
-                f"collated it is at {self.bucket.url}/{run}/{COLLATED}"
-            )
         return self.bucket.rows(f"{run}/{SEEN}", table, scenario)
+
+    def elsewhere(self, run: str) -> str:
+        """Where tables are that cannot be seen here, as the end of a sentence."""
+        return (
+            f" here: the model's tables are in the database, which cannot be reached ({self.why}); "
+            f"collated they are at {self.bucket.url}/{run}/{COLLATED}"
+        )
 
     def artefacts(self, run: str, _scenario: str | None = None, _replication: int | None = None) -> list[str]:
         raise RequestError(f"artefacts of run {run} are in the database, which cannot be reached from here: {self.why}")

@@ -33,7 +33,10 @@ class RunTables:
 
     def unified(self, table: str) -> Unified:
         if table not in self._schemas:
-            raise RequestError(f"run {self.record.id} has no table '{table}'{nearest(table, self._schemas)}")
+            elsewhere = getattr(self.store, "elsewhere", lambda _run: "")(self.record.id)
+            raise RequestError(
+                f"run {self.record.id} has no table '{table}'{elsewhere or nearest(table, self._schemas)}"
+            )
         if table not in self._unified:
             schemas = self._schemas[table]
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
