@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
 import os
+import platform
 import shutil
 import subprocess
 import threading
@@ -16,20 +18,22 @@ from typing import Any
 
 import pytest
 
-from replicast.aws import image
+from replicast.aws import commands, image
 from replicast.aws.access import Aws
-from replicast.aws.image import build, context, dockerfile, find_engine
+from replicast.aws.image import address, build, context, dockerfile, find_engine
+from replicast.aws.sandbox import ACCOUNT, started
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.preparation import Preparation
 from replicast.request import Request
 from replicast.runs import Run
 
-from .conftest import REGION, Deploy
+from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for
 
 MODEL = (
     "simulate <- function(mean = 2) { x <- rexp(5, 1 / mean); list(mean = mean(x), waits = data.frame(wait = x)) }\n"
 )
 TAG = "replicast-test:r"
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 SECONDS = 60.0
 
 
@@ -49,8 +53,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("there is no image debian:bookworm-slim; pull it, or make it with debootstrap and docker import")
     folder = tmp_path_factory.mktemp("image")
     context(folder, r=True, requirements=[], r_packages=["jsonlite"])
-    os.environ.setdefault("DOCKER_BUILDKIT", "0")
-    build("docker", folder, TAG, "x86_64", "--network=host")
+    build("docker", folder, TAG, ARCHITECTURE)
     return TAG
 
 
@@ -151,6 +154,51 @@ def test_an_r_model_runs_in_the_image_and_is_collated_there_to_the_bytes_of_a_ru
     assert container("collate").invoke({"run": record.id})["ending"] == "succeeded"
     for path in (tmp_path / "tables").iterdir():
         assert aws.store(url).read(record.id, f"collated/{path.name}") == path.read_bytes()
+
+
+@pytest.fixture
+def with_images(built: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """An emulator that takes pushes and runs functions in containers; of the image, every layer is there already."""
+    with started(free_port(), {"MINISTACK_REGION": REGION}, reachable=True) as url:
+        use_account(monkeypatch, url, ACCOUNT)
+        yield Aws(region=REGION)
+    left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={built}").stdout.split()
+    docker("rm", "--force", *left)
+
+
+@pytest.mark.docker
+@pytest.mark.r
+def test_an_image_is_built_pushed_and_deployed_and_a_state_machine_runs_an_r_model_in_it(
+    with_images: Aws, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    aws, told = with_images, list[str]()
+    contents = commands.Contents("image", r_packages=("jsonlite",), r=True)
+    settings = dataclasses.replace(SMALL, architecture=ARCHITECTURE)
+    state = commands.deploy(aws, contents=contents, settings=settings, poll_seconds=0.1, tell=told.append).state
+    assert "pushing the image" in told
+    uri = state.parameters["ImageUri"]
+    assert uri.startswith(address(aws, state.outputs["RepositoryUri"]) + "@sha256:")
+    repository = uri.partition("@")[0]
+    for name in docker("images", "--format", "{{.Repository}}:{{.Tag}}", repository).stdout.split():
+        assert docker("image", "rm", name).returncode == 0
+    request = Request(model=str(write_model(MODEL, "model.R")), replications=4, seed=2)
+    with (
+        Preparation(request, store_url=f"s3://{state.bucket}/runs") as there,
+        Preparation(request, store_url=str(tmp_path / "home")) as home,
+    ):
+        record = there.create()
+        home.create()
+        home.conduct()
+        Run(home.store, home.record.id).collate(tmp_path / "tables")
+    states = aws.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=state.machine, input=json.dumps({"run": record.id}))
+    found = wait_for(states, execution["executionArn"], 240)
+    assert found["status"] == "SUCCEEDED", found
+    for path in (tmp_path / "tables").iterdir():
+        assert commands.store_of(aws, state).read(record.id, f"collated/{path.name}") == path.read_bytes()
+    told.clear()
+    again = commands.deploy(aws, contents=contents, settings=settings, poll_seconds=0.1, tell=told.append).state
+    assert (again, told) == (state, [])
 
 
 def test_an_image_without_r_has_none_of_its_lines() -> None:

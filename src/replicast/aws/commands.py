@@ -24,6 +24,7 @@ from .deployed import keep_model
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
 from .package import database_requirements, default_runtime, reporting_package, worker_package
+from .renv import Lock
 from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
 from .step_functions import AwsExecutor, AwsJob
 
@@ -49,6 +50,7 @@ class Contents:
     r_packages: tuple[str, ...] = ()
     r: bool = False
     dependencies: bool = True
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def deploy(
     notes: tuple[str, ...] = ()
     if contents.package == "image":
         image = build_and_push(
-            aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture, tell=tell
-        )
+            aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture,
+            lock=contents.lock, tell=tell,
+        )  # fmt: skip
         state = stack.deploy(image=image, settings=settings)
     else:
         tell(f"packing for {runtime} on {architecture}")

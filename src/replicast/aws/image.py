@@ -11,15 +11,19 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from replicast.core.errors import ExecutorError, RequestError
 
 from .access import Aws, explained
 from .package import ENTRY, ENTRY_NAME, WORKER_PACKAGES, own_files, pinned
+from .renv import Lock
 from .stack import StackState, Tell
 
 ENGINES = ("docker", "podman", "buildah")
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+RUNTIME_CLIENT = "awslambdaric==4.2.2"
+LOOPBACK = ("127.0.0.1", "localhost")
 R_LINES = re.compile(r"^# begin R\n.*?^# end R\n", re.DOTALL | re.MULTILINE)
 
 
@@ -39,15 +43,23 @@ def dockerfile(*, r: bool) -> str:
     return text
 
 
-def context(folder: Path, *, r: bool, requirements: Sequence[str], r_packages: Sequence[str]) -> str:
+def context(
+    folder: Path, *, r: bool, requirements: Sequence[str], r_packages: Sequence[str], lock: Lock | None = None
+) -> str:
     """Writes a build context to `folder`; returns its tag, the same for the same content."""
-    wanted = [*pinned((*WORKER_PACKAGES, "polars")), "awslambdaric>=3", *requirements]
+    wanted = [*pinned((*WORKER_PACKAGES, "polars")), RUNTIME_CLIENT, *requirements]
     contents: dict[str, bytes] = {
         "Dockerfile": dockerfile(r=r).encode(),
         "requirements.txt": ("\n".join(wanted) + "\n").encode(),
-        "r-packages.txt": ("\n".join(r_packages) + "\n").encode(),
         ENTRY_NAME: ENTRY.encode(),
     }
+    if r:
+        locked = {} if lock is None else lock.packages
+        lines = [name for name in r_packages if name not in locked]
+        lines += [f"{name} {version}" for name, version in locked.items()]
+        contents["r-packages.txt"] = ("\n".join(lines) + "\n").encode()
+        contents["renv.lock"] = b"" if lock is None else lock.content
+        contents["r_packages.sh"] = files("replicast.aws").joinpath("r_packages.sh").read_bytes()
     contents |= dict(own_files())
     digest = hashlib.sha256()
     for name in sorted(contents):
@@ -66,17 +78,20 @@ def build_and_push(
     *,
     r: bool,
     architecture: str,
+    lock: Lock | None = None,
     tell: Tell,
 ) -> str:
     """Builds the image and pushes it to the stack's repository; returns its URI with digest, as Lambda wants it."""
-    repository, engine = state.outputs["RepositoryUri"], find_engine()
+    repository, engine = address(aws, state.outputs["RepositoryUri"]), find_engine()
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        tag = context(Path(folder), r=r, requirements=requirements, r_packages=r_packages)
+        tag = context(Path(folder), r=r, requirements=requirements, r_packages=r_packages, lock=lock)
         name = f"{repository}:{tag}"
         known = pushed_digest(aws, repository, tag)
         if known is not None:
             return f"{repository}@{known}"
         tell(f"building the image with {engine}")
+        if lock is not None and lock.note:
+            tell(f"note: {lock.note}")
         build(engine, Path(folder), name, architecture)
         tell("pushing the image")
         push(engine, aws, repository, name)
@@ -84,6 +99,12 @@ def build_and_push(
     if digest is None:
         raise ExecutorError(f"'{name}' was pushed and is not in the repository; try again")
     return f"{repository}@{digest}"
+
+
+def address(aws: Aws, repository: str) -> str:
+    """Where the engine finds a repository: an emulator on this machine takes pushes at its own address."""
+    endpoint = urlsplit(aws.client("ecr").meta.endpoint_url)
+    return f"{endpoint.netloc}/{repository.partition('/')[2]}" if endpoint.hostname in LOOPBACK else repository
 
 
 def build(engine: str, folder: Path, name: str, architecture: str, *extra: str) -> None:

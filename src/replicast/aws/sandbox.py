@@ -20,6 +20,12 @@ from replicast.core.errors import ExecutorError, RequestError
 STARTING_SECONDS = 60.0
 ENDING_SECONDS = 15.0
 REGION, ACCOUNT = "us-east-1", "000000000001"
+IN_CONTAINERS = {
+    "BIND_HOST": "0.0.0.0",
+    "LAMBDA_DOCKER_FLAGS": "--env AWS_ALLOW_HTTP=true --read-only --tmpfs /tmp:exec",
+    "MINISTACK_ACCOUNT_ID": ACCOUNT,
+}
+"""Containers cannot reach loopback; as in Lambda, nothing but /tmp can be written to; pushes go to this account."""
 
 
 def environment(url: str) -> dict[str, str]:
@@ -31,15 +37,20 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def started(port: int, extra: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Its address, for as long as the block lasts; nothing is left of it. Raises RequestError, ExecutorError."""
+def started(port: int, extra: Mapping[str, str] | None = None, *, reachable: bool = False) -> Iterator[str]:
+    """Its address, for as long as the block lasts; nothing is left of it. Raises RequestError, ExecutorError.
+
+    A `reachable` one listens on every interface, so that it can run image functions, in containers.
+    """
     if importlib.util.find_spec("ministack") is None:
         raise RequestError("the sandbox needs ministack: python -m pip install ministack==1.5.33")
     url = f"http://127.0.0.1:{port}"
+    if reachable and importlib.util.find_spec("docker") is None:
+        raise RequestError("image functions in the sandbox need Python's docker: python -m pip install docker")
     if healthy(url):
         raise RequestError(f"something answers at {url} already; choose another --port")
     with tempfile.TemporaryDirectory(prefix="replicast-", ignore_cleanup_errors=True) as folder:
-        process, log = _start(url, port, Path(folder), extra or {})
+        process, log = _start(url, port, Path(folder), (IN_CONTAINERS if reachable else {}) | dict(extra or {}))
         try:
             _wait(process, url, log)
             yield url

@@ -56,6 +56,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     logs.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how far back (default: 60)")
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
+    sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
     estimate = add("estimate", "aws_commands:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
     estimate.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario")
@@ -86,6 +87,11 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     )
     parser.add_argument("--requirement", action="append", default=[], metavar="P", help="a Python package (repeatable)")
     parser.add_argument("--r-package", action="append", default=[], metavar="P", help="an R package (repeatable)")
+    parser.add_argument(
+        "--renv-lock",
+        metavar="FILE",
+        help="R packages in the versions of an renv.lock (default: the one beside the model; none: without)",
+    )
     parser.add_argument("--runtime", metavar="python3.N", help="default: as here")
     parser.add_argument("--architecture", metavar="A", help="arm64 (default) or x86_64")
     parser.add_argument("--memory", type=int, metavar="MB", help="of a function (default: 1769, one processor)")
@@ -131,6 +137,7 @@ def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
     from replicast.aws.database import Wanted
+    from replicast.aws.renv import find_lock
     from replicast.aws.stack import Settings
 
     if chosen.package not in ("zip", "image"):
@@ -144,9 +151,13 @@ def deploy(chosen: argparse.Namespace) -> int:
     language = model.record.experiment.model.language if model else "python"
     if language == "r" and chosen.package == "zip":
         raise RequestError("R does not run in a zip package; deploy an image: --package image")
+    lock = None
+    if chosen.package == "image":
+        lock = find_lock(chosen.renv_lock, model.source.folder if model and language != "python" else None)
     contents = Contents(
-        chosen.package, tuple(chosen.requirement), tuple(chosen.r_package), r=language == "r" or bool(chosen.r_package)
-    )
+        chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
+        r=language == "r" or bool(chosen.r_package) or lock is not None, lock=lock,
+    )  # fmt: skip
     settings = Settings(**{name: getattr(chosen, name) for name in (
         "runtime", "architecture", "memory", "scratch", "seconds", "concurrency")})  # fmt: skip
     tell = (lambda _text: None) if chosen.json else say
@@ -275,7 +286,7 @@ def sandbox(chosen: argparse.Namespace) -> int:
     """Runs until it is interrupted."""
     from replicast.aws.sandbox import environment, started
 
-    with started(chosen.port) as url:
+    with started(chosen.port, reachable=chosen.images) as url:
         variables = environment(url)
         if chosen.json:
             print_json(variables)
