@@ -18,6 +18,15 @@ EXPIRED = (
     "InvalidClientTokenId",
     "UnrecognizedClientException",
 )
+THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+)
+ATTEMPTS = 8
 
 
 class Aws:
@@ -39,7 +48,7 @@ class Aws:
         if service not in self._clients:
             from botocore.config import Config
 
-            config = Config(retries={"mode": "adaptive", "max_attempts": 8}, user_agent_extra="replicast")
+            config = Config(retries={"mode": "adaptive", "max_attempts": ATTEMPTS}, user_agent_extra="replicast")
             self._clients[service] = self.session.client(service, config=config)
         return self._clients[service]
 
@@ -86,6 +95,11 @@ def explained(deed: str) -> Iterator[None]:
         if code in DENIED:
             action = error.operation_name
             raise ExecutorError(f"cannot {deed}: these credentials may not {action}: {text}") from None
+        if code in THROTTLED:
+            raise ExecutorError(
+                f"cannot {deed}: AWS takes no more {error.operation_name} requests at the moment "
+                f"({code}: {text}, {ATTEMPTS} times); wait a minute and try again"
+            ) from None
         raise ExecutorError(f"cannot {deed}: {error.operation_name}: {code}: {text}") from None
     except (exceptions.BotoCoreError, exceptions.HTTPClientError) as error:
         raise ExecutorError(f"cannot {deed}: {error}") from None

@@ -83,10 +83,9 @@ class MapProgress:
     def _estimate(self) -> int:
         """Replications in the batches that have ended. What a round asks for again is no more than the first asked."""
         with explained("look at the execution"):
-            runs = self._states.list_map_runs(executionArn=self._execution)["mapRuns"]
             found = [
-                self._states.describe_map_run(mapRunArn=one["mapRunArn"])["itemCounts"]
-                for one in sorted(runs, key=lambda one: one["startDate"])
+                self._states.describe_map_run(mapRunArn=one)["itemCounts"]
+                for one in map_runs(self._states, self._execution)
             ]
         sizes = [self._size(number) for number, _ in enumerate(found, start=1)]
         ended = sum(
@@ -100,6 +99,13 @@ class MapProgress:
         name = f"cloud/{self._execution.rpartition(':')[2]}/rounds/{number:06d}.json"
         content = self._store.read(self._record.id, name)
         return 0 if content is None else sum(item["last"] - item["first"] + 1 for item in json.loads(content))
+
+
+def map_runs(states: Any, execution: str) -> list[str]:
+    """ARNs of an execution's map runs, one a round, the first round first."""
+    pages = states.get_paginator("list_map_runs").paginate(executionArn=execution)
+    found = [one for page in pages for one in page["mapRuns"]]
+    return [str(one["mapRunArn"]) for one in sorted(found, key=lambda one: one["startDate"])]
 
 
 def stored_of(store: Store, record: RunRecord) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from .access import Aws, error_code, explained
 from .cloud import JOB, order_document
 from .database_runs import DatabaseRuns, OutsideRuns
 from .limits import Capacity, usable_seconds, violations
-from .progress import MapProgress, PartsProgress, Progress, parts_of, stored_of
+from .progress import MapProgress, PartsProgress, Progress, map_runs, parts_of, stored_of
 from .rounds import items_of
 from .stack import StackState
 
@@ -69,10 +69,16 @@ class AwsExecutor:
         return url.startswith(f"s3://{self.stack.bucket}/runs")
 
     def start(self, batches: Sequence[Batch]) -> AwsJob:
-        """Starts an execution. It asks by itself for what is missing; batches that are stored already are had anew."""
+        """Starts an execution. It asks by itself for what is missing; batches that are stored already are had anew.
+
+        An execution that is at work on the run already is not joined by a second one: its job is returned.
+        """
         self.check()
         run, name = self.record.id, execution_name(self.record.id)
         anew, progress = self._stored(batches), self._progress()
+        going_on = None if anew else at_work(self.aws, self.store, run)
+        if going_on is not None:
+            return AwsJob(self, going_on["execution"], progress(going_on["execution"]))
         if anew:
             self.store.write(run, order_document(name), json.dumps({"anew": items_of(anew)}).encode())
         with explained(f"start state machine '{self.stack.name}'"):
@@ -201,9 +207,8 @@ def at_work(aws: Aws, store: Store, run: str) -> dict[str, Any] | None:
             raise
         if found["status"] != "RUNNING":
             return None
-        runs = states.list_map_runs(executionArn=execution)["mapRuns"]
-        latest = max(runs, key=lambda one: one["startDate"], default=None)
-        counts = states.describe_map_run(mapRunArn=latest["mapRunArn"])["itemCounts"] if latest else {}
+        runs = map_runs(states, execution)
+        counts = states.describe_map_run(mapRunArn=runs[-1])["itemCounts"] if runs else {}
     batches = {name: int(counts.get(name, 0)) for name in ("pending", "running", "succeeded", "failed", "total")}
     return {"executor": "aws", "execution": execution, "since": found["startDate"].isoformat(), "batches": batches}
 

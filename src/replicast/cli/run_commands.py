@@ -74,7 +74,8 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
         except (ExecutorError, StoreError):
             screen.close()
             again = f"replicast resume {record.id}{_store_option(preparation.store.label)}"
-            say(f"what was stored stays; go on with: {again}")
+            stays = "what AWS has started goes on" if chosen.on == "aws" else "what was stored stays"
+            say(f"{stays}; go on with: {again}")
             raise
         finally:
             screen.close()
