@@ -28,7 +28,7 @@ types: $(VENV)/.test
 contracts: $(VENV)/.test
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.test
+pytest: $(VENV)/.test $(VENV)/.asl-validator
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
 
 test-image: $(VENV)/.test
@@ -52,6 +52,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# Checks the state machine; from npm, so the tests skip where there is none.
+$(VENV)/.asl-validator: Makefile | $(VENV)/.test
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --no-package-lock --prefix $(VENV)/node asl-validator@4.0.0 && touch $@ || \
+	  echo "npm could not install asl-validator; the test of the state machine by it is skipped"; \
+	else echo "npm is missing (Debian: apt install npm); the test of the state machine by asl-validator is skipped"; fi
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

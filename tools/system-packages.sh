@@ -1,5 +1,6 @@
 # Installs the system packages that the tests use, where this is Debian and we are root; else says what is missing.
-# R and two packages of R's (streams are compared with them), Chromium (pages are looked at).
+# R and two packages of R's (streams are compared with them), Chromium (pages are looked at); npm (the state
+# machine is checked by a validator from there).
 missing=
 command -v Rscript >/dev/null || missing="$missing r-base-core"
 if command -v Rscript >/dev/null; then
@@ -13,6 +14,7 @@ else
 fi
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
   missing="$missing chromium"
+command -v npm >/dev/null || missing="$missing npm"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing:$missing"

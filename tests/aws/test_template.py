@@ -14,6 +14,7 @@ import pytest
 
 from replicast.aws.stack import state_machine, template
 
+FUNCTIONS = ("Plan", "Simulate", "Collate")
 TEMPLATE = Path(str(files("replicast.aws"))) / "template.yaml"
 
 
@@ -29,6 +30,35 @@ def test_cfn_lint_has_nothing_to_say(name: str) -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", str(template)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+def validated(definition: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What asl-validator says of a state machine."""
+    validator = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "asl-validator"
+    if not validator.exists():
+        pytest.skip("asl-validator is not installed; where npm is, `make test` installs it")
+    path = folder / "state_machine.json"
+    path.write_text(definition, encoding="utf-8")
+    return subprocess.run([validator, "--json-path", path], capture_output=True, text=True, check=False)
+
+
+def test_asl_validator_finds_the_state_machine_valid(tmp_path: Path) -> None:
+    functions = {f"${{{name}Function}}": f"arn:aws:lambda:eu-west-2:1:function:{name}" for name in FUNCTIONS}
+    definition = state_machine()
+    for placeholder, arn in functions.items():
+        assert placeholder in definition
+        definition = definition.replace(placeholder, arn)
+    done = validated(definition, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('"Next": "AnythingMissing"', '"Next": "AnythingAbsent"'), ('"$.next"', '"next.$"'), ('"Succeed"', '"Success"')],
+)
+def test_asl_validator_finds_what_is_wrong(tmp_path: Path, right: str, wrong: str) -> None:
+    assert right in state_machine()
+    assert validated(state_machine().replace(right, wrong), tmp_path).returncode != 0
 
 
 def test_every_task_has_a_timeout_and_retries_with_jitter_and_a_cap() -> None:
@@ -50,7 +80,7 @@ def test_every_way_to_fail_is_named_and_every_state_can_be_reached() -> None:
         targets |= {choice["Next"] for choice in state.get("Choices", [])}
         targets |= {catch["Next"] for catch in state.get("Catch", [])}
     assert targets == set(machine["States"])
-    for name in ("Plan", "Simulate", "Collate"):
+    for name in FUNCTIONS:
         (catch,) = machine["States"][name]["Catch"]
         assert machine["States"][catch["Next"]]["Type"] == "Fail"
     fails = [state for state in machine["States"].values() if state["Type"] == "Fail"]
