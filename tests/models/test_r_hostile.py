@@ -475,6 +475,14 @@ def test_a_replication_does_not_see_what_another_changed(meddling: RSimulate, bo
     assert meddling.starts == 1
 
 
+@pytest.mark.parametrize("load", ["library(data.table)", "requireNamespace('data.table')", "data.table::address(1)"])
+def test_options_that_a_package_sets_when_it_is_loaded_stay_with_it(bench: Bench, load: str) -> None:
+    body = f"{load}; x <- data.table::data.table(n = 1:3); options(my.own = 1); x[, sum(n)]; as.numeric(was)"
+    outcomes = bench.run(f"simulate <- function() {{ was <- is.null(getOption('my.own')); {body} }}", 9)
+    assert not failed(outcomes), outcomes[1].failure
+    assert values(outcomes) == {1.0}
+
+
 def test_parameters_are_the_same_for_every_replication(bench: Bench) -> None:
     source = """
         simulate <- function(vector, params) {

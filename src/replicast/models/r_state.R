@@ -108,6 +108,27 @@ watch_variables <- function() {
   })
 }
 
+# A package that the model loads while it simulates stays loaded, so that what it set in doing so has to stay too.
+watch_loading <- function() {
+  load <- base::loadNamespace
+  wrapped <- load
+  body(wrapped) <- quote({
+    before <- options()
+    on.exit(keep_options(before))
+    load(package, lib.loc, keep.source, partial, versionCheck, keep.parse.data)
+  })
+  environment(wrapped) <- environment()
+  mask("loadNamespace", wrapped)
+}
+
+keep_options <- function(before) {
+  if (!length(watched_then)) return()
+  after <- options()
+  kept <- as.list(watched_then$options)
+  for (name in names(after)) if (!identical(after[[name]], before[[name]])) kept[[name]] <- after[[name]]
+  watched_then$options <<- as.pairlist(kept)
+}
+
 restore_sinks <- function() {
   while (sinks() > 0L) sink()
   if (message_sink() != 2L) sink(type = "message")

@@ -34,5 +34,6 @@ base::local({
 
   mask_endings()
   watch_variables()
+  watch_loading()
   serve()
 }, base::new.env(parent = base::baseenv()))
