@@ -131,6 +131,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--on", default="local", metavar="WHERE", help="local (default), serial or aws")
     parser.add_argument("--stack", metavar="NAME", help="with --on aws: the stack to run on (default: replicast)")
+    parser.add_argument(
+        "--max-cost", type=float, metavar="DOLLARS", help="with --on aws: try a few here, refuse if it would cost more"
+    )
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
     parser.add_argument("--name", metavar="ID", help="the run's ID; the same name again goes on with the same run")

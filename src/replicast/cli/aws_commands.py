@@ -8,23 +8,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast.core.errors import ReplicastError, RequestError
+from replicast.core.errors import RequestError
 
 from .arguments import Parser
-from .screen import duration, print_json, print_table, say
+from .estimate_command import PILOT
+from .screen import print_json, say
 
 if TYPE_CHECKING:
     from replicast.aws.access import Aws
     from replicast.aws.commands import GivenModel
-    from replicast.aws.estimate import Estimate, Pilot
 
 Add = Callable[[str, str, str], Parser]
 ModelOptions = Callable[..., None]
-DONE, REFUSED = 0, 1
-PILOT = 5
+DONE = 0
 
 
 def add_commands(add: Add, add_model: ModelOptions) -> None:
@@ -57,7 +55,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
-    estimate = add("estimate", "aws_commands:estimate", "run a pilot and say what a run on AWS would take and cost")
+    estimate = add("estimate", "estimate_command:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
     estimate.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario")
     estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
@@ -298,96 +296,3 @@ def sandbox(chosen: argparse.Namespace) -> int:
         sys.stdout.flush()
         while True:
             time.sleep(3600)
-
-
-def estimate(chosen: argparse.Namespace) -> int:
-    from replicast.aws.estimate import check_cost
-    from replicast.aws.estimate import estimate as estimate_run
-    from replicast.aws.limits import Capacity
-
-    if chosen.on != "aws":
-        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
-    if chosen.pilot < 2:
-        raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
-    pilot, replications = run_pilot(chosen)
-    capacity = None
-    if chosen.memory or chosen.concurrency:
-        from replicast.aws.estimate import memory_for
-
-        capacity = Capacity(
-            memory=chosen.memory or memory_for(pilot.megabytes),
-            concurrency=chosen.concurrency or Capacity().concurrency,
-        )
-    if chosen.architecture not in ("arm64", "x86_64"):
-        raise RequestError(f"--architecture takes arm64 or x86_64, not '{chosen.architecture}'")
-    found = estimate_run(
-        pilot, replications, capacity=capacity, region=chosen.region or _region(), architecture=chosen.architecture
-    )
-    if not chosen.json:
-        _print_estimate(found)
-    if chosen.max_cost is not None:
-        check_cost(found, chosen.max_cost)
-    if chosen.json:
-        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
-    return REFUSED if found.violations else DONE
-
-
-def _region() -> str:
-    try:
-        from replicast.aws.access import Aws
-
-        return Aws().region
-    except ReplicastError:
-        return "us-east-1"
-
-
-def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
-    """A few replications of each scenario at home, in a store that is thrown away; and how many are asked for."""
-    import resource
-
-    from replicast.aws.estimate import Pilot
-    from replicast.executors.pool import available_cores
-    from replicast.preparation import Preparation
-    from replicast.runs import Run
-
-    request = _request(chosen)
-    wanted = request.value(request.replications, "replications") or 10
-    request.replications = min(chosen.pilot, wanted) if wanted > 1 else chosen.pilot
-    request.name = None
-    with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        with Preparation(request, store_url=folder) as preparation:
-            record = preparation.create()
-            preparation.conduct()
-            handle = Run(preparation.store, preparation.record.id)
-        seconds = [s for sc in record.experiment.scenarios for t in handle.store.ledger(record.id, sc.name)
-                   for s in t.column("seconds").to_pylist()]  # fmt: skip
-        size = sum(
-            p.stat().st_size for p in (Path(folder) / record.id).rglob("*") if p.is_file() and "parts" in p.parts
-        )
-        tables = len(handle.tables) - 1
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    megabytes = peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
-    pilot = Pilot(tuple(seconds), megabytes, size / max(len(seconds), 1), tables, available_cores())
-    return pilot, wanted * len(record.experiment.scenarios)
-
-
-def _print_estimate(found: Estimate) -> None:
-    bill, usage = found.bill, found.usage
-    rows = [
-        ["a replication", duration(found.replication_seconds)],
-        ["here", duration(found.local_seconds)],
-        ["on AWS", duration(found.wall_seconds)],
-        ["batches", f"{found.batches:,} of up to {found.batch:,}, {found.concurrency:,} at once"],
-        ["memory", f"{found.memory:,} MB, {found.architecture}, {found.region}"],
-        ["invocations", f"{usage.requests:,}"],
-        ["transitions", f"{usage.transitions:,}"],
-        ["S3 requests", f"{usage.puts:,} writes, {usage.gets:,} reads, {usage.gigabytes:.3g} GB kept"],
-        ["compute", f"${bill.compute:.4f}"],
-        ["all", f"${bill.total:.4f}"],
-    ]  # fmt: skip
-    print_table(["", ""], rows)
-    for line in found.violations:
-        say(f"violated: {line}")
-    for note in found.notes:
-        say(f"note: {note}")
-    say(found.advice)

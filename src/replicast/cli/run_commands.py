@@ -55,10 +55,15 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
     without = [Path(chosen.output)] if chosen.output else []
+    usual_seconds = _affordable(chosen)
     with Preparation(
         request_from(chosen), on=chosen.on, store_url=chosen.store, without=without, stack=chosen.stack, pool=pool
     ) as preparation:
         record = preparation.create()
+        if usual_seconds is not None:
+            from replicast.aws.estimate import keep_hint
+
+            keep_hint(preparation.store, record.id, usual_seconds)
         if not quiet:
             _announce(record, is_new=preparation.is_new)
         if chosen.detach and chosen.on == "aws":
@@ -81,6 +86,15 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             screen.close()
         handle = Run(preparation.store, record.id)
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
+
+
+def _affordable(chosen: argparse.Namespace) -> float | None:
+    """Seconds of a replication by the pilot that `--max-cost` asks for. Raises RequestError if it would cost more."""
+    if chosen.max_cost is None:
+        return None
+    from .estimate_command import check_run
+
+    return check_run(chosen)
 
 
 def resume(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,163 @@
+"""What a run on AWS would take and cost, from a pilot at home: asked by `estimate`, and by `run --max-cost`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replicast.core.errors import ReplicastError, RequestError
+
+from .screen import duration, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from replicast.aws.estimate import Estimate, Pilot
+
+DONE, REFUSED = 0, 1
+PILOT = 5
+UNTIL_PRECISE = ("precision", "max", "look_ahead")
+
+
+def estimate(chosen: argparse.Namespace) -> int:
+    from replicast.aws.estimate import check_cost
+    from replicast.aws.estimate import estimate as estimate_run
+    from replicast.aws.limits import Capacity
+
+    if chosen.on != "aws":
+        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
+    if chosen.pilot < 2:
+        raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
+    pilot, replications = run_pilot(chosen)
+    capacity = None
+    if chosen.memory or chosen.concurrency:
+        from replicast.aws.estimate import memory_for
+
+        capacity = Capacity(
+            memory=chosen.memory or memory_for(pilot.megabytes),
+            concurrency=chosen.concurrency or Capacity().concurrency,
+        )
+    if chosen.architecture not in ("arm64", "x86_64"):
+        raise RequestError(f"--architecture takes arm64 or x86_64, not '{chosen.architecture}'")
+    found = estimate_run(
+        pilot, replications, capacity=capacity, region=chosen.region or _region(), architecture=chosen.architecture
+    )
+    if not chosen.json:
+        _print_estimate(found)
+    if chosen.max_cost is not None:
+        check_cost(found, chosen.max_cost)
+    if chosen.json:
+        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
+    return REFUSED if found.violations else DONE
+
+
+def _region() -> str:
+    try:
+        from replicast.aws.access import Aws
+
+        return Aws().region
+    except ReplicastError:
+        return "us-east-1"
+
+
+def check_run(chosen: argparse.Namespace) -> float:
+    """Raises RequestError if a run on AWS would cost more than `--max-cost`; returns what a slow replication takes.
+
+    The pilot is simulated here and thrown away: nothing is written to the run's store, and nothing is started.
+    """
+    from replicast.aws.access import Aws
+    from replicast.aws.estimate import check_cost
+    from replicast.aws.estimate import estimate as estimate_run
+    from replicast.aws.stack import DEFAULT_STACK, Stack
+    from replicast.aws.step_functions import capacity_of
+
+    if chosen.on != "aws":
+        raise RequestError("--max-cost is for what costs something; say --on aws too")
+    aws = Aws()
+    stack = Stack(aws, chosen.stack or DEFAULT_STACK).require()
+    pilot, replications = run_pilot(chosen)
+    found = estimate_run(
+        pilot, replications, capacity=capacity_of(stack), region=aws.region,
+        architecture=stack.parameters.get("Architecture", "arm64"),
+        scratch_megabytes=int(stack.parameters.get("Scratch", 2048)),
+    )  # fmt: skip
+    check_cost(found, chosen.max_cost)
+    if not (chosen.quiet or chosen.json):
+        say(f"about ${found.bill.total:.2f} on AWS (${chosen.max_cost:g} allowed) and {duration(found.wall_seconds)}, "
+            f"by a pilot of {len(pilot.seconds)} replications here")  # fmt: skip
+    return pilot.usual
+
+
+def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
+    """A few replications of each scenario at home, in a store that is thrown away; and how many are asked for.
+
+    A run until precise is reckoned with the most that it may take.
+    """
+    import resource
+
+    from replicast.aws.estimate import Pilot
+    from replicast.executors.pool import available_cores
+    from replicast.preparation import Preparation
+    from replicast.runs import Run
+
+    from .run_commands import request_from
+
+    chosen.command_model = getattr(chosen, "command_model", ())
+    request, size = request_from(chosen), getattr(chosen, "pilot", PILOT)
+    wanted = _most_wanted(request)
+    request.replications = min(size, wanted) if wanted > 1 else size
+    request.name = request.precision = request.maximum = request.look_ahead = None
+    if request.file is not None:
+        request.file = {name: value for name, value in request.file.items() if name not in UNTIL_PRECISE}
+    with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
+        with Preparation(request, store_url=folder) as preparation:
+            record = preparation.create()
+            preparation.conduct()
+            handle = Run(preparation.store, preparation.record.id)
+        seconds = [s for sc in record.experiment.scenarios for t in handle.store.ledger(record.id, sc.name)
+                   for s in t.column("seconds").to_pylist()]  # fmt: skip
+        size = sum(
+            p.stat().st_size for p in (Path(folder) / record.id).rglob("*") if p.is_file() and "parts" in p.parts
+        )
+        tables = len(handle.tables) - 1
+    if not seconds:
+        raise RequestError("no replication of the pilot came to an end; try: replicast run MODEL -n 2")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    megabytes = peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+    pilot = Pilot(tuple(seconds), megabytes, size / max(len(seconds), 1), tables, available_cores())
+    return pilot, wanted * len(record.experiment.scenarios)
+
+
+def _most_wanted(request: Any) -> int:
+    """Replications of each scenario that a run may come to."""
+    from replicast.request import replications_of
+
+    precise = request.value(request.precision, "precision")
+    most = request.value(request.maximum, "max")
+    if precise and not most:
+        raise RequestError("what a run until precise costs at most is decided by --max: give it too")
+    return int(most) if precise else replications_of(request)
+
+
+def _print_estimate(found: Estimate) -> None:
+    bill, usage = found.bill, found.usage
+    rows = [
+        ["a replication", duration(found.replication_seconds)],
+        ["here", duration(found.local_seconds)],
+        ["on AWS", duration(found.wall_seconds)],
+        ["batches", f"{found.batches:,} of up to {found.batch:,}, {found.concurrency:,} at once"],
+        ["memory", f"{found.memory:,} MB, {found.architecture}, {found.region}"],
+        ["invocations", f"{usage.requests:,}"],
+        ["transitions", f"{usage.transitions:,}"],
+        ["S3 requests", f"{usage.puts:,} writes, {usage.gets:,} reads, {usage.gigabytes:.3g} GB kept"],
+        ["compute", f"${bill.compute:.4f}"],
+        ["all", f"${bill.total:.4f}"],
+    ]  # fmt: skip
+    print_table(["", ""], rows)
+    for line in found.violations:
+        say(f"violated: {line}")
+    for note in found.notes:
+        say(f"note: {note}")
+    say(found.advice)
