@@ -7,6 +7,7 @@ LAYOUT <- 3
 LOADED <- 4
 REFUSED <- 5
 COLLATED <- 6
+BLOCK <- 7
 
 waiting <- list()
 only_numbers <- TRUE

@@ -7,18 +7,9 @@ names_found <- character()
 values_found <- double()
 kinds_found <- double()
 tables_found <- list()
-plain_names <- NULL
 
 # Fills the four variables above. Signals UnusableResult.
 read_result <- function(value) {
-  if (!is.object(value)) {
-    if (is.atomic(value) && length(value) == 1L && is.null(attributes(value)) && !is.na(kind <- plain_kind(value)))
-      return(found("value", as.double(value), kind))
-    if (!is.null(plain_names) && identical(names(value), plain_names)) {
-      kinds <- plain_kinds(value)
-      if (!anyNA(kinds)) return(found(plain_names, as.double(unlist(value, use.names = FALSE)), kinds))
-    }
-  }
   read_nothing()
   read_any(value)
   if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
@@ -33,13 +24,6 @@ plain_kinds <- function(value) {
   vapply(value, plain_kind, 0, USE.NAMES = FALSE)
 }
 
-found <- function(names, values, kinds) {
-  names_found <<- names
-  values_found <<- values
-  kinds_found <<- kinds
-  if (length(tables_found)) tables_found <<- list()
-}
-
 read_any <- function(value) {
   if (is_frame(value)) add_table("table", value)
   else if (is_simulation(value)) add_monitors(simulations_of(value))
@@ -47,7 +31,6 @@ read_any <- function(value) {
   else if (is_numbers(value)) add_metrics(names(value), number_of(value), rep(kind_of(value), length(value)))
   else if (is_mapping(value)) add_elements(value)
   else unusable("the model returned ", description(value), EXPECTED)
-  plain_names <<- if (identical(names(value), names_found)) names(value)
 }
 
 read_nothing <- function() {

@@ -4,11 +4,13 @@ call <- NULL
 current <- last <- 0L
 streams <- seeds <- NULL
 place_of_replication <- place_of_seed <- 0L
+has_own_arguments <- FALSE
 keep_prefix <- NULL
 layout_names <- NULL
 layout_kinds <- NULL
 started <- sent_at <- 0
-mark <- 0L
+log_told <- -1
+mark <- NULL
 SEND_EVERY_SECONDS <- 0.02
 
 # The call that a user would type: `simulate(beds = 12L, replication = 1L)`.
@@ -22,6 +24,7 @@ take_scenario <- function(request) {
   call <<- as.call(c(list(model$name), passed))
   place_of_replication <<- match("replication", names(call), 0L)
   place_of_seed <<- match("seed", names(call), 0L)
+  has_own_arguments <<- place_of_replication || place_of_seed
   keep_prefix <<- request$keep
 }
 
@@ -29,7 +32,7 @@ simulate_chunk <- function(from, to, given) {
   current <<- from - 1L
   last <<- to
   count <- to - from + 1L
-  streams <<- if (model$seeded) matrix(readBin(requests, "integer", 7L * count), 7L)
+  streams <<- if (model$seeded) readBin(requests, "integer", 7L * count)
   seeds <<- if (given) readBin(requests, "integer", count)
   first_of_chunk <<- from
   sent_at <<- now()
@@ -40,62 +43,102 @@ simulate_chunk <- function(from, to, given) {
     # After quit() the chunk ends: whoever asked may want this replication again before the next.
     if (failure[["kind"]] == "died") last <<- current
   }
+  close_block()
   send()
 }
 
 first_of_chunk <- 1L
 
+ONE_STATE <- 1:7
+
+# The state in which the generators begin.
+seed_of_current <- in_place(function() {
+  if (is.null(streams)) then$seed else streams[7L * (current - first_of_chunk) + ONE_STATE]
+})
+
 # Simulates until the last replication or the first failure: one set of handlers serves many quick replications.
-perform_rest <- function() {
+perform_rest <- written_out(function() {
+  block <<- environment()
   global <- globalenv()
-  depth <<- sys.nframe() + 2L
+  room <- min(BLOCK_ROOM, last - current)
+  seconds <- double(room)
+  values <- states <- vector("list", room)
+  opened <- filled <- 0L
+  may_fit <- is.null(keep_prefix)
+  depth <<- evaluated(quote(sys.nframe()), global)
   while (current < last) {
     current <<- current + 1L
-    seed <- begin_replication(global)
+    if (has_own_arguments) give_own_arguments()
+    if (warning_count) forget_warnings()
+    seed <- seed_of_current()
+    if (!is.null(streams)) global[[".Random.seed"]] <- seed
     stage <<- SIMULATING
     started <<- now()
-    value <- eval(call, global)
-    seconds <- now() - started
+    value <- evaluated(call, global)
+    ended <- now()
     stage <<- READING
-    state <- drawn(seed, global)
-    end_replication(value, seconds, state)
+    state <- global[[".Random.seed"]]
+    drew <- !same(state, seed)
+    fitting <- may_fit && fits(value)
+    if (!fitting) read_or_keep(value)
+    if (!nothing_touched()) restore_state()
+    flush_output()
+    if (fitting && !warning_count && (!drew || is.integer(state)) && log_size() == log_told) {
+      if (!filled) opened <- current
+      place <- filled + 1L
+      seconds[[place]] <- ended - started
+      values[[place]] <- numbers_of(value)
+      if (drew) states[[place]] <- state
+      filled <- place
+      if (filled == room || ended - sent_at > SEND_EVERY_SECONDS) send_block(ended)
+    } else put_outcome(value, fitting, ended - started, drew, state)
   }
-}
+})
 
-begin_replication <- function(global) {
-  place <- current - first_of_chunk + 1L
-  mark <<- length(waiting)
+give_own_arguments <- function() {
   if (place_of_replication) call[[place_of_replication]] <<- current
-  if (place_of_seed) call[[place_of_seed]] <<- seeds[[place]]
-  if (warning_count) {
-    warning_count <<- 0L
-    warnings_found <<- character()
-  }
-  if (is.null(streams)) return(then$seed)
-  global[[".Random.seed"]] <- streams[, place]
+  if (place_of_seed) call[[place_of_seed]] <<- seeds[[current - first_of_chunk + 1L]]
 }
 
-# The final state of the generators, or nothing where the model drew from none.
-drawn <- function(seed, global) {
-  state <- global[[".Random.seed"]]
-  if (identical(state, seed)) NULL
-  else if (is.integer(state)) as.double(state)
-  else 0
+forget_warnings <- function() {
+  warning_count <<- 0L
+  warnings_found <<- character()
 }
 
-end_replication <- function(value, seconds, state) {
-  if (is.null(keep_prefix)) read_result(value) else keep_and_read(value)
-  restore_state()
-  flush_output()
-  if (!identical(names_found, layout_names) || !identical(kinds_found, layout_kinds)) put_layout()
+send_block <- function(time) {
+  close_block()
+  send()
+  sent_at <<- time
+}
+
+# An outcome on its own: with tables or files, a log or warnings, or numbers of another shape than the last.
+put_outcome <- function(value, fitting, seconds, drew, state) {
+  close_block()
+  mark <<- length(waiting)
+  if (fitting) fill_from(numbers_of(value))
+  else if (!identical(names_found, layout_names) || !identical(kinds_found, layout_kinds)) put_layout()
+  log_told <<- log_size()
+  state <- if (drew) as_numbers(state)
   waiting[[length(waiting) + 1L]] <<- c(
-    OUTCOME, current, seconds, log_size(), warning_count, length(state), length(values_found), length(tables_found),
+    OUTCOME, current, seconds, log_told, warning_count, length(state), length(values_found), length(tables_found),
     !is.null(keep_prefix), values_found, state
   )
   if (warning_count) put_texts(warnings_found)
   for (name in names(tables_found)) put_table(name, own_columns_of(tables_found[[name]], name))
   if (!is.null(keep_prefix)) put_texts(paste0(keep_prefix, current))
+  else if (!fitting) learn_shape(value)
+  mark <<- NULL
   send_now_and_then()
+}
+
+# A state of the generators on its way; 0 where the model left none.
+as_numbers <- function(state) if (is.integer(state)) as.double(state) else 0
+
+fill_from <- function(numbers) {
+  names_found <<- layout_names
+  kinds_found <<- layout_kinds
+  values_found <<- as.double(numbers)
+  tables_found <<- list()
 }
 
 # Numbers alone may wait a little. Else the pipe's buffer is left empty while the model runs, which may fork.
@@ -107,7 +150,8 @@ send_now_and_then <- function() {
 }
 
 # What is kept whole need not also be metrics and tables.
-keep_and_read <- function(value) {
+read_or_keep <- function(value) {
+  if (is.null(keep_prefix)) return(read_result(value))
   keep_result(value, paste0(keep_prefix, current))
   tryCatch(read_result(value), UnusableResult = function(e) read_nothing())
 }
@@ -117,22 +161,28 @@ put_layout <- function() {
   put_texts(names_found)
   layout_names <<- names_found
   layout_kinds <<- kinds_found
+  shape <<- no_shape
 }
 
 # Forgets what a replication had put before it failed.
 take_back <- function() {
-  if (length(waiting) == mark) return()
+  if (is.null(mark) || length(waiting) == mark) return()
   waiting <<- waiting[seq_len(mark)]
   layout_names <<- NULL
+  shape <<- no_shape
 }
 
 put_failure <- function(failure) {
   seconds <- now() - started
   take_back()
-  state <- drawn(if (is.null(streams)) then$seed else streams[, current - first_of_chunk + 1L], globalenv())
+  mark <<- NULL
+  close_block()
+  state <- globalenv()[[".Random.seed"]]
+  state <- if (!identical(state, seed_of_current())) as_numbers(state)
   try(restore_state(), silent = TRUE)
   flush_output()
-  put(c(FAILED, current, seconds, log_size(), warning_count, length(state), 0, 0, 0, state))
+  log_told <<- log_size()
+  put(c(FAILED, current, seconds, log_told, warning_count, length(state), 0, 0, 0, state))
   if (warning_count) put_texts(warnings_found)
   put_texts(failure)
   send_now_and_then()

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replicast.core.experiment import LONGEST_NAME, Experiment, Scenario, Signature
 from replicast.core.lecuyer import random_seed_block
@@ -20,7 +21,7 @@ from replicast.core.streams import stream_states
 
 from .r_columns import DOUBLE, INTEGER, INTEGER64, NA_LOW_WORD, read_table
 from .r_literals import literal
-from .r_process import FAILED, LAYOUT, SCENARIO, SIMULATE, Ended, Late, RProcess
+from .r_process import BLOCK, FAILED, LAYOUT, SCENARIO, SIMULATE, Ended, Late, RProcess
 
 CHUNK_SECONDS = 0.1
 LONGEST_CHUNK = 5000
@@ -117,10 +118,13 @@ class RSimulate:
             while following <= last and self._process is process:
                 if following > first:
                     asked.starting(following)
-                outcome = self._read_outcome(process, asked.scenario.name)
-                following = last + 1 if has_quit(outcome) else following + 1
+                outcomes = self._read_outcomes(process, asked.scenario.name)
+                following = last + 1 if has_quit(outcomes[-1]) else following + len(outcomes)
                 self._under_way = following <= last
-                yield outcome
+                for outcome in outcomes:
+                    if outcome is not outcomes[0]:
+                        asked.starting(outcome.replication)
+                    yield outcome
         except (Ended, Late) as reason:
             asked.singly_until = last
             lost = self._lost(process, asked.scenario, first, time.monotonic() - started, reason)
@@ -163,7 +167,8 @@ class RSimulate:
         process.deadline = None
         process.ask(SIMULATE, first, last, int(self._uses_seed), content=content)
 
-    def _read_outcome(self, process: RProcess, scenario: str) -> Outcome:
+    def _read_outcomes(self, process: RProcess, scenario: str) -> list[Outcome]:
+        """What R sends next: one outcome, or a block of those that left nothing but numbers."""
         if self._timeout_seconds is not None:
             process.deadline = time.monotonic() + self._timeout_seconds
         header = process.doubles(9)
@@ -171,6 +176,47 @@ class RSimulate:
             process.unread(9)
             self._read_layout(process)
             header = process.doubles(9)
+        if header[0] == BLOCK:
+            return self._read_block(process, scenario, *(int(number) for number in header[1:5]))
+        return [self._read_outcome(process, scenario, header)]
+
+    def _read_block(
+        self, process: RProcess, scenario: str, first: int, count: int, width: int, states: int
+    ) -> list[Outcome]:
+        seconds = np.frombuffer(process.take(8 * count)).clip(min=0.0).tolist()
+        values = np.frombuffer(process.take(8 * count * width)).reshape(count, width)
+        lengths = np.frombuffer(process.take(4 * count), dtype=np.int32)
+        content = np.frombuffer(process.take(4 * states), dtype=np.int32).astype(np.float64).tobytes()
+        numbers = range(first, first + count)
+        outcomes = [
+            Outcome(scenario, number, took, metrics)
+            for number, took, metrics in zip(numbers, seconds, self._metrics_of(values), strict=True)
+        ]
+        for outcome, draws in zip(outcomes, self._draws_of(numbers, lengths, content), strict=True):
+            outcome.draws = draws
+        return outcomes
+
+    def _metrics_of(self, values: NDArray[np.float64]) -> list[dict[str, Metric]]:
+        """The metrics of each row: its numbers by their names."""
+        names = self._names
+        if self._only_doubles and not np.isnan(values).any():
+            return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+        columns = [
+            [metric_of(kind, value) for value in column]
+            for kind, column in zip(self._kinds, values.T.tolist(), strict=True)
+        ]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _draws_of(self, numbers: range, lengths: NDArray[np.int32], content: bytes) -> list[int]:
+        """`Outcome.draws` for each of the replications, whose final states are as long as `lengths` says."""
+        ends = (8 * np.cumsum(lengths, dtype=np.int64)).tolist()
+        seeds = self._seeds if self._uses_seed else {}
+        return [
+            fingerprint(content[start:end]) if end > start else (seeds[number] or 1 if seeds else 0)
+            for number, start, end in zip(numbers, [0, *ends[:-1]], ends, strict=True)
+        ]
+
+    def _read_outcome(self, process: RProcess, scenario: str, header: tuple[float, ...]) -> Outcome:
         kind, replication, seconds, log_size, warning_count, state, metrics, tables, kept = header
         outcome = Outcome(scenario, int(replication), max(0.0, seconds))
         if metrics:

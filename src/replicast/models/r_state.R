@@ -1,31 +1,6 @@
 # What a replication may change in its process, put back before the next one: replication i must not depend on i - 1.
 # Each part has a cheap test, made after every replication, and a repair, made where the test finds a difference.
 
-output <- stdout()
-
-# .Internal saves microseconds in a loop of microseconds; where another R has it otherwise, the public function serves.
-fastest <- function(quick, plain, ...) {
-  works <- tryCatch(identical(typeof(quick(...)), typeof(plain(...))), error = function(e) FALSE)
-  if (works) quick else plain
-}
-
-now <- fastest(function() .Internal(Sys.time()), function() unclass(Sys.time()))
-sinks <- fastest(function() .Internal(sink.number(TRUE)), function() sink.number())
-message_sink <- fastest(function() .Internal(sink.number(FALSE)), function() sink.number("message"))
-locale <- fastest(function() .Internal(Sys.getlocale(1L)), function() Sys.getlocale())
-connections <- fastest(function() .Internal(getAllConnections()), function() getAllConnections())
-flush_output <- fastest(function() .Internal(flush(output)), function() flush(output))
-log_size <- fastest(function() .Internal(file.info(log_file, FALSE))[[1L]], function() file.size(log_file))
-
-absent <- new.env()
-if_absent <- list(absent)
-
-values_of <- fastest(
-  function(names, environment) .Internal(mget(names, environment, "any", if_absent, FALSE)),
-  function(names, environment) mget(names, envir = environment, ifnotfound = if_absent),
-  "T", baseenv()
-)
-
 then <- list()
 watched_then <- list()
 global_then <- NULL
@@ -35,13 +10,13 @@ variables_touched <- FALSE
 CATEGORIES <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
 
 # All that one comparison can tell. What was not touched is the same object, and `identical` does not look inside it.
-watched_now <- function() {
+watched_now <- in_place(function() {
   list(
-    options = .Options, folder = getwd(), locale = locale(), devices = unlist(.Devices), connections = connections(),
-    search = search(), sinks = sinks(), message_sink = message_sink(), count = length(globalenv()),
+    options = .Options, folder = folder(), locale = locale(), devices = joined(.Devices), connections = connections(),
+    search = searched(), sinks = sinks(), message_sink = message_sink(), count = length(globalenv()),
     values = values_of(global_then$names, globalenv())
   )
-}
+})
 
 remember_state <- function() {
   then <<- list(
@@ -65,6 +40,11 @@ watch_from_now <- function() {
   watched_then$options <<- as.pairlist(as.vector(.Options, "list"))
   watched_then$values <<- global_then$values
 }
+
+# Whether restore_state need not be called.
+nothing_touched <- in_place(function() {
+  model$seeded && !variables_touched && !length(environments_then) && same(watched_now(), watched_then)
+})
 
 restore_state <- function() {
   if (!model$seeded) restore_generators()

@@ -9,8 +9,6 @@ is_permanent <- function(environment) {
     !is.null(attr(environment, "path")) || grepl("^(package|imports|tools):", environmentName(environment))
 }
 
-ours <- environment()
-
 is_among <- function(environment, environments) {
   for (other in environments) if (identical(environment, other)) return(TRUE)
   FALSE
@@ -64,9 +62,9 @@ remember_environment <- function(environment) {
   list(environment = environment, names = names, values = values, all = all, count = length(all))
 }
 
-has_changed <- function(memory) {
-  length(memory$environment) != memory$count || !identical(values_of(memory$names, memory$environment), memory$values)
-}
+has_changed <- written_out(function(memory) {
+  length(memory$environment) != memory$count || !same(values_of(memory$names, memory$environment), memory$values)
+})
 
 restore_environment <- function(memory) {
   environment <- memory$environment

@@ -7,8 +7,10 @@ base::local({
   answers <- file(paste0("/dev/fd/", told[[2L]]), "wb", raw = TRUE)
   here <- told[[3L]]
   log_file <- told[[4L]]
+  ours <- environment()
   parts <- c(
-    "answers", "columns", "failures", "model", "describe", "values", "state", "results", "keep", "simulate", "collate"
+    "internals", "answers", "columns", "failures", "model", "describe", "values", "state", "results", "shape", "keep",
+    "block", "simulate", "collate"
   )
   for (part in parts) sys.source(file.path(here, paste0("r_", part, ".R")), environment(), keep.source = FALSE)
   rm(part, parts, told, here)
