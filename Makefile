@@ -1,6 +1,7 @@
 # make demo   set everything up and run the emergency department example
 # make test   set everything up, then lint, types, import contracts and tests
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
+# make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -8,9 +9,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGUMENTS ?=
+SMOKE_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test test-image lint types contracts pytest format clean system
+.PHONY: demo test test-image smoke-aws lint types contracts pytest format clean system
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -33,6 +35,9 @@ pytest: $(VENV)/.test $(VENV)/.asl-validator
 
 test-image: $(VENV)/.test
 	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker $(PYTEST_ARGUMENTS) tests/aws
+
+smoke-aws: $(VENV)/.test
+	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -1,7 +1,7 @@
 """What runs on AWS take: measured on the emulator beside the proof of concept's design, and computed from prices.
 
     python benchmarks/aws_scale.py computed                  the table of docs/explanation/aws-costs.md
-    python benchmarks/aws_scale.py measured [100 1000 …]     invocations, transitions, S3 requests and bytes
+    python benchmarks/aws_scale.py measured [100 1000 …]     invocations, transitions, S3 requests of functions, bytes
 
 The proof of concept is rebuilt as it was: an INLINE Map, an invocation and an object a replication, a listing at the
 end. The emulator tells nothing of AWS's speed, so no seconds are printed; counts do not depend on it.
@@ -10,6 +10,8 @@ end. The emulator tells nothing of AWS's speed, so no seconds are printed; count
 from __future__ import annotations
 
 import collections
+import http.client
+import http.server
 import io
 import json
 import os
@@ -17,6 +19,7 @@ import socket
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -76,7 +79,9 @@ def measured(sizes: list[int]) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    with started(port) as url, tempfile.TemporaryDirectory() as folder:
+    requests = Requests(f"127.0.0.1:{port}")
+    extra = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{requests.server_address[1]}"}
+    with started(port, extra) as url, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment(url))
         aws = Aws()
         settings = Settings(runtime=f"python3.{sys.version_info.minor}", architecture="x86_64", concurrency=CONCURRENCY)
@@ -86,20 +91,65 @@ def measured(sizes: list[int]) -> None:
         deploy_proof_of_concept(aws, state.bucket)
         model = Path(folder) / "model.py"
         model.write_text(MODEL)
-        print("| replications | design | invocations | transitions | objects | bytes a replication |")
-        print("|---|---|---|---|---|---|")
+        print("| replications | design | invocations | transitions | S3 writes | S3 reads | bytes a replication |")
+        print("|---|---|---|---|---|---|---|")
         for n in sizes:
-            row(n, "replicast", *ours(aws, state, model, n))
-            row(n, "proof of concept", *theirs(aws, state.bucket, n))
-            if n * EVENTS_A_REPLICATION > INLINE_HISTORY:
-                print(f"| {n:,} | | on AWS the proof of concept ends here: {INLINE_HISTORY:,} events | | | |")
+            row(n, "replicast", requests, *ours(aws, state, model, n))
+            row(n, "proof of concept", requests, *theirs(aws, state.bucket, n))
+            events = n * EVENTS_A_REPLICATION
+            if events > INLINE_HISTORY:
+                print(f"| {n:,} | proof of concept, on AWS | ends at some {INLINE_HISTORY // EVENTS_A_REPLICATION:,}: "
+                      f"{events:,} events, of {INLINE_HISTORY:,} allowed | | | | |")  # fmt: skip
 
 
-def row(n: int, design: str, invocations: int, transitions: int, objects: int, size: int) -> None:
-    print(f"| {n:,} | {design} | {invocations:,} | {transitions:,} | {objects:,} | {size / n:,.0f} |", flush=True)
+def row(n: int, design: str, requests: Requests, invocations: int, transitions: int, size: int) -> None:
+    writes, reads = requests.taken()
+    print(f"| {n:,} | {design} | {invocations:,} | {transitions:,} | {writes:,} | {reads:,} | {size / n:,.0f} |",
+          flush=True)  # fmt: skip
 
 
-def ours(aws: Aws, state: Any, model: Path, n: int) -> tuple[int, int, int, int]:
+class Requests(http.server.ThreadingHTTPServer):
+    """Stands between the functions and the emulator, and counts what they ask of S3."""
+
+    def __init__(self, emulator: str) -> None:
+        super().__init__(("127.0.0.1", 0), Forwarding)
+        self.emulator, self.counts = emulator, collections.Counter[str]()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def taken(self) -> tuple[int, int]:
+        """Writes and reads (with listings) since the last time, as S3 charges them apart."""
+        writes = self.counts["PUT"] + self.counts["POST"]
+        reads = self.counts["GET"] + self.counts["HEAD"]
+        self.counts.clear()
+        return writes, reads
+
+
+class Forwarding(http.server.BaseHTTPRequestHandler):
+    server: Requests
+    protocol_version = "HTTP/1.1"
+
+    def forward(self) -> None:
+        if "x-amz-target" not in self.headers:
+            self.server.counts[self.command] += 1
+        connection = http.client.HTTPConnection(self.server.emulator)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        connection.request(self.command, self.path, body, dict(self.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        connection.close()
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = forward
+
+
+def ours(aws: Aws, state: Any, model: Path, n: int) -> tuple[int, int, int]:
     store = commands.store_of(aws, state)
     with Preparation(Request(model=str(model), replications=n, seed=1), store_url=store.url) as preparation:
         record = preparation.create()
@@ -113,10 +163,10 @@ def ours(aws: Aws, state: Any, model: Path, n: int) -> tuple[int, int, int, int]
     )
     new = [(name, size) for name, size in objects_of(aws, state.bucket) if name not in before]
     own = events["TaskStateEntered"]
-    return own + children, transitions(events) + children, len(new), sum(size for _, size in new)
+    return own + children, transitions(events) + children, sum(size for _, size in new)
 
 
-def theirs(aws: Aws, bucket: str, n: int) -> tuple[int, int, int, int]:
+def theirs(aws: Aws, bucket: str, n: int) -> tuple[int, int, int]:
     states, before = aws.client("stepfunctions"), {name for name, _ in objects_of(aws, bucket)}
     (machine,) = [m for m in states.list_state_machines()["stateMachines"] if m["name"] == "poc"]
     started_at = states.start_execution(
@@ -125,7 +175,7 @@ def theirs(aws: Aws, bucket: str, n: int) -> tuple[int, int, int, int]:
     events = history(aws, started_at["executionArn"])
     new = [(name, size) for name, size in objects_of(aws, bucket) if name not in before]
     # The emulator leaves an INLINE Map's iterations out of the history: one task and so one transition each.
-    return n + 2, transitions(events) + n, len(new), sum(size for _, size in new)
+    return n + 2, transitions(events) + n, sum(size for _, size in new)
 
 
 def history(aws: Aws, execution: str) -> collections.Counter[str]:
