@@ -144,6 +144,47 @@ def test_a_batch_that_is_delivered_twice_counts_once(
     assert numbers(run) == [1, 2, 3, 4, 5]
 
 
+def change_items(aws: Aws, stack: StackState, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes what the state machine does with each item, to have Step Functions do what it may do in bad moments."""
+    states = aws.client("stepfunctions")
+    machine = json.loads(states.describe_state_machine(stateMachineArn=stack.machine)["definition"])
+    change(machine["States"]["Simulate"]["ItemProcessor"])
+    states.update_state_machine(stateMachineArn=stack.machine, definition=json.dumps(machine))
+
+
+def lose_the_first_item_of_the_first_round(items: dict[str, Any]) -> None:
+    first = [{"Variable": "$.batch.first", "NumericEquals": 1}, {"Variable": "$.round", "NumericEquals": 1}]
+    items["StartAt"] = "Lose"
+    items["States"]["Lose"] = {"Type": "Choice", "Default": "Perform", "Choices": [{"And": first, "Next": "Lost"}]}
+    items["States"]["Lost"] = {"Type": "Succeed"}
+
+
+def deliver_every_item_twice(items: dict[str, Any]) -> None:
+    perform = items["States"]["Perform"]
+    items["States"]["Again"] = dict(perform)
+    del perform["End"]
+    perform["Next"] = "Again"
+
+
+@pytest.mark.parametrize("change", [lose_the_first_item_of_the_first_round, deliver_every_item_twice])
+def test_items_that_are_lost_without_a_word_or_delivered_twice_change_no_byte_of_the_tables(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path, change: Any
+) -> None:
+    change_items(aws, stack, change)
+    model = write_model("def simulate(rng):\n    return {'x': float(rng.normal()), 'rows': [{'y': rng.normal()}]}\n")
+    found, run = ended(aws, stack, created(stack, model, 10))
+    assert found["status"] == "SUCCEEDED", found
+    names = [name for name in run.store.documents(run.id, "cloud") if "/rounds/" in name]
+    assert len(names) == (2 if change is lose_the_first_item_of_the_first_round else 1)
+    with Preparation(Request(model=str(model), replications=10, seed=3), store_url=str(tmp_path / "home")) as home:
+        home.create()
+        home.conduct()
+        Run(home.store, home.record.id).collate(tmp_path / "tables")
+    for path in (tmp_path / "tables").iterdir():
+        assert run.store.read(run.id, f"collated/{path.name}") == path.read_bytes()
+    assert numbers(run) == list(range(1, 11))
+
+
 def test_throttled_functions_are_asked_again_until_all_is_there(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:
@@ -151,6 +192,7 @@ def test_throttled_functions_are_asked_again_until_all_is_there(
     text = "import time\ndef simulate(rng):\n    time.sleep(0.3)\n    return float(rng.normal())\n"
     found, run = ended(aws, stack, created(stack, write_model(text), 6))
     assert found["status"] == "SUCCEEDED", found
+    assert [name for name in run.store.documents(run.id, "cloud") if "/lost/" in name], "nothing was throttled"
     assert numbers(run) == [1, 2, 3, 4, 5, 6]
     assert len(run.failures()) == 0
 
