@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
 import threading
 import time
@@ -89,6 +91,49 @@ def test_two_hundred_writers_share_a_handful_of_connections(kind: str) -> None:
         assert len(stored(open_store(url), run, "patients")["x"]) == 20 * len(ok)
     finally:
         server.close()
+
+
+def forward(source: socket.socket, target: socket.socket) -> None:
+    """What one says to the other, until one of them hangs up."""
+    with contextlib.suppress(OSError):
+        while content := source.recv(1 << 16):
+            target.sendall(content)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def silent_at_first(port: int) -> Iterator[int]:
+    """A port before another; the first caller is let in and hears nothing, as from a server with too many callers."""
+    kept: list[socket.socket] = []
+
+    def serve(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                kept.append(listening.accept()[0])
+                if len(kept) > 1:
+                    caller, server = kept[-1], socket.create_connection(("127.0.0.1", port))
+                    kept.append(server)
+                    for pair in ((caller, server), (server, caller)):
+                        threading.Thread(target=forward, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=[listening], daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+    for one in kept:
+        one.close()
+
+
+def test_a_server_that_lets_in_and_never_greets_is_asked_again_and_may_take_its_time_to_answer(
+    mariadb: Mariadb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_connections, "GREETING_SECONDS", 1)
+    with silent_at_first(mariadb.port) as port:
+        store, run = SqlStore(mariadb.new_database().replace(str(mariadb.port), str(port))), new_run()
+        store.save(run, batch(1))
+        assert store.database.perform(lambda c: c.exec_driver_sql("SELECT SLEEP(1.5)").scalar()) == 0
+        assert numbers(store, run) == ([1, 2, 3, 4, 5], [])
 
 
 @pytest.mark.parametrize("scheme", SERVERS)

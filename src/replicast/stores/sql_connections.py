@@ -53,6 +53,9 @@ FIRST_WAIT_SECONDS = {"away": 3.0, "slow": 30.0}
 REFUSED_SECONDS = 30.0
 """A password is changed in one place first and in the other some seconds later."""
 
+GREETING_SECONDS, ANSWER_SECONDS = 10, 600
+"""PyMySQL has one timeout for both. A server with too many callers lets one in and never greets it: ask again."""
+
 LOCK_SECONDS = 20
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 5.0
 
@@ -100,7 +103,7 @@ class Database:
         defaults: dict[str, dict[str, Any]] = {
             "sqlite": {"timeout": LOCK_SECONDS},
             "postgresql": {"connect_timeout": 10, "keepalives_idle": 30, "prepare_threshold": None},
-            "mysql": {"connect_timeout": 10, "charset": "utf8mb4", "read_timeout": 600},
+            "mysql": {"connect_timeout": 10, "charset": "utf8mb4", "read_timeout": GREETING_SECONDS},
         }
         options = {key: value for key, value in defaults[self.kind].items() if key not in self.address.query}
         if self.kind == "mysql" and self._is_on_this_machine and not any("ssl" in key for key in self.address.query):
@@ -232,6 +235,8 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 
 def _set_up_mysql(connection: Any, _record: object) -> None:
+    if connection._read_timeout == GREETING_SECONDS:
+        connection._read_timeout = ANSWER_SECONDS
     with connection.cursor() as cursor:
         cursor.execute(
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
