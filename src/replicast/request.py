@@ -38,7 +38,7 @@ from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.designs import find_points
 from replicast.settings import ExperimentFile
-from replicast.source import Source, changes, code_hash
+from replicast.source import Source, changes, check_function, code_hash
 
 DEFAULT_REPLICATIONS = 10
 R_SUFFIXES = (".r",)
@@ -189,8 +189,9 @@ def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
         raise RequestError(f"there is no file '{file}' to collate with")
     if located.folder not in path.parents:
         raise RequestError(f"'{file}' must lie in the model's folder, {located.folder}, to travel with it")
-    name = path.relative_to(located.folder).as_posix()
-    return {"collation": Collation(name, own.get("function", "collate")), "needed": (*located.needed, name)}
+    name, function = path.relative_to(located.folder).as_posix(), own.get("function", "collate")
+    check_function(path, function)
+    return {"collation": Collation(name, function), "needed": (*located.needed, name)}
 
 
 def draft(request: Request, located: Located) -> Experiment:
@@ -286,7 +287,7 @@ def new_record(request: Request, experiment: Experiment, source: Source, signatu
     now = datetime.now(UTC)
     name = request.value(request.name, "name")
     return RunRecord(
-        id=check_run_name(name) if name else new_run_id(now),
+        id=new_run_id(now) if name is None else check_run_name(name),
         experiment=experiment,
         replications=replications_of(request),
         created=now.isoformat(timespec="seconds"),
@@ -306,7 +307,7 @@ def new_record(request: Request, experiment: Experiment, source: Source, signatu
 
 def existing_record(store: Store, request: Request) -> RunRecord | None:
     name = request.value(request.name, "name")
-    if not name:
+    if name is None:
         return None
     content = store.read(check_run_name(name), NAME)
     return None if content is None else RunRecord.from_json(content, f"{NAME} of run {name}")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replicast.core.errors import RequestError
+from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.ports import Store
 
 LEFT_OUT = {"__pycache__", "node_modules", "renv", "packrat", "venv", "env", "site-packages", "build", "dist", "runs"}
@@ -193,3 +194,13 @@ def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None 
         path = target / name.removeprefix(f"{FOLDER}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def check_function(path: Path, name: str) -> None:
+    """Refuses, without loading it, a file of Python or R whose text names no such function. Raises ModelError."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) or re.search(r"import \*|\bsource\(", text):
+        return
+    known = re.findall(r"^(?:async )?def (\w+)|^([\w.]+) *(?:<-|=) *function", text, re.MULTILINE)
+    hint = nearest(name, ("".join(pair) for pair in known)) or " (it defines no function)"
+    raise ModelError(f"{path.name} has no function '{name}'{hint}")

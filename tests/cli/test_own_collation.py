@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,42 @@ def test_a_python_collate_gets_the_run_and_its_tables_are_written(
     done = replicast("run", model, "-n", 5, "-o", "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "largest.csv").read_text() == "scenario,replication,x\nbase,5,5\n"
+
+
+def test_what_a_collate_prints_is_no_result(replicast: Call, write_model: Callable[..., Path]) -> None:
+    model = write_model(
+        "print('loaded')\ndef simulate(rng):\n    return rng.random()\ndef collate(run):\n    print('collating')\n"
+    )
+    done = replicast("run", model, "-n", 2, "-o", "out", "--json")
+    assert json.loads(done.stdout)["state"] == "done"
+    assert "collating" in done.stderr
+
+
+def test_the_summary_is_shown_also_where_the_model_s_collate_fails(
+    replicast: Call, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model(
+        "def simulate(replication):\n    return replication\ndef collate(run):\n    raise KeyError(1)\n"
+    )
+    done = replicast("run", model, "-n", 3, "-o", "out")
+    assert done.stdout.splitlines()[1].split()[:4] == ["base", "value", "3", "2"]
+    assert "model.py:collate failed: KeyError: 1" in done.stderr
+    assert "resume" not in done.stderr and (tmp_path / "out" / "metrics.csv").exists()
+
+
+def test_a_table_that_collate_returns_can_be_asked_for_by_name(
+    replicast: Call, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model(
+        "def simulate(replication):\n    return replication\n"
+        "def collate(run):\n    return {'first': [{'a': 1}], 'second': [{'a': 2}]}\n"
+    )
+    assert replicast("run", model, "-n", 2, "--name", "x").returncode == 0
+    done = replicast("collate", "x", "-o", "out", "--table", "second", "--table", "metrics")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.csv", "second.csv"]
+    wrong = replicast("collate", "x", "-o", "other", "--table", "secnd")
+    assert wrong.returncode == 2 and "did you mean 'second'?" in wrong.stderr
 
 
 @pytest.mark.r

@@ -267,8 +267,15 @@ def key_values(text: str, option: str) -> dict[str, Any]:
         key, separator, value = part.partition("=")
         if not separator or not key.strip():
             raise RequestError(f"{option} takes NAME=VALUE, and '{part}' is not of that form")
-        found[key.strip()] = Text(value)
+        add_values(found, {key.strip(): Text(value)}, option)
     return found
+
+
+def add_values(found: dict[str, Any], more: dict[str, Any], option: str) -> None:
+    """Raises RequestError for a name that has a value already: which of the two is meant?"""
+    for name in found.keys() & more.keys():
+        raise RequestError(f"{option} gives '{name}' two values; keep one of the two")
+    found |= more
 
 
 def one_key_value(text: str, option: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
-from .arguments import grid_values, named_scenario, one_key_value
+from .arguments import add_values, grid_values, named_scenario, one_key_value
 from .precision_lines import precision_document, precision_lines
 from .screen import duration, number, print_json, print_summary, say, screen_for
 
@@ -32,9 +32,9 @@ def request_from(chosen: argparse.Namespace) -> Any:
     parameters: dict[str, Any] = {}
     grid: dict[str, Any] = {}
     for text in chosen.param:
-        parameters |= one_key_value(text, "--param")
+        add_values(parameters, one_key_value(text, "--param"), "--param")
     for text in chosen.grid:
-        grid |= grid_values(text)
+        add_values(grid, grid_values(text), "--grid")
     scenarios = dict(named_scenario(text) for text in chosen.scenario)
     if len(scenarios) < len(chosen.scenario):
         raise RequestError("two --scenario have the same name")
@@ -176,6 +176,8 @@ def _interrupted(record: RunRecord, conclusion: Conclusion, store: str) -> int:
 def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, seconds: float) -> int:
     record, quiet = handle.record, chosen.quiet or chosen.json
     summary = handle.summary()
+    if summary.rows and not chosen.json:
+        print_summary(summary, confidence=0.95)
     collated = None
     if chosen.output:
         collated = handle.collate(chosen.output)
@@ -193,8 +195,6 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
             "precision": precision_document(record, judgements), "notes": summary.notes, "files": files,
         })  # fmt: skip
         return DONE if good else TOO_MANY_FAILED
-    if summary.rows:
-        print_summary(summary, confidence=0.95)
     for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
         say(f"note: {note}")
     for line in precision_lines(record, judgements):

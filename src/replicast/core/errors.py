@@ -57,7 +57,9 @@ class StoreError(ReplicastError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that names the nearest known name, or lists what is known: ` (did you mean 'beds'?)`."""
     names = sorted(set(known))
+    folded = {known_name.casefold(): known_name for known_name in names}
     close = get_close_matches(name, names, n=1, cutoff=0.5)
+    close = [folded[name.casefold()]] if name.casefold() in folded else close
     if close:
         return f" (did you mean '{close[0]}'?)"
     if names:

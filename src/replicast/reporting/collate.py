@@ -49,10 +49,9 @@ def collate(
 
     Raises RequestError for a format or table that is not there, StoreError where a file cannot be written.
     """
-    if file_format not in FORMATS:
-        raise RequestError(f"collate writes {' or '.join(FORMATS)}, not '{file_format}'")
+    check_format(file_format)
     tables = RunTables(store, record)
-    ours = {"summary"} | ({SCENARIOS} if len(record.experiment.scenarios) > 1 else set()) - set(tables.names)
+    ours = own_tables(tables)
     wanted = list(dict.fromkeys(only)) or [*tables.names, *sorted(ours)]
     for name in wanted:
         if name not in ours:
@@ -81,6 +80,17 @@ def collate(
     except OSError as error:
         raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
+
+
+def check_format(file_format: str) -> None:
+    if file_format not in FORMATS:
+        raise RequestError(f"collate writes {' or '.join(FORMATS)}, not '{file_format}'")
+
+
+def own_tables(tables: RunTables) -> set[str]:
+    """Tables that are made here, and not returned by the model."""
+    several = len(tables.record.experiment.scenarios) > 1
+    return {"summary"} | ({SCENARIOS} if several else set()) - set(tables.names)
 
 
 def file_name(table: str) -> str:

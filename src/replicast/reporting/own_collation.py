@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import polars as pl
 from arro3.core import Table
 
-from replicast.core.errors import ModelError, StoreError
+from replicast.core.errors import ModelError, RequestError, StoreError, nearest
 from replicast.core.experiment import ModelReference, Scenario
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -23,7 +25,7 @@ from replicast.models.r import RModel
 from replicast.models.results import UnusableResult, as_table
 from replicast.source import check_out
 
-from .collate import Collated, collate, file_names, write_frames
+from .collate import Collated, check_format, collate, file_names, own_tables, write_frames
 from .rows import Rows
 from .tables import RunTables
 from .unify import plain, polars_types
@@ -39,15 +41,39 @@ def collate_run(
 
     `run` is the public handle that a Python model's `collate(run)` takes.
     """
-    collated = collate(store, record, folder, **options)
-    if own and not options.get("only") and has_own_collation(record):
+    if not own or not has_own_collation(record):
+        return collate(store, record, folder, **options)
+    file_format, wanted = options.get("file_format", "csv"), list(options.get("only", ()))
+    tables = RunTables(store, record)
+    beyond = [name for name in wanted if name not in {*tables.names, *own_tables(tables)}]
+    check_format(file_format)
+    standard = [name for name in wanted if name not in beyond]
+    collated = Collated() if beyond and not standard else collate(store, record, folder, **options | {"only": standard})
+    if beyond or not wanted:
         with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
-            chunk = OwnCollation(store, record, folder, Path(scratch), collated, options.get("file_format", "csv"))
+            target = Path(scratch) / "own" if beyond else folder
+            chunk = OwnCollation(store, record, target, Path(scratch), collated, file_format)
             try:
                 chunk.perform(run)
+                if beyond:
+                    _keep_only(collated, [*standard, *beyond], target, folder)
             except OSError as error:
                 raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
+
+
+def _keep_only(collated: Collated, wanted: Sequence[str], written: Path, folder: Path) -> None:
+    """Moves the wanted files of `written` to `folder`. Raises RequestError for a name that is not there."""
+    for name in wanted:
+        if name not in collated.files:
+            raise RequestError(f"there is no table '{name}'{nearest(name, collated.files)}")
+    collated.files = {name: collated.files[name] for name in wanted}
+    collated.rows = {name: rows for name, rows in collated.rows.items() if name in wanted}
+    for name, path in collated.files.items():
+        if path.is_relative_to(written):
+            collated.files[name] = target = folder / path.relative_to(written)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
 
 
 def has_own_collation(record: RunRecord) -> bool:
@@ -152,7 +178,7 @@ class OwnCollation:
 
 def _by_python(source: Path, reference: ModelReference, run: Any) -> Mapping[str, Table]:
     label = f"{reference.file or reference.module}:{reference.function}"
-    with working_in(source):
+    with working_in(source), redirect_stdout(sys.stderr):  # what it prints is no result of a command
         collate_function = load_function(source, reference)
         try:
             returned = collate_function(run)
