@@ -69,6 +69,19 @@ def test_ten_repetitions_end_with_the_aggregate_in_the_database_and_the_bytes_of
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
+def test_a_run_until_precise_keeps_how_many_replications_that_took_in_both_places(
+    aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    give_model(aws, stack, write_model(MODEL), tmp_path / "home", replications=1, seed=1)
+    ended = execute(aws, stack, repetitions=4, seed=3, precision="mean=25%", max=60)
+    assert ended["status"] == "SUCCEEDED", ended
+    run = Run(guarded.trusted_url, json.loads(ended["output"])["run"])
+    assert 4 < run.record.planned["base"] < 60
+    assert run.status().state == "done"
+    kept = aws.store(f"s3://{stack.bucket}/runs").read(run.id, f"{PREPARED}/{NAME}")
+    assert kept == run.record.to_json()
+
+
 def started(aws: Aws, stack: StackState, gate: Path, wanted: int, **typed: Any) -> str:
     """The execution's ARN, once so many replications are under way, which wait for `gate`/open."""
     states = aws.client("stepfunctions")

@@ -96,6 +96,12 @@ def test_whoever_may_not_read_the_secret_runs_and_reads_through_the_bucket(
     assert json.loads(more.stdout)["simulated"] == 1, more.stderr
     failures = replicast("failures", "ward", "--store", f"aws://{user.name}")
     assert "three" in failures.stdout
+    replay = replicast("replay", "ward", "2", "--store", f"aws://{user.name}")
+    assert replay.returncode == 0, replay.stderr
+    verify = replicast("verify", "ward", "--store", f"aws://{user.name}")
+    assert verify.returncode == 0, verify.stderr
+    detached = replicast("run", model, "-n", "2", "--on", "aws", "--detach")
+    assert "cannot be reached from here" in detached.stderr
     handle = Run(f"aws://{user.name}", "ward")
     assert isinstance(handle.store, OutsideRuns)
     assert "AccessDenied" in handle.store.why

@@ -12,7 +12,7 @@ import pytest
 
 from replicast.aws import package as module
 from replicast.aws.limits import QUOTAS
-from replicast.aws.package import Package, platforms, reporting_package, worker_package, zipped
+from replicast.aws.package import Package, database_requirements, platforms, reporting_package, worker_package, zipped
 from replicast.core.errors import ExecutorError, RequestError
 
 HERE = f"python3.{sys.version_info.minor}"
@@ -55,6 +55,24 @@ def test_wheels_are_those_of_the_functions_processor(tmp_path: Path) -> None:
     libraries = [path.name for path in (found / "numpy").rglob("*.so")]
     assert libraries
     assert all("cpython-313-aarch64" in name for name in libraries)
+
+
+def test_where_results_go_to_a_database_its_drivers_are_in_the_package_and_are_enough(tmp_path: Path) -> None:
+    package = worker_package(database_requirements("zip"), runtime=HERE, architecture="x86_64")
+    assert package.unzipped < QUOTAS["package"].value - 80 * 2**20
+    folder = unpack(package, tmp_path)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "import replicast.aws.secret, sqlalchemy, psycopg, psycopg_binary, pymysql;"
+        "assert all(m.__file__.startswith(sys.argv[1]) for m in (sqlalchemy, psycopg, psycopg_binary, pymysql));"
+        "print('boto3' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+    assert not any(name.startswith("boto3") for name in database_requirements("zip"))
+    assert any(name.startswith("boto3==") for name in database_requirements("image"))
 
 
 def test_a_package_without_a_wheel_is_refused_with_pips_words() -> None:

@@ -8,11 +8,12 @@ import threading
 import pytest
 
 from replicast.aws.access import Aws
-from replicast.aws.database import secret_url
+from replicast.aws.database import OVER_TLS, secret_url
 from replicast.aws.secret import Secret, database_url, open_reachable
 from replicast.core.errors import RequestError, StoreError
 from replicast.stores import open_store
 from replicast.stores.sql import SqlStore
+from replicast.stores.sql_connections import parsed_address
 from replicast.testing.stores import new_run, numbers, outcome
 
 from .conftest import free_port
@@ -51,6 +52,14 @@ def test_the_secret_is_read_once_for_many_connections_and_is_in_no_url(
     for said in (store.url, store.label, repr(store)):
         assert guarded.password not in said
         assert "s3cr3t" not in said
+
+
+def test_a_secret_is_read_again_when_it_is_old(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = reads(monkeypatch)
+    monkeypatch.setattr("replicast.aws.secret.KEPT_SECONDS", 0.0)
+    store, run = open_store(guarded.store_url), new_run()
+    store.save(run, [outcome(1)])
+    assert len(done) > 1
 
 
 def test_a_password_that_was_changed_is_read_again_and_nothing_is_lost(
@@ -125,6 +134,13 @@ def test_a_driver_that_repeats_a_password_is_not_believed(guarded: Guarded) -> N
 )  # fmt: skip
 def test_what_a_secret_may_hold(content: str, facts: dict[str, str], url: str) -> None:
     assert database_url(content, facts, "arn") == url
+
+
+@pytest.mark.parametrize(("engine", "option"), [("postgres", "sslmode"), ("mysql", "ssl")])
+def test_a_made_database_is_asked_over_tls_by_either_driver(engine: str, option: str) -> None:
+    address = parsed_address(database_url(json.dumps(RDS | {"engine": engine}), OVER_TLS[engine], "arn"))
+    arguments = address.get_dialect()().create_connect_args(address)[1]
+    assert arguments[option] in ("require", {"check_hostname": False})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ ENGINES = ("postgres", "mysql", "none")
 OWN_KEY = "alias/aws/secretsmanager"
 DATABASE_NAME = "replicast"
 DEFAULT_SIZE = "db.t4g.small"
+OVER_TLS = {"postgres": {"sslmode": "require"}, "mysql": {"ssl_check_hostname": "false"}}
+"""Options of the drivers without which they might try in plain text; neither checks whose certificate it is."""
 
 
 def secret_url(arn: str, **facts: str) -> str:
@@ -167,9 +169,9 @@ def settings_from(state: StackState, wanted: Wanted) -> dict[str, Any]:
     lacking = [name for name in ("Host", "Port", "Secret", "Subnets", "FunctionsGroup") if not made.get(name)]
     if lacking:
         raise ExecutorError(f"stack '{state.name}' is {state.status} and says no {', '.join(lacking)}")
-    facts = {"sslmode": "require"} if made["Engine"] == "postgres" else {}
+    engine = made["Engine"]
     url = secret_url(
-        made["Secret"], engine=made["Engine"], host=made["Host"], port=made["Port"], database=DATABASE_NAME, **facts
+        made["Secret"], engine=engine, host=made["Host"], port=made["Port"], database=DATABASE_NAME, **OVER_TLS[engine]
     )
     return {
         "subnets": tuple(made["Subnets"].split(",")),

@@ -52,12 +52,12 @@ def _essentials(store: str | None) -> Iterator[Finding]:
 
 
 def _store(store: str | None) -> Finding:
+    from replicast.preparation import open_named_store
     from replicast.settings import default_store
-    from replicast.stores import open_store
 
     name = store or default_store()
     try:
-        opened = open_store(name)
+        opened = open_named_store(name)
         count = len(opened.runs()) if "://" in name or Path(name).exists() else 0
         writable = "://" in name or _writable(Path(name))
     except (ReplicastError, ImportError) as error:

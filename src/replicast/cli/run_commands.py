@@ -66,6 +66,8 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             keep_hint(preparation.store, record.id, usual_seconds)
         if not quiet:
             _announce(record, is_new=preparation.is_new)
+            if why := getattr(preparation.store, "why", ""):
+                say(f"note: its results go to a database that cannot be reached from here ({why})")
         if chosen.detach and chosen.on == "aws":
             return _left_to_the_cloud(preparation, chosen)
         if chosen.detach:
