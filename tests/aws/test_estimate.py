@@ -7,7 +7,16 @@ import math
 import pytest
 
 from replicast.aws.estimate import Pilot, check_cost, estimate, memory_for, wall_seconds
-from replicast.aws.limits import QUOTAS, Capacity, usable_seconds, violations
+from replicast.aws.limits import (
+    EVENTS_A_ROUND,
+    ITEMS_A_ROUND,
+    QUOTAS,
+    Capacity,
+    check_image,
+    check_settings,
+    usable_seconds,
+    violations,
+)  # fmt: skip
 from replicast.aws.prices import COMMON, PRICES, Usage, bill
 from replicast.core.errors import RequestError
 
@@ -76,6 +85,38 @@ def test_memory_leaves_room_above_what_was_seen_and_is_a_processors_worth_at_lea
 )
 def test_limits_hold_up_to_their_edge_and_not_beyond(capacity: Capacity, seconds: float, broken: int) -> None:
     assert len(list(violations(capacity, replication_seconds=seconds))) == broken
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("memory", 128, 10_240), ("scratch", 512, 10_240), ("seconds", 3, 900), ("concurrency", 1, 10_000)],
+)
+def test_settings_hold_up_to_their_edges_and_not_beyond(name: str, low: int, high: int) -> None:
+    for value in (None, low, low + 1, high - 1, high):
+        check_settings({name: value})
+    for value in (low - 1, high + 1):
+        with pytest.raises(RequestError, match=rf"--{name} takes {low:,} to {high:,} .*, and {value} is outside"):
+            check_settings({name: value})
+
+
+def test_an_image_of_ten_gibibytes_fits_and_one_of_a_byte_more_does_not() -> None:
+    check_image(10 * 1024**3 - 1)
+    check_image(10 * 1024**3)
+    with pytest.raises(RequestError, match=r"10\.00 GiB, and a function's may have 10"):
+        check_image(10 * 1024**3 + 1)
+
+
+@pytest.mark.parametrize(("concurrency", "noted"), [(999, False), (1000, False), (1001, True)])
+def test_more_functions_than_an_account_has_are_noted(concurrency: int, noted: bool) -> None:
+    found = estimate(pilot(), 5000, capacity=Capacity(concurrency=concurrency), region="us-east-1")
+    assert any("unless AWS was asked for more" in note for note in found.notes) is noted
+
+
+def test_a_run_of_more_rounds_than_an_execution_has_events_for_is_refused() -> None:
+    most = (QUOTAS["events"].value // EVENTS_A_ROUND) * ITEMS_A_ROUND
+    assert estimate(pilot(), most, region="us-east-1").violations == ()
+    (broken,) = estimate(pilot(), most + 1, region="us-east-1").violations
+    assert "ends at 25,000 events" in broken
 
 
 def test_the_history_of_an_execution_ends_at_its_quota() -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import http.server
 import json
 import os
-import platform
 import shutil
 import subprocess
 import threading
@@ -20,7 +19,7 @@ import pytest
 
 from replicast.aws import commands, image
 from replicast.aws.access import Aws
-from replicast.aws.image import address, build, context, dockerfile, find_engine
+from replicast.aws.image import address, build, context, dockerfile, find_engine, own_architecture
 from replicast.aws.sandbox import ACCOUNT, started
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.preparation import Preparation
@@ -33,7 +32,7 @@ MODEL = (
     "simulate <- function(mean = 2) { x <- rexp(5, 1 / mean); list(mean = mean(x), waits = data.frame(wait = x)) }\n"
 )
 TAG = "replicast-test:r"
-ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+ARCHITECTURE = own_architecture()
 SECONDS = 60.0
 
 
@@ -225,3 +224,11 @@ def test_without_an_engine_all_that_would_do_are_named() -> None:
 def test_a_failed_build_shows_what_the_engine_said() -> None:
     with pytest.raises(ExecutorError, match="cannot build the image: sh ended with status 3\nno such package"):
         image.run(["sh", "-c", "echo no such package; exit 3"], "build the image")
+
+
+def test_a_build_that_fails_for_another_processor_says_what_that_takes(tmp_path: Path) -> None:
+    other = {"arm64": "x86_64", "x86_64": "arm64"}[ARCHITECTURE]
+    with pytest.raises(ExecutorError, match=f"or deploy with --architecture {ARCHITECTURE}"):
+        build("false", tmp_path, "name", other)
+    with pytest.raises(ExecutorError, match=r"cannot build the image: false ended with status 1\n$"):
+        build("false", tmp_path, "name", ARCHITECTURE)

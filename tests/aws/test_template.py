@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from replicast.aws.cloud import Answer
+from replicast.aws.limits import QUOTAS, SETTINGS
 from replicast.aws.stack import state_machine, template
 
 FUNCTIONS = ("Plan", "Simulate", "Collate")
@@ -59,6 +61,28 @@ def test_asl_validator_finds_the_state_machine_valid(tmp_path: Path) -> None:
 def test_asl_validator_finds_what_is_wrong(tmp_path: Path, right: str, wrong: str) -> None:
     assert right in state_machine()
     assert validated(state_machine().replace(right, wrong), tmp_path).returncode != 0
+
+
+def test_the_templates_settings_are_bounded_as_planning_bounds_them() -> None:
+    parameters = TEMPLATE.read_text(encoding="utf-8").partition("\nConditions:")[0]
+    for name, (low, high, _) in SETTINGS.items():
+        block = parameters.partition(f"\n  {name.title()}:\n")[2]
+        bounds = [int(block.partition(f"    {bound}Value: ")[2].split(maxsplit=1)[0]) for bound in ("Min", "Max")]
+        assert bounds == [low, high], name
+
+
+def test_what_travels_through_the_state_machine_is_far_below_its_quotas() -> None:
+    longest = Answer("r" * 80, "e" * 80, 10**6, "stop", "i" * 200, 10**6, 10**8, 10**4, 960, "E" * 200, "c" * 10_000)
+    size = len(json.dumps(longest.to_json(bucket="b" * 63, prefix="runs")))
+    assert size < QUOTAS["state"].value // 10
+    assert QUOTAS["state"].value < QUOTAS["payload"].value
+
+
+def test_a_functions_time_is_more_than_an_express_execution_has_so_children_are_standard() -> None:
+    assert QUOTAS["function_seconds"].value > QUOTAS["express_seconds"].value
+    assert json.loads(state_machine())["States"]["Simulate"]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == (
+        "STANDARD"
+    )
 
 
 def test_every_task_has_a_timeout_and_retries_with_jitter_and_a_cap() -> None:

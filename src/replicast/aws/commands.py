@@ -23,6 +23,7 @@ from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
+from .limits import SETTINGS, check_settings
 from .package import database_requirements, default_runtime, reporting_package, worker_package
 from .renv import Lock
 from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
@@ -81,6 +82,7 @@ def deploy(
     """Creates the stack or brings it up to date; the same again changes nothing."""
     contents, settings, wanted = contents or Contents(), settings or Settings(), wanted or Wanted()
     wanted.check()
+    check_settings({field: getattr(settings, field) for field in SETTINGS})
     stack = Stack(aws, name, tell)
     stack.poll_seconds = poll_seconds or stack.poll_seconds
     before = stack.state().parameters

@@ -13,7 +13,7 @@ from replicast.core.errors import RequestError
 from replicast.core.ports import Store
 
 from .cloud import HINT
-from .limits import ITEMS_A_ROUND, Capacity, usable_seconds, violations
+from .limits import ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
 from .prices import PRICES, Bill, Usage, bill
 from .rounds import batch_size
@@ -167,6 +167,9 @@ def notes_on(pilot: Pilot, slow: float, capacity: Capacity, region: str) -> tupl
     ]
     if region not in PRICES:
         notes.append(f"no prices of {region} are known here; those of us-east-1 were taken")
+    at_once = QUOTAS["concurrency"].value
+    if capacity.concurrency > at_once:
+        notes.append(f"an account has {at_once:,} functions at once unless AWS was asked for more; check your quota")
     if max(pilot.seconds) > 2 * pilot.mean:
         notes.append("replications differ a lot in length; the slowest decides when the run ends")
     if 1.5 * slow > usable_seconds(capacity.function_seconds) >= slow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import platform
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from replicast.core.errors import ExecutorError, RequestError
 
 from .access import Aws, explained
+from .limits import check_image
 from .package import ENTRY, ENTRY_NAME, WORKER_PACKAGES, own_files, pinned
 from .renv import Lock
 from .stack import StackState, Tell
@@ -93,6 +95,7 @@ def build_and_push(
         if lock is not None and lock.note:
             tell(f"note: {lock.note}")
         build(engine, Path(folder), name, architecture)
+        check_image(size_of(engine, name))
         tell("pushing the image")
         push(engine, aws, repository, name)
     digest = pushed_digest(aws, repository, tag)
@@ -109,7 +112,29 @@ def address(aws: Aws, repository: str) -> str:
 
 def build(engine: str, folder: Path, name: str, architecture: str, *extra: str) -> None:
     verb = ["bud"] if engine == "buildah" else ["build"]
-    run([engine, *verb, "--platform", PLATFORMS[architecture], *extra, "--tag", name, str(folder)], "build the image")
+    command = [engine, *verb, "--platform", PLATFORMS[architecture], *extra, "--tag", name, str(folder)]
+    try:
+        run(command, "build the image")
+    except ExecutorError as error:
+        if architecture == own_architecture():
+            raise
+        raise ExecutorError(
+            f"{error}\nif that is because this machine is {own_architecture()}: install an emulation of {architecture} "
+            f"(Debian: qemu-user-static), or deploy with --architecture {own_architecture()}"
+        ) from None
+
+
+def own_architecture() -> str:
+    """Lambda's name of this machine's processor."""
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+
+
+def size_of(engine: str, name: str) -> int:
+    """Bytes of an image's layers, uncompressed, as Lambda counts them."""
+    verb = ["inspect", "--type", "image"] if engine == "buildah" else ["image", "inspect"]
+    shown = "{{.Docker.Size}}" if engine == "buildah" else "{{.Size}}"
+    said = run([engine, *verb, "--format", shown, name], "see how large the image is").strip()
+    return int(said) if said.isdigit() else 0
 
 
 def push(engine: str, aws: Aws, repository: str, name: str) -> None:
@@ -131,9 +156,10 @@ def pushed_digest(aws: Aws, repository: str, tag: str) -> str | None:
     return images[0]["imageId"]["imageDigest"] if images else None
 
 
-def run(command: Sequence[str], deed: str, given: str | None = None) -> None:
-    """Raises ExecutorError with the end of what the engine said."""
+def run(command: Sequence[str], deed: str, given: str | None = None) -> str:
+    """What the engine printed. Raises ExecutorError with the end of what the engine said."""
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip()[-3000:]
         raise ExecutorError(f"cannot {deed}: {command[0]} ended with status {done.returncode}\n{said}")
+    return done.stdout

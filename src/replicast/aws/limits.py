@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from replicast.core.errors import RequestError
+
 AS_OF = "2026-11"
 LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 STATES = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
@@ -25,6 +27,8 @@ QUOTAS: Mapping[str, Quota] = {
     "function_seconds": Quota(900, "s", "a function's timeout", LAMBDA),
     "function_memory": Quota(10_240, "MB", "a function's memory", LAMBDA),
     "least_memory": Quota(128, "MB", "the least memory of a function", LAMBDA),
+    "scratch": Quota(10_240, "MB", "a function's /tmp", LAMBDA),
+    "least_scratch": Quota(512, "MB", "the least /tmp of a function", LAMBDA),
     "payload": Quota(6 * 1024 * 1024, "bytes", "a request to or answer of a function", LAMBDA),
     "package": Quota(250 * 1024 * 1024, "bytes", "a zip package with its layers, unzipped", LAMBDA),
     "image": Quota(10 * 1024**3, "bytes", "a function's container image, uncompressed", LAMBDA),
@@ -74,6 +78,33 @@ def violations(capacity: Capacity, *, replication_seconds: float | None, rounds:
         )
     if rounds * EVENTS_A_ROUND > limit["events"]:
         yield f"{rounds} rounds would fill the history of an execution, which ends at {limit['events']:,} events"
+
+
+SETTINGS: Mapping[str, tuple[int, int, str]] = {
+    "memory": (QUOTAS["least_memory"].value, QUOTAS["function_memory"].value, "MB"),
+    "scratch": (QUOTAS["least_scratch"].value, QUOTAS["scratch"].value, "MB"),
+    "seconds": (3, QUOTAS["function_seconds"].value, "s"),
+    "concurrency": (1, QUOTAS["children"].value, "functions"),
+}
+"""Between what a stack's settings may be, as its template says too; less than 3 s would leave no time to simulate."""
+
+
+def check_settings(given: Mapping[str, int | str | None]) -> None:
+    """Raises RequestError for a setting that AWS would refuse; None is a setting that was not given."""
+    for name, (low, high, unit) in SETTINGS.items():
+        value = given.get(name)
+        if value is not None and not low <= int(value) <= high:
+            raise RequestError(f"--{name} takes {low:,} to {high:,} {unit}, and {value} is outside")
+
+
+def check_image(size: int) -> None:
+    """Raises RequestError for an image of more bytes than a function may have."""
+    limit = QUOTAS["image"].value
+    if size > limit:
+        raise RequestError(
+            f"the image has {size / 2**30:.2f} GiB, and a function's may have {limit / 2**30:.0f}; "
+            "leave out what the model does not need"
+        )
 
 
 STARTING_SECONDS = 10.0
