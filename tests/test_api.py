@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -83,6 +85,43 @@ def test_a_function_that_no_file_defines_runs_here_and_goes_on_when_given_again(
     with pytest.raises(replicast.RequestError, match="resume it from Python"):
         run.resume(n=5)
     assert run.resume(n=5, function=local).simulated == 2
+
+
+def test_numbers_of_numpy_and_paths_are_taken_for_what_they_are(write_model: Write, tmp_path: Path) -> None:
+    model = write_model("def simulate(replication, beds=1, rate=1.0):\n    return beds * rate\n")
+    given = {"beds": np.int64(3), "rate": np.float32(0.5)}
+    run = replicast.run(model, n=np.int64(2), seed=np.int32(7), params=given, store=tmp_path / "runs")  # type: ignore[arg-type]
+    assert run.metrics().df()["value"].tolist() == [1.5, 1.5]
+    assert run.record.experiment.seed == 7
+    assert replicast.Run(tmp_path / "runs", run.id).id == run.id
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"n": 2.5}, "n takes an integer, and 2.5 is not"),
+        ({"n": True}, "n takes an integer, and True is not"),
+        ({"seed": 1.5}, "seed takes an integer"),
+        ({"seed": "1"}, "seed takes an integer"),
+        ({"workers": 1.5}, "workers takes an integer"),
+        ({"timeout": "5"}, "timeout takes seconds, and '5' is not a number"),
+        ({"name": 3}, "name takes text, and 3 is not"),
+        ({"precision": 5}, "precision takes text"),
+        ({"params": ["beds"]}, "params takes a dict"),
+        ({"params": {"beds": object()}}, "parameter 'beds' is a object"),
+        ({"scenarios": ["a", "b"]}, "scenarios takes a dict"),
+        ({"scenarios": {"a": 3}}, "scenarios['a'] takes a dict, and 3 is not"),
+        ({"scenarios": {1: {}}}, "the names in scenarios are texts, and 1 is not"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused_before_anything_is_written(
+    write_model: Write, tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    model = write_model("def simulate(replication, beds=1):\n    return beds\n")
+    with pytest.raises(replicast.RequestError) as refusal:
+        replicast.run(model, store=tmp_path / "runs", **given)
+    assert said in str(refusal.value)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_unknown_table_is_refused_naming_the_nearest(run: replicast.Run) -> None:

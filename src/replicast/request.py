@@ -6,6 +6,7 @@ import dataclasses
 import getpass
 import importlib.util
 import inspect
+import os
 import platform
 import secrets
 import subprocess
@@ -26,6 +27,7 @@ from replicast.core.experiment import (
     Scenario,
     Signature,
     Streams,
+    as_plain,
     check_scenarios,
     check_seed,
     check_streams,
@@ -34,6 +36,7 @@ from replicast.core.experiment import (
     fit_parameters,
     model_reference_from_text,
 )
+from replicast.core.given import check_mapping, check_seconds, check_text, whole_number
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.designs import find_points
@@ -44,11 +47,17 @@ DEFAULT_REPLICATIONS = 10
 R_SUFFIXES = (".r",)
 
 
+WHOLE_NUMBERS = {
+    "replications": "n", "seed": "seed", "retries": "retries", "maximum": "maximum", "look_ahead": "look_ahead",
+    "workers": "workers",
+}  # fmt: skip
+
+
 @dataclass(slots=True)
 class Request:
     """Everything that `replicast.run` and `replicast run` take. None means: not said."""
 
-    model: str | Callable[..., Any] | None = None
+    model: str | os.PathLike[str] | Callable[..., Any] | None = None
     command: Sequence[str] = ()
     replications: int | None = None
     seed: int | None = None
@@ -69,6 +78,21 @@ class Request:
     look_ahead: int | None = None
     workers: int | None = None
     file: ExperimentFile | None = None
+
+    def __post_init__(self) -> None:
+        """Raises RequestError for values of a wrong type, which Python lets through where a command line does not."""
+        if isinstance(self.model, os.PathLike):
+            self.model = os.fspath(self.model)
+        for name, shown in WHOLE_NUMBERS.items():
+            setattr(self, name, whole_number(getattr(self, name), shown))
+        check_seconds(self.timeout_seconds, "timeout")
+        for name in ("streams", "keep", "collate", "name", "precision"):
+            check_text(getattr(self, name), name)
+        check_mapping(self.parameters, "params")
+        check_mapping(self.scenarios, "scenarios")
+        check_mapping(self.grid, "grid")
+        for scenario, own in self.scenarios.items():
+            check_mapping(own, f"scenarios[{scenario!r}]")
 
     def value(self, own: Any, key: str) -> Any:
         """What was asked for directly, else what the experiment file says."""
@@ -115,8 +139,8 @@ def _locate_model(request: Request, base: Path) -> Located:
     return _locate_callable(model) if callable(model) else _locate_text(model, base)
 
 
-def _locate_text(text: str, base: Path) -> Located:
-    head, function = model_reference_from_text(text)
+def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
+    head, function = model_reference_from_text(os.fspath(text))
     suffix = Path(head).suffix.lower()
     path = base / head
     if suffix in (".py", *R_SUFFIXES):
@@ -202,6 +226,8 @@ def draft(request: Request, located: Located) -> Experiment:
     if (design := request.value(request.design, "design")) is not None:
         scenarios = cross_points(find_points(design, design_folder(request)), parameters, scenarios)
     crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
+    crossed = tuple(dataclasses.replace(s, parameters=as_plain(dict(s.parameters))) for s in crossed)
+    check_scenarios(crossed)
     from_file = request.file.get("streams", {}) if request.file else {}
     kind: Any = request.streams or from_file.get("kind", "parallel")
     common = request.common if request.common is not None else from_file.get("common", True)

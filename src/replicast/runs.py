@@ -16,6 +16,7 @@ from replicast.conductor import (
     someone_at_work,
 )
 from replicast.core.errors import RequestError, RunNotFound, nearest
+from replicast.core.given import whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord, check_replications
@@ -28,9 +29,7 @@ from replicast.preparation import (
     pool_for,
     rule_of,
 )
-from replicast.request import (
-    Request,
-)
+from replicast.request import Request
 from replicast.settings import read_experiment_file
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: str | Callable[..., Any] | None = None,
+    model: str | Path | Callable[..., Any] | None = None,
     n: int | None = None,
     *,
     seed: int | None = None,
@@ -58,7 +57,7 @@ def run(
     command: Sequence[str] = (),
     on: str = "local",
     workers: int | None = None,
-    store: str | None = None,
+    store: str | Path | None = None,
     name: str | None = None,
     timeout: float | None = None,
     retries: int | None = None,
@@ -89,7 +88,7 @@ def run(
         precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
-    with Preparation(request, on=on, store_url=store) as preparation:
+    with Preparation(request, on=on, store_url=None if store is None else str(store)) as preparation:
         preparation.create()
         preparation.conduct(watch)
         return Run(preparation.store, preparation.record.id)
@@ -138,8 +137,8 @@ class Status:
 class Run:
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
-    def __init__(self, store: Store | str, name: str = "latest") -> None:
-        self.store = open_named_store(store) if isinstance(store, str) else store
+    def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
+        self.store = open_named_store(str(store)) if isinstance(store, str | Path) else store
         self._record = find_run(self.store, name)
 
     @property
@@ -301,6 +300,7 @@ class Run:
         from replicast.checking import compare_again
 
         chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        replication = whole_number(replication, "replay") or 0
         if replication < 1:
             raise RequestError(f"replications are numbered from 1, and {replication} is not")
         with pool_for(self.store, self.record, workers=1) as pool:
@@ -328,6 +328,7 @@ class Run:
 
         `retry_failed` tries failed replications again. A run of a callable needs that `function` again.
         """
+        n = whole_number(n, "n")
         if n is not None and check_replications(n) > self.record.replications:
             self._record = self.record.with_replications(n)
             self.store.write(self.id, NAME, self._record.to_json())

@@ -39,6 +39,8 @@ class ModelReference:
     def label(self) -> str:
         if self.language == "command":
             return " ".join(self.command)
+        if self.language == "callable":
+            return self.function
         return (self.file or self.module) + (f":{self.function}" if self.function != "simulate" else "")
 
 
