@@ -126,7 +126,10 @@ class Preparation:
 
             aws = Aws()
             return store_of(aws, Stack(aws, self._cloud_stack).require())
-        return open_named_store(self._url)
+        store = open_named_store(self._url)
+        if self.on != "aws" and (why := getattr(store, "why", "")):
+            raise RequestError(f"results cannot be kept in '{store.label}' from here: {why}; run it there: --on aws")
+        return store
 
     def _useful_workers(self) -> int:
         """Processes that are worth starting at once, while this one still gets ready."""

@@ -189,7 +189,26 @@ def test_a_run_from_home_is_followed_collated_and_gone_on_with(
     by_sql = replicast("resume", "latest", "-n", "8", "--store", guarded.trusted_url, "--json")
     assert json.loads(by_sql.stdout)["simulated"] == 1, by_sql.stderr
     assert guarded.server.execute("SELECT n FROM summary", guarded.name)[0] == (8,)
-    assert guarded.password not in there.stdout + there.stderr + more.stdout + more.stderr
+    looked = replicast("aws", "status")
+    assert f"password in {guarded.arn}" in looked.stdout
+    assert "not made by replicast" in looked.stdout
+    said = [there, more, by_sql, looked]
+    assert not [one for one in said if guarded.password in one.stdout + one.stderr]
+
+
+def test_runs_at_home_are_kept_in_a_stacks_database_and_runs_of_its_bucket_are_copied_there(
+    aws: Aws, stack: StackState, guarded: Guarded, replicast: Command, write_model: Callable[..., Path]
+) -> None:
+    model = str(write_model(MODEL))
+    kept = replicast("run", model, "-n", "3", "--seed", "8", "--store", "aws://replicast", "--name", "local", "--json")
+    assert kept.returncode == 0, kept.stderr
+    assert Run(guarded.trusted_url, "local").status().done == 3
+    bucket = f"s3://{stack.bucket}/runs"
+    replicast("run", model, "-n", "3", "--seed", "8", "--store", bucket, "--name", "older")
+    aws.store(bucket).write("older", "collated/summary.csv", b"scenario")
+    copied = replicast("copy", "older", "--from", bucket, "--to", "aws://replicast")
+    assert copied.returncode == 0, copied.stderr
+    assert Run(guarded.trusted_url, "older").summary() == Run(guarded.trusted_url, "local").summary()
 
 
 def test_a_run_is_cancelled_by_whoever_sees_the_database_alone(

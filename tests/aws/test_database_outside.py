@@ -110,6 +110,12 @@ def test_whoever_may_not_read_the_secret_runs_and_reads_through_the_bucket(
         handle.table("waits").pl()
     with pytest.raises(RequestError, match="leave --format out"):
         handle.collate(tmp_path / "parquet", file_format="parquet")
+    copied = replicast("copy", "ward", "--from", f"aws://{user.name}", "--to", str(tmp_path / "copy"))
+    assert copied.returncode == 3
+    assert "cannot be copied from here" in copied.stderr
+    local = replicast("run", model, "-n", "2", "--store", f"aws://{user.name}")
+    assert local.returncode == 2
+    assert "run it there: --on aws" in local.stderr
     with pytest.raises(StoreError, match="cannot be reached from here"):
         handle.store.save("ward", [])
     redone = replicast("resume", "ward", "--retry-failed", "--store", f"aws://{user.name}", "--json")

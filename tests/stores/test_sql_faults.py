@@ -164,6 +164,12 @@ def test_a_wrong_password_is_said_once_and_never_echoed(postgres: Postgres, mari
     assert "hunter22" not in str(caught.value)
 
 
+def test_a_password_in_the_query_of_a_url_is_hidden_as_well() -> None:
+    store = SqlStore("postgresql://db.example/results?user=me&password=hunter22")
+    assert "hunter22" not in store.label
+    assert "hunter22" not in store.database._say(ValueError("no route for hunter22"), "fatal", 0.0)
+
+
 def test_missing_rights_are_said(postgres: Postgres, mariadb: Mariadb) -> None:
     postgres.execute("DROP ROLE IF EXISTS reader")
     postgres.execute("CREATE ROLE reader LOGIN")

@@ -68,9 +68,9 @@ class DatabaseRuns:
         return self.bucket.read(run, name) if in_bucket(name) else self.database.read(run, name)
 
     def documents(self, run: str, prefix: str) -> list[str]:
-        if prefix and in_bucket(prefix):
-            return self.bucket.documents(run, prefix)
-        return self.database.documents(run, prefix)
+        if prefix:
+            return (self.bucket if in_bucket(prefix) else self.database).documents(run, prefix)
+        return sorted(self.database.documents(run, "") + self.bucket.documents(run, COLLATED))
 
     def delete(self, run: str, name: str) -> None:
         if in_bucket(name):

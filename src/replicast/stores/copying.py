@@ -21,8 +21,8 @@ from .reading import replications_of
 
 METRICS = "metrics"
 KEYS = ("scenario", "replication")
-OF_THE_MOMENT = ("conductor.json", "cancel")
-"""Documents that say who is at work on a run, which is nobody at work on its copy."""
+OF_THE_MOMENT, CLOUD = ("conductor.json", "cancel"), "cloud/"
+"""Documents that say who is at work on a run, and how far, which is nobody at work on its copy."""
 
 BATCH_REPLICATIONS = 1000
 BATCH_BYTES = 32 << 20
@@ -44,8 +44,11 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     """Copies what `target` lacks of a run, then reads both and compares.
 
     A copy that was interrupted is finished by copying again: what is there already stays. Raises RunNotFound;
-    RunChanged where `target` has another experiment of that name; StoreError where the two differ in the end.
+    RunChanged where `target` has another experiment of that name; StoreError where the two differ in the end, or where
+    the source shows only some of what is stored.
     """
+    if hasattr(source, "elsewhere"):
+        raise StoreError(f"run '{run}' cannot be copied from{source.elsewhere(run)}")
     record = source.read(run, NAME)
     if record is None:
         raise RunNotFound(f"there is no run '{run}' in '{source.label}'")
@@ -80,7 +83,7 @@ def refuse_another(target: Store, run: str, record: bytes) -> None:
 def documents_of(store: Store, run: str) -> list[str]:
     """Names of all documents and artefacts, without the parts in which an object store keeps rows."""
     names = store.documents(run, "")
-    return [name for name in names if not name.startswith("parts/") and name not in OF_THE_MOMENT]
+    return [name for name in names if not name.startswith(("parts/", CLOUD)) and name not in OF_THE_MOMENT]
 
 
 class RowsByReplication:

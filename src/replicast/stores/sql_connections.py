@@ -69,7 +69,7 @@ class Database:
     def __init__(self, url: str, wait_seconds: float = WAIT_SECONDS, source: AddressSource | None = None) -> None:
         self.wait_seconds, self._source, self._kept_url = wait_seconds, source, url
         self.address = parsed_address(source() if source else url)
-        self._passwords = {self.address.password or ""}
+        self._passwords = passwords_of(self.address)
         self.label = without_password(self.address.set(drivername=self.kind).render_as_string(hide_password=True))
         if source is None:
             self.label = without_password(sa.make_url(url).render_as_string(hide_password=True))
@@ -129,7 +129,7 @@ class Database:
         """Each connection is made with the URL that holds now: a password that was changed changes nothing else."""
         assert self._source is not None
         address = parsed_address(self._source())
-        self._passwords.add(address.password or "")
+        self._passwords |= passwords_of(address)
         parameters.update(dialect.create_connect_args(address)[1])
 
     @property
@@ -210,6 +210,15 @@ def parsed_address(url: str) -> sa.URL:
         return parsed.set(drivername=DRIVERS[parsed.drivername.partition("+")[0]])
     except (ArgumentError, KeyError, ValueError):
         raise RequestError(f"'{without_password(url)}' is not the URL of a database: {EXAMPLES}") from None
+
+
+def passwords_of(address: sa.URL) -> set[str]:
+    """The password, wherever in the URL it stands."""
+    query = (value for key, value in address.query.items() if SECRET_KEY.search(key))
+    return {address.password or ""} | {one for value in query for one in ([value] if isinstance(value, str) else value)}
+
+
+SECRET_KEY = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 
 
 def without_password(url: str) -> str:
