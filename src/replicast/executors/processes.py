@@ -44,12 +44,12 @@ class Guardian:
 
 
 def kill_tree(process: subprocess.Popen[bytes], variable: str, token: str) -> None:
-    """Kills a process, its process group, and whatever else carries `variable=token`; returns when it is reaped."""
+    """Kills a process, its process group, and whatever else carries `variable=token`; returns when all are gone."""
     for target in (-process.pid, process.pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             (os.killpg if target < 0 else os.kill)(abs(target), signal.SIGKILL)
-    kill_carriers(variable, token)
     process.wait()
+    kill_carriers(variable, token)
 
 
 def reason_of_death(status: int) -> tuple[str, str]:

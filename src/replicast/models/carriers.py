@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 PROCESSES = Path("/proc")
+GONE_SECONDS, LOOK_SECONDS = 2.0, 0.005
+"""A killed process is there for a moment more; one that waits for a device may stay for long."""
 
 
 def carriers(variable: str, value: str) -> list[int]:
@@ -22,6 +25,10 @@ def carriers(variable: str, value: str) -> list[int]:
 
 
 def kill_carriers(variable: str, value: str) -> None:
-    for pid in carriers(variable, value):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    """Returns when they are gone, those too that they started meanwhile."""
+    until = time.monotonic() + GONE_SECONDS
+    while (left := carriers(variable, value)) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK_SECONDS)

@@ -206,8 +206,8 @@ class RProcess:
     def close(self) -> None:
         """Kills R and all that it started, and removes its files."""
         self.process.kill()
-        kill_carriers(MARK, self.folder.name)
         self.process.wait()
+        kill_carriers(MARK, self.folder.name)
         for descriptor in (self._requests, self._answers, self._watch):
             if descriptor is not None:
                 os.close(descriptor)
