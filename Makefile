@@ -34,7 +34,7 @@ pytest: $(VENV)/.test $(VENV)/.asl-validator
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
 
 test-image: $(VENV)/.test
-	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker $(PYTEST_ARGUMENTS) tests/aws
+	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker --timeout 900 $(PYTEST_ARGUMENTS) tests/aws
 
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)

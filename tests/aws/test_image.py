@@ -232,3 +232,11 @@ def test_a_build_that_fails_for_another_processor_says_what_that_takes(tmp_path:
         build("false", tmp_path, "name", other)
     with pytest.raises(ExecutorError, match=r"cannot build the image: false ended with status 1\n$"):
         build("false", tmp_path, "name", ARCHITECTURE)
+
+
+def test_docker_is_told_to_build_what_lambda_takes(tmp_path: Path) -> None:
+    engine = tmp_path / "engine"
+    engine.write_text('#!/bin/sh\necho "without attestations: $BUILDX_NO_DEFAULT_ATTESTATIONS"; exit 1\n')
+    engine.chmod(0o755)
+    with pytest.raises(ExecutorError, match="without attestations: 1"):
+        build(str(engine), tmp_path, "name", ARCHITECTURE)

@@ -101,8 +101,13 @@ def test_an_image_that_is_not_in_the_repository_is_told_from_one_that_is(offline
     absent = {"imageId": {"imageTag": "t"}, "failureCode": "ImageNotFound", "failureReason": "no"}
     stub.add_response("batch_get_image", {"images": [], "failures": [absent]})
     stub.add_response("batch_get_image", {"images": [{"imageId": {"imageTag": "t", "imageDigest": digest}}]})
+    index = {"imageId": {"imageTag": "t", "imageDigest": digest},
+             "imageManifestMediaType": "application/vnd.oci.image.index.v1+json"}  # fmt: skip
+    stub.add_response("batch_get_image", {"images": [index]})
     found = [pushed_digest(offline, "host/replicast", "t") for _ in range(2)]
     assert found == [None, digest]
+    with pytest.raises(ExecutorError, match="an index of several, which Lambda does not take"):
+        pushed_digest(offline, "host/replicast", "t")
 
 
 def test_more_objects_than_a_page_holds_are_all_seen_and_all_removed(aws: Aws, deploy: Deploy) -> None:

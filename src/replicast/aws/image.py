@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from replicast.core.errors import ExecutorError, RequestError
@@ -26,6 +28,10 @@ ENGINES = ("docker", "podman", "buildah")
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 RUNTIME_CLIENT = "awslambdaric==4.2.2"
 LOOPBACK = ("127.0.0.1", "localhost")
+PLAIN_IMAGES = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""Docker's builder adds a list of its doings to an image, which makes an index of it, and Lambda takes no index."""
+
+INDEX = ("image.index", "manifest.list")
 R_LINES = re.compile(r"^# begin R\n.*?^# end R\n", re.DOTALL | re.MULTILINE)
 
 
@@ -148,17 +154,28 @@ def push(engine: str, aws: Aws, repository: str, name: str) -> None:
 
 
 def pushed_digest(aws: Aws, repository: str, tag: str) -> str | None:
+    """The digest of an image in the repository, None if there is none. Raises ExecutorError if Lambda cannot run it."""
     with explained("look at the repository"):
         found = aws.client("ecr").batch_get_image(
             repositoryName=repository.partition("/")[2], imageIds=[{"imageTag": tag}]
         )
-    images: list[Mapping[str, Mapping[str, str]]] = found.get("images", [])
-    return images[0]["imageId"]["imageDigest"] if images else None
+    images: list[Mapping[str, Any]] = found.get("images", [])
+    if not images:
+        return None
+    kind = str(images[0].get("imageManifestMediaType", ""))
+    if any(word in kind for word in INDEX):
+        raise ExecutorError(
+            f"image '{tag}' in the repository is an index of several, which Lambda does not take ({kind}); "
+            "delete it there, and build it with another of docker, podman, buildah, or another version"
+        )
+    return str(images[0]["imageId"]["imageDigest"])
 
 
 def run(command: Sequence[str], deed: str, given: str | None = None) -> str:
     """What the engine printed. Raises ExecutorError with the end of what the engine said."""
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, check=False, env=os.environ | PLAIN_IMAGES
+    )
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip()[-3000:]
         raise ExecutorError(f"cannot {deed}: {command[0]} ended with status {done.returncode}\n{said}")
