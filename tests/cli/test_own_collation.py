@@ -61,6 +61,18 @@ def test_the_summary_is_shown_also_where_the_model_s_collate_fails(
     assert "resume" not in done.stderr and (tmp_path / "out" / "metrics.csv").exists()
 
 
+def test_a_collate_that_fails_for_want_of_results_does_not_hide_why_there_are_none(
+    replicast: Call, write_model: Callable[..., Path]
+) -> None:
+    model = write_model(
+        "def simulate():\n    raise ValueError('no beds')\ndef collate(run):\n    raise KeyError('x')\n"
+    )
+    done = replicast("run", model, "-n", 3, "-o", "out")
+    assert done.returncode == 1
+    assert "ValueError: no beds" in done.stderr and "replicast replay" in done.stderr
+    assert "model.py:collate failed: KeyError: 'x'" in done.stderr
+
+
 def test_a_table_that_collate_returns_can_be_asked_for_by_name(
     replicast: Call, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -226,6 +226,12 @@ class TestFitting:
         with pytest.raises(ParameterError, match=f"'{name}' is filled by replicast"):
             fit_parameters({name: 1}, Signature((Parameter("beds"),)), "model.py")
 
+    def test_what_replicast_fills_is_not_lost_in_a_model_that_takes_any(self) -> None:
+        with pytest.raises(ParameterError, match="'seed' is filled by replicast"):
+            fit_parameters({"seed": 1}, Signature(takes_any=True, uses=("seed",)), "model.py")
+        assert fit_parameters({"seed": 1}, Signature(takes_any=True, uses=("seed", "params")), "m") == {"seed": 1}
+        assert fit_parameters({"seed": 1}, Signature(takes_any=True, uses=("rng",)), "m") == {"seed": 1}
+
     @given(st.text())
     def test_any_text_means_something(self, text: str) -> None:
         assert isinstance(parse_text(text), (bool, int, float, str, type(None)))

@@ -245,6 +245,18 @@ def test_an_interrupted_run_says_how_to_go_on_and_keeps_what_was_simulated(
     assert Run(str(model.parent.parent / "runs"), "long").status().done >= 3
 
 
+def test_an_interrupted_run_says_so_as_json(write_model: Write, start_command: Start) -> None:
+    model = write_model("import time\ndef simulate(rng):\n    time.sleep(0.05)\n    return rng.random()\n")
+    process = start_command(model, "-n", "2000", "--name", "long", "--json")
+    assert wait_until(lambda: len(parts(model)) >= 3)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=20)[0].decode()
+    assert process.returncode == 130
+    said = json.loads(output[output.index("{") :])
+    assert (said["run"], said["state"], said["planned"]) == ("long", "interrupted", 2000)
+    assert 3 <= said["done"] < 2000
+
+
 def test_a_run_is_cancelled_from_another_process(write_model: Write, start_command: Start) -> None:
     model = write_model("import time\ndef simulate(rng):\n    time.sleep(0.05)\n    return rng.random()\n")
     process = start_command(model, "-n", "2000", "--name", "long", "--json")

@@ -128,6 +128,7 @@ def test_a_text_typed_for_a_parameter_takes_the_type_of_its_default(bench: Bench
 def test_a_syntax_error_is_shown_where_it_is(bench: Bench) -> None:
     error = refused(bench, "simulate <- function() {\n  x <- (1 + \n}\n")
     assert "model.R cannot be loaded: model.R:3:1: unexpected '}'" in str(error)
+    assert "parse(" not in error.detail  # no call of ours
 
 
 def test_an_error_while_loading_comes_with_the_models_calls_and_log(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.conductor import Conclusion, Ending, Interrupted
-from replicast.core.errors import ExecutorError, RequestError, StoreError
+from replicast.core.errors import ExecutorError, ModelError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
@@ -77,7 +77,7 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             conclusion = preparation.conduct(screen.show)
         except Interrupted as interruption:
             screen.close()
-            return _interrupted(record, interruption.conclusion, preparation.store.label)
+            return _interrupted(record, interruption.conclusion, preparation.store.label, chosen)
         except (ExecutorError, StoreError):
             screen.close()
             again = f"replicast resume {record.id}{_store_option(preparation.store.label)}"
@@ -117,7 +117,7 @@ def resume(chosen: argparse.Namespace) -> int:
         )
     except Interrupted as interruption:
         screen.close()
-        return _interrupted(handle.record, interruption.conclusion, handle.store.label)
+        return _interrupted(handle.record, interruption.conclusion, handle.store.label, chosen)
     finally:
         screen.close()
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
@@ -169,9 +169,15 @@ def _left_to_the_cloud(preparation: Any, chosen: argparse.Namespace) -> int:
     return DONE
 
 
-def _interrupted(record: RunRecord, conclusion: Conclusion, store: str) -> int:
-    say(f"\ninterrupted: {conclusion.done:,} of {sum(conclusion.planned.values()):,} replications are stored")
+def _interrupted(record: RunRecord, conclusion: Conclusion, store: str, chosen: argparse.Namespace) -> int:
+    planned = sum(conclusion.planned.values())
+    say(f"\ninterrupted: {conclusion.done:,} of {planned:,} replications are stored")
     say(f"go on with: replicast resume {record.id}{_store_option(store)}")
+    if chosen.json:
+        print_json({
+            "run": record.id, "store": store, "state": "interrupted", "planned": planned, "done": conclusion.done,
+            "failed": conclusion.failed, "simulated": conclusion.simulated, "seed": record.experiment.seed,
+        })  # fmt: skip
     return INTERRUPTED
 
 
@@ -180,12 +186,17 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     summary = handle.summary()
     if summary.rows and not chosen.json:
         print_summary(summary, confidence=0.95)
-    collated = None
-    if chosen.output:
-        collated = handle.collate(chosen.output)
     planned = sum(conclusion.planned.values())
     allowed = record.options.tolerance.allows(conclusion.failed, planned)
     good = allowed and conclusion.ending is Ending.DONE
+    collated = None
+    if chosen.output:
+        try:
+            collated = handle.collate(chosen.output)
+        except ModelError as error:
+            if good:
+                raise
+            say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
     judgements = handle.precision()
     if chosen.json:
         files = {name: str(path) for name, path in collated.files.items()} if collated else {}

@@ -143,6 +143,10 @@ class Signature:
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)
 
+    def takes_as_parameter(self, reserved: str) -> bool:
+        """Whether a parameter of that reserved name would reach the model, and not be lost to what replicast fills."""
+        return self.takes_any and (reserved not in self.uses or "params" in self.uses)
+
 
 class Text(str):
     """A value typed on a command line, whose type the model's default decides."""
@@ -220,9 +224,9 @@ def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -
     fitted: dict[str, Any] = {}
     for name, value in given.items():
         parameter = signature.parameter(name)
+        if parameter is None and name in RESERVED and not signature.takes_as_parameter(name):
+            raise ParameterError(f"'{name}' is filled by replicast; it cannot be given as a parameter")
         if parameter is None and not signature.takes_any:
-            if name in RESERVED:
-                raise ParameterError(f"'{name}' is filled by replicast; it cannot be given as a parameter")
             known = nearest(name, (p.name for p in signature.parameters)) or " (it has no parameters)"
             raise ParameterError(f"{model} has no parameter '{name}'{known}")
         try:

@@ -52,6 +52,7 @@ class CommandModel:
         names = dict.fromkeys(name for template in templates for name in template.parameters)
         placeholders = templates[0].names
         taken = {name for name in RESERVED if name in placeholders}
+        taken |= {"params"} if templates[0].takes_all_parameters else set()
         return Signature(
             parameters=tuple(Parameter(name, required=True) for name in names),
             takes_any=any(template.takes_all_parameters for template in templates),

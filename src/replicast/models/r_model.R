@@ -49,7 +49,8 @@ parsed <- function(file, lines, keep_source) {
     error = function(error) {
       odd <- which(!validUTF8(lines))
       hint <- if (length(odd)) paste0("; line ", odd[[1L]], " is not UTF-8, in which the file has to be saved") else ""
-      stop(paste0(conditionMessage(error), hint), call. = FALSE)
+      failure <- failed("error", "SyntaxError", enc2utf8(paste0(conditionMessage(error), hint)))
+      end_with(failure)  # no call of the model's led here
     }
   )
 }
