@@ -61,7 +61,7 @@ class Wanted:
 class DatabaseStack(Stack):
     """`<stack>-database`. Deleting it is refused as long as it is protected, and leaves a snapshot."""
 
-    template_name = "database.yaml"
+    template_name, wait_seconds = "database.yaml", 3600.0
 
     def __init__(self, aws: Aws, of: str, tell: Tell = lambda _text: None) -> None:
         Stack(aws, of)

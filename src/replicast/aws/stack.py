@@ -88,15 +88,16 @@ class Settings:
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
                  "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
-        return {
+        texts = {
             parameter: ",".join(value) if isinstance(value, tuple) else str(value)
             for parameter, value in given.items()
             if value is not None
         }
+        return texts | ({"NetworkRights": "true"} if self.subnets else {})
 
 
 class Stack:
-    template_name = "template.yaml"
+    template_name, wait_seconds = "template.yaml", WAIT_SECONDS
 
     def __init__(self, aws: Aws, name: str = DEFAULT_STACK, tell: Tell = lambda _text: None) -> None:
         if not STACK_NAME.fullmatch(name):
@@ -214,11 +215,11 @@ class Stack:
 
     def _wait(self, since: datetime) -> None:
         """Until CloudFormation is done. Raises ExecutorError that names the resource that failed, and why."""
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + self.wait_seconds
         while (state := self.state()).status.endswith("_IN_PROGRESS"):
             if time.monotonic() > until:
                 raise ExecutorError(
-                    f"stack '{self.name}' is still {state.status} after {WAIT_SECONDS / 60:.0f} minutes"
+                    f"stack '{self.name}' is still {state.status} after {self.wait_seconds / 60:.0f} minutes"
                 )
             time.sleep(self.poll_seconds)
         if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", GONE, ""):
