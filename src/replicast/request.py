@@ -150,7 +150,7 @@ def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
         language = "python" if suffix == ".py" else "r"
         path = path.resolve()
         return Located(ModelReference(language, path.name, function), path.parent, (path.name,))  # type: ignore[arg-type]
-    if path.exists() or "/" in head:
+    if (path.exists() and not (path / "__init__.py").is_file()) or "/" in head:
         what = (
             "is a folder"
             if path.is_dir()
@@ -158,7 +158,8 @@ def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
             if path.exists()
             else "is not there"
         )
-        hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else ""
+        hint = "; name the file in it" if path.is_dir() else ""
+        hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else hint
         raise ModelError(f"'{head}' {what}{hint}")
     return _locate_module(head, function, base)
 

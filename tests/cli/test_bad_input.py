@@ -52,6 +52,7 @@ MODEL = "def simulate(rng, beds=10, rate=1.5, label='x', open=True):\n    return
         (["--keep", "csv"], "keep takes 'rds'"),
         (["--on", "locl"], "did you mean 'local'?"),
         (["--store", "s4://bucket"], "no store is named by 's4://'"),
+        (["-o", "model.py"], "-o takes a folder, and 'model.py' is not one"),
         (["--experiment", "nothing.toml"], "there is no file 'nothing.toml'"),
         (["--collate", "nothing.py"], "there is no file 'nothing.py'"),
         (["--collate", "model.py:simulat"], "model.py has no function 'simulat' (did you mean 'simulate'?)"),
@@ -135,6 +136,17 @@ def test_a_wrong_experiment_file_is_refused(replicast: Call, write_model: Write,
     done = replicast("run", "--experiment", "e.toml", cwd=folder)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
+
+
+def test_a_module_that_is_not_there_is_named_and_a_package_is_no_mere_folder(
+    replicast: Call, write_model: Write, tmp_path: Path
+) -> None:
+    folder = write_model("from wards.stay import simulate\n", "__init__.py").parent.rename(tmp_path / "wards")
+    (folder / "stay.py").write_text("def simulate(rng):\n    return rng.random()\n")
+    assert replicast("run", "wards", "-n", 2).returncode == 0
+    missing = replicast("run", "wards.stays:simulate", "-n", 2)
+    assert missing.returncode == 2
+    assert missing.stderr == "replicast: there is no module 'wards.stays'\n"
 
 
 @pytest.mark.parametrize("command", ["status", "summary", "resume", "cancel", "failures", "verify"])

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from replicast import __version__
@@ -301,3 +302,11 @@ def named_scenario(text: str) -> tuple[str, dict[str, Any]]:
     if not name.strip():
         raise RequestError(f"--scenario takes NAME:K=V,K=V, and '{text}' is not of that form")
     return name.strip(), key_values(values, "--scenario")
+
+
+def check_output(chosen: argparse.Namespace) -> None:
+    """Refuses before anything is simulated what no folder can be written to afterwards."""
+    if chosen.output is not None and (
+        not chosen.output or (Path(chosen.output).exists() and not Path(chosen.output).is_dir())
+    ):
+        raise RequestError(f"-o takes a folder, and '{chosen.output}' is not one")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .arguments import check_output
 from .screen import print_json, print_summary, print_table, say
 
 WATCH_SECONDS = 1.0
@@ -126,6 +127,7 @@ def collate(chosen: argparse.Namespace) -> int:
         if not chosen.json:
             say(f"  {name}: {rows:,} rows")
 
+    check_output(chosen)
     handle = open_run(chosen)
     collated = handle.collate(Path(chosen.output), file_format=chosen.format, only=chosen.table, report=report)
     if chosen.json:

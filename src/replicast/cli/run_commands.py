@@ -14,7 +14,7 @@ from replicast.core.errors import ExecutorError, ModelError, RequestError, Store
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
-from .arguments import add_values, grid_values, named_scenario, one_key_value
+from .arguments import add_values, check_output, grid_values, named_scenario, one_key_value
 from .precision_lines import precision_document, precision_lines
 from .screen import duration, number, print_json, print_summary, say, screen_for
 
@@ -52,6 +52,7 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
     """Carries out `replicast run` with a pool whose processes are starting already, see `start`."""
     from replicast.runs import Preparation, Run
 
+    check_output(chosen)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
     without = [Path(chosen.output)] if chosen.output else []
@@ -108,6 +109,7 @@ def resume(chosen: argparse.Namespace) -> int:
         check_replications(chosen.replications)
     if chosen.workers is not None and chosen.workers < 1:
         raise RequestError(f"--workers takes 1 or more, and {chosen.workers} is not")
+    check_output(chosen)
     handle = Run(chosen.store or default_store(), chosen.run)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     started = time.monotonic()

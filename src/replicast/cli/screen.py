@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from replicast.conductor import Progress
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from replicast.reporting.summary import Summary
 
 LINE_EVERY_SECONDS = 10.0
@@ -153,23 +155,27 @@ def print_summary(summary: Summary, *, confidence: float) -> None:
         rows.append([row.scenario, row.metric, count, number(row.mean), interval, relative, number(row.sd),
                      number(row.min), number(row.median), number(row.max)])  # fmt: skip
     headers = ["scenario", "metric", "n", "mean", level, "", "sd", "min", "median", "max"]
-    print_table(headers, rows, right=range(2, 10))
+    print_table(headers, rows, right=range(2, 10), optional=(9, 7, 8, 6))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> None:
-    """Columns as wide as they need to be; on a terminal, in rich's hand."""
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), optional: Sequence[int] = ()
+) -> None:
+    """Columns as wide as they need to be; on a terminal, in rich's hand.
+
+    A terminal that is too narrow goes without `optional` columns, the first named first: no number is broken in two.
+    """
     listed = [[str(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        from rich.box import SIMPLE_HEAD
         from rich.console import Console
-        from rich.table import Table
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for i, header in enumerate(headers):
-            table.add_column(header, justify="right" if i in set(right) else "left", overflow="fold")
-        for row in listed:
-            table.add_row(*[cell.replace("[", r"\[") for cell in row])
-        Console().print(table)
+        console, shown = Console(), list(range(len(headers)))
+        for left_out in (None, *optional):
+            shown = [place for place in shown if place != left_out]
+            table = _rich_table(headers, listed, set(right), shown)
+            if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
+                break
+        console.print(table)
         return
     widths = [max(map(len, column)) for column in zip(headers, *listed, strict=True)]
     for row in [list(headers), *listed]:
@@ -177,3 +183,18 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], right: It
             c.rjust(w) if i in set(right) else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
+
+
+def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: set[int], shown: Sequence[int]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place in shown:
+        if place in right:
+            table.add_column(headers[place], justify="right", no_wrap=True, overflow="ellipsis")
+        else:
+            table.add_column(headers[place], overflow="fold")
+    for row in rows:
+        table.add_row(*[row[place].replace("[", r"\[") for place in shown])
+    return table

@@ -147,6 +147,8 @@ def _loading(label: str, folder: Path) -> Iterator[None]:
     except ImportError as error:
         missing = f"; install it with: python -m pip install {error.name}" if error.name else ""
         raise ModelError(f"{label} cannot be loaded: {error}{missing}", model_traceback(error, where)) from None
+    except ModelError:
+        raise
     except (Exception, SystemExit) as error:
         message = f"{label} cannot be loaded: {type(error).__name__}: {error}"
         raise ModelError(message, model_traceback(error, where)) from None
@@ -157,7 +159,12 @@ def load_function(folder: Path, reference: ModelReference) -> Callable[..., Any]
         module = load_module(folder, reference.file)
     else:
         with _loading(reference.module, folder):
-            module = importlib.import_module(reference.module)
+            try:
+                module = importlib.import_module(reference.module)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{reference.module}.".startswith(f"{error.name}."):
+                    raise
+                raise ModelError(f"there is no module '{error.name}'") from None
     function: Any = module
     for part in reference.function.split("."):
         function = getattr(function, part, None)
