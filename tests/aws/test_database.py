@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from servers import Postgres
 
 from replicast.aws.access import Aws
 from replicast.aws.database_runs import PREPARED, DatabaseRuns
@@ -19,6 +21,7 @@ from replicast.core.record import NAME
 from replicast.preparation import open_named_store
 from replicast.runs import Run
 from replicast.stores import open_store
+from replicast.stores.sql_connections import FIRST_WAIT_SECONDS
 
 from .conftest import Deploy, wait_for
 from .guarded import Guarded
@@ -113,6 +116,41 @@ def test_while_a_model_computes_no_connection_is_held_and_the_password_may_chang
     assert attempts == [(6, 1)]
     guarded.change_password()
     assert execute(aws, stack, repetitions=2, parameters={"gate": str(gate)})["status"] == "SUCCEEDED"
+
+
+def test_a_server_that_crashes_while_models_compute_and_comes_back_costs_nothing(
+    aws: Aws, deploy: Deploy, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    server = Postgres()
+    try:
+        guarded = Guarded.create(server, aws)
+        stack = deploy(settings=guarded.settings)
+        give_model_ungated(aws, stack, write_model(GATED), tmp_path)
+        gate = tmp_path / "gate"
+        gate.mkdir()
+        execution = started(aws, stack, gate, 2, repetitions=4)
+        server.crash()
+        (gate / "open").touch()
+        wait_until_saving_is_tried(server.port)
+        server.start()
+        ended = wait_for(aws.client("stepfunctions"), execution)
+        assert ended["status"] == "SUCCEEDED", ended
+        assert guarded.server.execute("SELECT count(*), max(attempt) FROM replications", guarded.name) == [(4, 1)]
+        assert len(aws.client("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"]) == 1
+    finally:
+        server.close()
+
+
+def wait_until_saving_is_tried(port: int) -> None:
+    """Returns once somebody has knocked at the server's door for longer than strangers are waited for."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        listener.settimeout(60)
+        first = time.monotonic()
+        while time.monotonic() - first < FIRST_WAIT_SECONDS["away"] + 1:
+            listener.accept()[0].close()
 
 
 def give_model_ungated(aws: Aws, stack: StackState, model: Path, folder: Path) -> None:

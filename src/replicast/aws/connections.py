@@ -43,5 +43,5 @@ def crowding(size: str, engine: str, *, concurrency: int, memory: int) -> Iterat
     if connections is not None and savers > connections:
         yield (
             f"{savers:,} worker processes may want to save at once, and {size} takes about {connections:,} "
-            "connections: each is held for the moment of a save, and who finds none waits for up to two minutes"
+            "connections: each is held for the moment of a save, and who finds none waits for up to five minutes"
         )

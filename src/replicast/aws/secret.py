@@ -35,6 +35,9 @@ ENGINES = {
     "mysql": "mysql", "mariadb": "mysql", "aurora-mysql": "mysql", "aurora": "mysql",
 }  # fmt: skip
 PORTS = {"postgresql": 5432, "mysql": 3306}
+AWAY_SECONDS = 300.0
+"""An instance of RDS that is patched or restarts is back after a minute or three."""
+
 REACH_SECONDS = 3.0
 """A database in a private network does not answer from outside, and does not refuse either."""
 
@@ -42,20 +45,25 @@ OWN_KEYS = ("engine", "host", "port", "database")
 
 
 def open_store(url: str) -> SqlStore:
-    """The store in the database that `url` names. Raises RequestError, StoreError."""
-    return SqlStore(url, source=secret_of(url))
+    """The store in the database that `url` names, once it was reached. Raises RequestError, StoreError.
+
+    A worker learns before its first replication, and not after it, that it has nowhere to save.
+    """
+    store = SqlStore(url, wait_seconds=AWAY_SECONDS, source=secret_of(url))
+    store.reach()
+    return store
 
 
 def open_reachable(url: str) -> SqlStore:
     """As `open_store`; raises StoreError soon where the database cannot be reached from this machine."""
-    store = open_store(url)
+    store = SqlStore(url, wait_seconds=AWAY_SECONDS, source=secret_of(url))
     address = store.database.address
     where = (address.host or "localhost", address.port or PORTS.get(store.database.kind, 0))
     try:
         socket.create_connection(where, timeout=REACH_SECONDS).close()
     except OSError as error:
         raise StoreError(f"{where[0]}:{where[1]}: {error}") from None
-    store.runs()
+    store.reach()
     return store
 
 

@@ -79,6 +79,10 @@ class SqlStore:
                 self._exists = True
         return self._exists
 
+    def reach(self) -> None:
+        """Connects once: a server that was there and is away later is waited for longer. Raises StoreError."""
+        self._is_there()
+
     def _make_sure(self) -> None:
         if not self._is_there():
             create_schema(self.database, self.schema)
