@@ -126,6 +126,15 @@ def test_what_a_dead_worker_printed_last_is_kept(write_model: Write) -> None:
     assert "last words" in next(iter(finished.failures()))["log"]
 
 
+def test_the_log_of_a_replication_that_died_is_its_own(write_model: Write) -> None:
+    model = write_model(
+        "import os, time\ndef simulate(replication):\n    print('replication', replication, flush=True)\n"
+        "    time.sleep(0.005)\n    if replication == 5:\n        os._exit(3)\n    return replication\n"
+    )
+    finished = run(model, 8, workers=1, retries=0)
+    assert [row["log"] for row in finished.failures()] == ["replication 5\n"]
+
+
 def test_standard_input_is_empty_and_output_belongs_to_its_replication(write_model: Write) -> None:
     model = write_model(
         "import sys, subprocess\n"

@@ -111,9 +111,10 @@ class PoolProcess:
         self._seen = (0, time.monotonic())
 
     def log_tail(self) -> str:
+        """The end of what was printed since the log was last taken, for the replication before this one."""
         with self.log.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LOG_TAIL))
+            file.seek(max(0, file.tell() - LOG_TAIL, int(self._beacon[1])))
             return file.read().decode(errors="replace")
 
     def kill(self) -> int:

@@ -61,6 +61,7 @@ class Door:
                 line = line[os.write(self._news, line) :]
 
     def starting(self, replication: int) -> None:
+        self._beacon[1] = self._log.taken
         self._beacon[0] = replication
 
     def serve(self) -> None:

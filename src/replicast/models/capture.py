@@ -14,30 +14,30 @@ EMPTY_AFTER = 16 << 20
 
 
 class Log:
-    """The text that was written to a file since it was last taken."""
+    """The text that was written to a file since it was last taken; `taken` is where that ended, in bytes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self._taken = os.fstat(self._file).st_size
+        self.taken = os.fstat(self._file).st_size
 
     def grown(self) -> bool:
         """Whether anything was printed since the last call of `take`."""
-        return os.fstat(self._file).st_size != self._taken
+        return os.fstat(self._file).st_size != self.taken
 
     def take(self) -> str:
         """What was printed since the last call: all of it up to LOG_LIMIT bytes, else its last part."""
         size = os.fstat(self._file).st_size
-        if size == self._taken:
+        if size == self.taken:
             return ""
-        start = max(self._taken, size - LOG_LIMIT)
+        start = max(self.taken, size - LOG_LIMIT)
         text = os.pread(self._file, size - start, start).decode(errors="replace")
-        if start > self._taken:
-            text = f"[{start - self._taken} bytes left out]\n" + text
-        self._taken = size
+        if start > self.taken:
+            text = f"[{start - self.taken} bytes left out]\n" + text
+        self.taken = size
         if size > EMPTY_AFTER:
             os.ftruncate(self._file, 0)
-            self._taken = 0
+            self.taken = 0
         return text
 
     def close(self) -> None:
