@@ -69,6 +69,24 @@ def test_an_estimate_says_that_quick_models_are_not_worth_it_and_refuses_what_co
     assert "nothing was started" in refused.stderr
 
 
+def test_an_estimate_reads_an_experiment_file(replicast: Command, write_model: Callable[..., Path]) -> None:
+    model = write_model("def simulate(rng):\n    return float(rng.normal())\n")
+    file = model.with_name("e.toml")
+    file.write_text(
+        'model = "model.py"\nreplications = 8\nprecision = "value=5%"\nmax = 40\n[scenarios.a]\n[scenarios.b]\n'
+    )
+    found = replicast("estimate", "--experiment", str(file), "--region", "eu-west-2", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["replications"] == 80
+
+
+def test_a_model_that_always_fails_is_not_estimated(replicast: Command, write_model: Callable[..., Path]) -> None:
+    model = write_model("def simulate():\n    raise ValueError('no beds')\n")
+    refused = replicast("estimate", str(model), "-n", "10", "--region", "eu-west-2")
+    assert refused.returncode == 2
+    assert "every replication of the pilot failed: ValueError: no beds" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
@@ -78,6 +96,10 @@ def test_an_estimate_says_that_quick_models_are_not_worth_it_and_refuses_what_co
         (("aws", "logs"), "replicast aws deploy"),
         (("run", "model.py", "-n", "2", "--on", "aws"), "replicast aws deploy"),
         (("estimate", "model.py", "--on", "moon"), "estimates are made for aws"),
+        (("estimate", "model.py", "-n", "0"), "must be 1 or more, and 0 is not"),
+        (("estimate", "model.py", "-n", "-3"), "must be 1 or more, and -3 is not"),
+        (("estimate", "model.py", "--memory", "-1"), "--memory takes 1 or more"),
+        (("estimate", "model.py", "--concurrency", "0"), "--concurrency takes 1 or more"),
     ],
 )
 @pytest.mark.usefixtures("aws")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import ReplicastError, RequestError
+from replicast.core.record import check_replications
 
 from .screen import duration, print_json, print_table, say
 
@@ -30,6 +31,11 @@ def estimate(chosen: argparse.Namespace) -> int:
         raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
     if chosen.pilot < 2:
         raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
+    if chosen.replications is not None:
+        check_replications(chosen.replications)
+    for name in ("memory", "concurrency"):
+        if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
+            raise RequestError(f"--{name} takes 1 or more, and {getattr(chosen, name)} is not")
     pilot, replications = run_pilot(chosen)
     capacity = None
     if chosen.memory or chosen.concurrency:
@@ -110,7 +116,8 @@ def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
     request.replications = min(size, wanted) if wanted > 1 else size
     request.name = request.precision = request.maximum = request.look_ahead = None
     if request.file is not None:
-        request.file = {name: value for name, value in request.file.items() if name not in UNTIL_PRECISE}
+        values = {name: value for name, value in request.file.values.items() if name not in UNTIL_PRECISE}
+        request.file = dataclasses.replace(request.file, values=values)
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
         with Preparation(request, store_url=folder) as preparation:
             record = preparation.create()
@@ -122,6 +129,9 @@ def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
             p.stat().st_size for p in (Path(folder) / record.id).rglob("*") if p.is_file() and "parts" in p.parts
         )
         tables = len(handle.tables) - 1
+        failed = handle.failures().to_dicts()
+    if seconds and len(failed) == len(seconds):
+        raise RequestError(f"every replication of the pilot failed: {failed[0]['type']}: {failed[0]['message']}")
     if not seconds:
         raise RequestError("no replication of the pilot came to an end; try: replicast run MODEL -n 2")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
