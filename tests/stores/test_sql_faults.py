@@ -93,6 +93,22 @@ def test_two_hundred_writers_share_a_handful_of_connections(kind: str) -> None:
         server.close()
 
 
+def test_a_server_that_another_process_reached_is_waited_for_where_one_that_nobody_saw_is_not(
+    own_server: Postgres | Mariadb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sql_connections.FIRST_WAIT_SECONDS, "away", 0.1)
+    url, run = own_server.new_database(), new_run()
+    open_store(url).write(run, "run.json", b"{}")
+    own_server.crash()
+    with pytest.raises(StoreError, match="tried for"):
+        open_store(url).save(run, batch(1))
+    coming_back = threading.Timer(0.5, own_server.start)
+    coming_back.start()
+    open_store(url, reached=True).save(run, batch(1))
+    coming_back.join()
+    assert numbers(open_store(url), run) == ([1, 2, 3, 4, 5], [])
+
+
 def forward(source: socket.socket, target: socket.socket) -> None:
     """What one says to the other, until one of them hangs up."""
     with contextlib.suppress(OSError):

@@ -101,7 +101,8 @@ class Door:
         experiment = Experiment.from_dict(order["experiment"])
         assignment = Assignment(order["run"], experiment, order["retries"], order["worker"], order["save_seconds"])
         try:
-            context = started(assignment, self._model, open_store(order["store"]), self._saved)
+            store = open_store(order["store"], reached=True)
+            context = started(assignment, self._model, store, self._saved)
             self._worker = self._stack.enter_context(context)
         except ModelError as error:
             self.tell(model_error=[str(error), error.detail])

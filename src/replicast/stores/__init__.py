@@ -13,13 +13,16 @@ KEPT_ELSEWHERE = {"aws-secret": "replicast.aws.secret"}
 """Schemes that name where a database's URL is kept, and the module that opens it, imported only then."""
 
 
-def open_store(url: str) -> Store:
-    """The store that a URL names. Raises RequestError where none is named so, StoreError if it cannot be had."""
+def open_store(url: str, *, reached: bool = False) -> Store:
+    """The store that a URL names. Raises RequestError where none is named so, StoreError if it cannot be had.
+
+    One that another process has `reached` is there: if it does not answer now, it is waited for.
+    """
     scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "file"
     if scheme in SQL_SCHEMES:
         from .sql import SqlStore
 
-        return SqlStore(url)
+        return SqlStore(url, reached=reached)
     if scheme in KEPT_ELSEWHERE:
         opened: Store = importlib.import_module(KEPT_ELSEWHERE[scheme]).open_store(url)
         return opened

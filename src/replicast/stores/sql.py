@@ -40,8 +40,15 @@ class SqlStore:
     With a `source`, the password is kept there, and `url` only says where that is.
     """
 
-    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS, source: AddressSource | None = None) -> None:
-        self.database = Database(url, wait_seconds, source)
+    def __init__(
+        self,
+        url: str,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        source: AddressSource | None = None,
+        reached: bool = False,
+    ) -> None:
+        self.database = Database(url, wait_seconds, source, reached)
         self.url, self.label = self.database.url, self.database.label
         self._schema: Schema | None = None
         self._layout: Layout | None = None

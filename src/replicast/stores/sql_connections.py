@@ -63,10 +63,17 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.03, 5.0
 class Database:
     """One database, named by a URL. `label` is the URL without its password, for messages.
 
+    A server that was `reached`, here or by another process, is waited for longer while it is away.
     With a `source`, `url` says only where the database's own URL is kept, and the source has it.
     """
 
-    def __init__(self, url: str, wait_seconds: float = WAIT_SECONDS, source: AddressSource | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        wait_seconds: float = WAIT_SECONDS,
+        source: AddressSource | None = None,
+        reached: bool = False,
+    ) -> None:
         self.wait_seconds, self._source, self._kept_url = wait_seconds, source, url
         self.address = parsed_address(source() if source else url)
         self._passwords = passwords_of(self.address)
@@ -76,7 +83,7 @@ class Database:
         if self.file is not None:
             self.address = self._with_whole_path(self.file)
         self._engine: sa.Engine | None = None
-        self._reached = False
+        self._reached = reached
 
     @property
     def kind(self) -> Kind:
