@@ -40,6 +40,7 @@ from replicast.core.given import check_mapping, check_seconds, check_text, whole
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.designs import find_points
+from replicast.models.placeholders import COLLATION, Template
 from replicast.settings import ExperimentFile
 from replicast.source import Source, changes, check_function, code_hash
 
@@ -206,7 +207,9 @@ def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
     if not own:
         return {}
     if "command" in own:
-        return {"collation": Collation(command=tuple(map(str, own["command"])))}
+        command = tuple(map(str, own["command"]))
+        Template.parse(command, COLLATION)
+        return {"collation": Collation(command=command)}
     file = own.get("file", located.reference.file)
     base = Path.cwd() if request.collate is not None else located.folder
     path = (base / file).resolve()

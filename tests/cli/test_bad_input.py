@@ -128,6 +128,8 @@ def test_different_metrics_in_different_replications_are_kept_and_said(replicast
         ('model = "model.py"\ncommand = ["ls"]\n', "not both"),
         ("= 3", "is not valid TOML"),
         ("replications = 5\n", "which model?"),
+        ('model = "model.py"\n[collate]\ncommand = []\n', "the command is empty"),
+        ('model = "model.py"\n[collate]\ncommand = ["ls", "{artefact}"]\n', "did you mean 'artefacts'?"),
     ],
 )
 def test_a_wrong_experiment_file_is_refused(replicast: Call, write_model: Write, text: str, said: str) -> None:
@@ -136,6 +138,7 @@ def test_a_wrong_experiment_file_is_refused(replicast: Call, write_model: Write,
     done = replicast("run", "--experiment", "e.toml", cwd=folder)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
+    assert not (folder / "runs").exists()
 
 
 def test_a_module_that_is_not_there_is_named_and_a_package_is_no_mere_folder(
