@@ -18,7 +18,8 @@ PERFORM = """
 import json, sys
 from pathlib import Path
 import replicast.executors.pool_worker
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
+from replicast.core.scenarios import Scenario
 from replicast.core.replication import Batch
 from replicast.models import open_model
 from replicast.models.capture import Log

@@ -16,13 +16,12 @@ from replicast.core.ports import Executor, Store
 from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
 from replicast.executors.serial import Serial
+from replicast.locating import Located, locate
 from replicast.request import (
-    Located,
     Request,
     continue_record,
     draft,
     existing_record,
-    locate,
     new_record,
     options_of,
     replications_of,

@@ -1,51 +1,42 @@
-"""What a user asked for, made into a run: model found, source copied, parameters checked, record written."""
+"""What a user asked for, made into a run: parameters checked, record written."""
 
 from __future__ import annotations
 
 import dataclasses
 import getpass
-import importlib.util
-import inspect
 import os
 import platform
 import secrets
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replicast import __version__
 from replicast.core.designs import cross_points
-from replicast.core.errors import ModelError, RequestError, RunChanged, nearest
+from replicast.core.errors import RequestError, RunChanged
 from replicast.core.experiment import (
-    Collation,
     Experiment,
-    ModelReference,
-    Scenario,
-    Signature,
     Streams,
-    as_plain,
-    check_scenarios,
     check_seed,
     check_streams,
-    cross,
     differences,
-    fit_parameters,
-    model_reference_from_text,
 )
 from replicast.core.given import check_mapping, check_seconds, check_text, whole_number
+from replicast.core.parameters import Signature, as_plain, fit_parameters
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
+from replicast.core.scenarios import Scenario, check_scenarios, cross
 from replicast.designs import find_points
-from replicast.models.placeholders import COLLATION, Template
 from replicast.settings import ExperimentFile
-from replicast.source import Source, changes, check_function, code_hash
+from replicast.source import Source, changes, code_hash
+
+if TYPE_CHECKING:
+    from .locating import Located
 
 DEFAULT_REPLICATIONS = 10
-R_SUFFIXES = (".r",)
 
 
 WHOLE_NUMBERS = {
@@ -101,125 +92,6 @@ class Request:
 
     def merged(self, own: Mapping[str, Any], key: str) -> dict[str, Any]:
         return {**(self.file.get(key, {}) if self.file else {}), **own}
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A model that was found: what it is, the folder of its source, files that must be in it, the callable if one."""
-
-    reference: ModelReference
-    folder: Path
-    needed: tuple[str, ...] = ()
-    function: Callable[..., Any] | None = None
-    collation: Collation | None = None
-
-
-def locate(request: Request) -> Located:
-    """Finds the model, without loading it. Raises ModelError and RequestError."""
-    base = request.file.folder if request.file else Path.cwd()
-    located = _locate_model(request, base)
-    return dataclasses.replace(located, **_locate_collation(request, located))
-
-
-def _locate_model(request: Request, base: Path) -> Located:
-    command = list(request.command) or (request.file.get("command") if request.file and not request.model else None)
-    if command:
-        if request.model:
-            raise RequestError("give either a model or a command after '--', not both")
-        here = Path.cwd() if request.command and request.file is None else base
-        return Located(ModelReference("command", command=tuple(map(str, command))), here)
-    model = request.model
-    if model is None and request.file is not None:
-        model = request.file.get("model")
-    elif isinstance(model, str):
-        base = Path.cwd()
-    if model is None:
-        raise RequestError(
-            "which model? Name a file (model.py, model.R), a package.module:function, or an --experiment"
-        )
-    return _locate_callable(model) if callable(model) else _locate_text(model, base)
-
-
-def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
-    head, function = model_reference_from_text(os.fspath(text))
-    suffix = Path(head).suffix.lower()
-    path = base / head
-    if suffix in (".py", *R_SUFFIXES):
-        if not path.is_file():
-            neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in (".py", *R_SUFFIXES)]
-            raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
-        language = "python" if suffix == ".py" else "r"
-        path = path.resolve()
-        return Located(ModelReference(language, path.name, function), path.parent, (path.name,))  # type: ignore[arg-type]
-    if (path.exists() and not (path / "__init__.py").is_file()) or "/" in head:
-        what = (
-            "is a folder"
-            if path.is_dir()
-            else "is neither Python (.py) nor R (.R)"
-            if path.exists()
-            else "is not there"
-        )
-        hint = "; name the file in it" if path.is_dir() else ""
-        hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else hint
-        raise ModelError(f"'{head}' {what}{hint}")
-    return _locate_module(head, function, base)
-
-
-def _locate_module(name: str, function: str, base: Path) -> Located:
-    """An importable module: copied if it lies below `base`, else taken from where it is installed."""
-    first = name.partition(".")[0]
-    here = [base / first / "__init__.py", base / f"{first}.py", base / first]
-    if name.replace(".", "").isidentifier() and any(path.exists() for path in here):
-        return Located(ModelReference("python", "", function, module=name), base)
-    try:
-        specification = importlib.util.find_spec(first)
-    except (ImportError, ValueError):
-        specification = None
-    if specification is None:
-        raise ModelError(f"there is no file and no importable module '{name}'")
-    folder = base if not base.samefile(Path(sys.prefix)) else Path.cwd()
-    return Located(ModelReference("python", "", function, module=name), folder)
-
-
-def _locate_callable(function: Callable[..., Any]) -> Located:
-    """A function of a file travels as that file; anything else (notebook, closure) stays on this machine."""
-    module = inspect.getmodule(function)
-    name = getattr(function, "__qualname__", "")
-    file = getattr(module, "__file__", None)
-    if module is not None and module.__name__ != "__main__" and file and name.isidentifier():
-        path = Path(file).resolve()
-        if getattr(module, name, None) is function and "." not in module.__name__:
-            return Located(ModelReference("python", path.name, name), path.parent, (path.name,))
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        text = repr(function)
-    label = getattr(function, "__name__", type(function).__name__)
-    digest = code_hash({"source": text})[:12]
-    return Located(ModelReference("callable", "", label, module=digest), Path.cwd(), (), function)
-
-
-def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
-    own = request.file.get("collate") if request.file else None
-    if request.collate is not None:
-        head, function = model_reference_from_text(request.collate)
-        own = {"file": head, "function": "collate" if function == "simulate" else function}
-    if not own:
-        return {}
-    if "command" in own:
-        command = tuple(map(str, own["command"]))
-        Template.parse(command, COLLATION)
-        return {"collation": Collation(command=command)}
-    file = own.get("file", located.reference.file)
-    base = Path.cwd() if request.collate is not None else located.folder
-    path = (base / file).resolve()
-    if not path.is_file():
-        raise RequestError(f"there is no file '{file}' to collate with")
-    if located.folder not in path.parents:
-        raise RequestError(f"'{file}' must lie in the model's folder, {located.folder}, to travel with it")
-    name, function = path.relative_to(located.folder).as_posix(), own.get("function", "collate")
-    check_function(path, function)
-    return {"collation": Collation(name, function), "needed": (*located.needed, name)}
 
 
 def draft(request: Request, located: Located) -> Experiment:

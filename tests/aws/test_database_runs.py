@@ -10,8 +10,9 @@ import pytest
 from replicast.aws.database_runs import PREPARED, SEEN, DatabaseRuns, OutsideRuns
 from replicast.checking import Stored, differences_by_fingerprint
 from replicast.conductor import CANCEL
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import NAME, RunRecord
+from replicast.core.scenarios import Scenario
 from replicast.stores.objects import ObjectStore
 from replicast.stores.sql import SqlStore
 from replicast.testing import STORE_CHECKS, check_store

@@ -17,21 +17,15 @@ from replicast.core.experiment import (
     Collation,
     Experiment,
     ModelReference,
-    Parameter,
-    Scenario,
-    Signature,
     Streams,
-    Text,
-    check_scenarios,
     check_seed,
     check_streams,
-    cross,
     differences,
-    fit_parameters,
     model_reference_from_text,
-    parse_text,
     same_value,
 )
+from replicast.core.parameters import Parameter, Signature, Text, fit_parameters, parse_text
+from replicast.core.scenarios import Scenario, check_scenarios, cross
 
 PYTHON = ModelReference("python", "model.py")
 R = ModelReference("r", "model.R")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError, StoreError
-from replicast.core.experiment import Collation, Experiment, ModelReference, Scenario, Streams
+from replicast.core.experiment import Collation, Experiment, ModelReference, Streams
 from replicast.core.record import (
     FORMAT,
     LETTERS,
@@ -22,6 +22,7 @@ from replicast.core.record import (
     check_run_name,
     new_run_id,
 )
+from replicast.core.scenarios import Scenario
 
 EXPERIMENT = Experiment(
     ModelReference("r", "model.R", "run"),

@@ -10,8 +10,9 @@ from typing import Any
 
 from arro3.core import Table
 
-from replicast.core.experiment import Collation, Experiment, ModelReference, Scenario, StreamKind, Streams
+from replicast.core.experiment import Collation, Experiment, ModelReference, StreamKind, Streams
 from replicast.core.replication import Outcome
+from replicast.core.scenarios import Scenario
 from replicast.models.r import RModel
 from replicast.models.r_simulate import RSimulate
 

@@ -11,8 +11,9 @@ import pytest
 from arro3.core import Table
 
 from replicast.core.errors import ModelError
-from replicast.core.experiment import Collation, Experiment, ModelReference, Scenario, Streams
+from replicast.core.experiment import Collation, Experiment, ModelReference, Streams
 from replicast.core.replication import LOG_LIMIT, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.core.streams import model_seed
 from replicast.models.command import CommandModel, find_program
 

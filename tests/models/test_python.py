@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from replicast.core.errors import ModelError
-from replicast.core.experiment import Experiment, ModelReference, Scenario, Streams, fit_parameters
+from replicast.core.experiment import Experiment, ModelReference, Streams
+from replicast.core.parameters import fit_parameters
 from replicast.core.replication import WARNINGS_KEPT, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.core.streams import model_seed, seed_sequence
 from replicast.models import python_simulate
 from replicast.models.capture import Log, captured

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from r_bench import Bench, columns, perform
 
-from replicast.core.experiment import Scenario
 from replicast.core.replication import LOG_LIMIT, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.models.r_simulate import RSimulate
 
 pytestmark = pytest.mark.r

@@ -6,7 +6,7 @@ import pytest
 from r_bench import Bench, columns, perform
 
 from replicast.core.errors import ModelError, ParameterError
-from replicast.core.experiment import Parameter, Text, fit_parameters
+from replicast.core.parameters import Parameter, Text, fit_parameters
 from replicast.models import r_process
 
 pytestmark = pytest.mark.r

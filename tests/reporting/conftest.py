@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from arro3.core import Array, Table
 
-from replicast.core.experiment import Experiment, ModelReference, Scenario, Streams
+from replicast.core.experiment import Experiment, ModelReference, Streams
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Failure, Metric, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.runs import Run
 from replicast.stores.objects import ObjectStore
 

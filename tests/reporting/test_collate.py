@@ -21,9 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError, StoreError
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
 from replicast.reporting.collate import collate, file_names, write_frames
 from replicast.stores.objects import ObjectStore
@@ -295,7 +296,8 @@ ROWS, PARTS = 20_000, 100
 COLLATE = """
 import resource, sys
 from pathlib import Path
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
+from replicast.core.scenarios import Scenario
 from replicast.core.record import RunRecord
 from replicast.reporting.collate import collate
 from replicast.stores.objects import ObjectStore

@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 
 from replicast.core.errors import ModelError, StoreError
-from replicast.core.experiment import Collation, Experiment, ModelReference, Scenario
+from replicast.core.experiment import Collation, Experiment, ModelReference
 from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
 from replicast.reporting.own_collation import as_tables, collate_run, has_own_collation
 from replicast.reporting.rows import Rows

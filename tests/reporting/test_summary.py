@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.core.statistics import SummaryRow
 from replicast.models.results import read_result
 from replicast.reporting.summary import SUMMARY_SCHEMA, Summary, count_distinct, summarise_run

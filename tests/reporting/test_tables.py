@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from replicast.core.errors import RequestError
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
 from replicast.reporting import tables as reading
 from replicast.reporting.rows import Rows

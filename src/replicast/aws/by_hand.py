@@ -9,18 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from replicast.core.errors import RequestError, nearest
-from replicast.core.experiment import (
-    Experiment,
-    Parameter,
-    Scenario,
-    Signature,
-    check_scenarios,
-    check_seed,
-    cross,
-    fit_parameters,
-)
+from replicast.core.experiment import Experiment, check_seed
+from replicast.core.parameters import Parameter, Signature, fit_parameters
 from replicast.core.precision import parse_precision
 from replicast.core.record import LETTERS, Options, RunRecord, Tolerance, check_replications, check_run_name
+from replicast.core.scenarios import Scenario, check_scenarios, cross
 
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "repetitions": int, "replications": int, "seed": int, "parameters": dict, "scenarios": dict, "grid": dict,

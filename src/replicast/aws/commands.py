@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from replicast.conductor import CANCEL
 from replicast.core.errors import RequestError, StoreError
-from replicast.core.experiment import Signature
+from replicast.core.parameters import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.source import Source

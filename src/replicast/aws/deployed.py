@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from replicast.core.experiment import Signature
+from replicast.core.parameters import Signature
 from replicast.core.record import NAME, RunRecord
 from replicast.source import Source
 from replicast.stores.objects import ObjectStore

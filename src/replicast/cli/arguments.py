@@ -261,7 +261,7 @@ def _add_checking(add: Add) -> None:
 
 def key_values(text: str, option: str) -> dict[str, Any]:
     """`k=v,k=v` → texts whose type the model decides."""
-    from replicast.core.experiment import Text
+    from replicast.core.parameters import Text
 
     found: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
@@ -280,7 +280,7 @@ def add_values(found: dict[str, Any], more: dict[str, Any], option: str) -> None
 
 
 def one_key_value(text: str, option: str) -> dict[str, Any]:
-    from replicast.core.experiment import Text
+    from replicast.core.parameters import Text
 
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
@@ -289,7 +289,7 @@ def one_key_value(text: str, option: str) -> dict[str, Any]:
 
 
 def grid_values(text: str) -> dict[str, list[Any]]:
-    from replicast.core.experiment import Text
+    from replicast.core.parameters import Text
 
     key, separator, values = text.partition("=")
     if not separator or not key.strip() or not values:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import RequestError
-from .experiment import Text
+from .parameters import Text
 
 NAMES = "scenario"
 """The column of a design that names its scenarios; without it they are point-0001, point-0002, …"""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
-from urllib.parse import quote
 
-from .errors import ModelError, ParameterError, RequestError, nearest
+from .errors import ModelError, RequestError, nearest
+from .scenarios import Scenario
 
 StreamKind = Literal["parallel", "future", "doRNG", "own"]
 STREAM_KINDS: tuple[str, ...] = get_args(StreamKind)
 Language = Literal["python", "r", "command", "callable"]
-RESERVED = ("replication", "params", "seed", "rng")
-"""Argument names that replicast fills; every other argument of a model is a parameter."""
-
-DEFAULT_SCENARIO = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +45,6 @@ class Streams:
 
     kind: StreamKind = "parallel"
     common: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A named set of parameter values; `index` is its place in the experiment, from 0."""
-
-    name: str
-    parameters: Mapping[str, Any]
-    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,217 +103,6 @@ class Experiment:
             keep_rds=saved.get("keep") == "rds",
             collation=collate,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One argument of a model. `type` is that of its default: integer, double, boolean, string, null, list or other."""
-
-    name: str
-    required: bool = False
-    type: str = "other"
-    default: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What a loaded model says of itself: its parameters, whether it takes any, and what it ran under."""
-
-    parameters: tuple[Parameter, ...] = ()
-    takes_any: bool = False
-    uses: tuple[str, ...] = ()
-    has_collate: bool = False
-    collate_argument: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    def parameter(self, name: str) -> Parameter | None:
-        return next((p for p in self.parameters if p.name == name), None)
-
-    def takes_as_parameter(self, reserved: str) -> bool:
-        """Whether a parameter of that reserved name would reach the model, and not be lost to what replicast fills."""
-        return self.takes_any and (reserved not in self.uses or "params" in self.uses)
-
-
-class Text(str):
-    """A value typed on a command line, whose type the model's default decides."""
-
-    __slots__ = ()
-
-
-def parse_text(text: str) -> Any:
-    """The value that a text most plainly means where no default says: 12 → int, 1.5 → float, true → bool, else text."""
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    if lowered in ("null", "none"):
-        return None
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return str(text)
-
-
-def _fits(value: Any, parameter: Parameter) -> Any:
-    """`value` as the parameter's type, or ValueError."""
-    if isinstance(value, Text):
-        return _text_fits(value, parameter)
-    kind = parameter.type
-    if kind == "integer" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind == "double" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    expected: dict[str, type | tuple[type, ...]] = {
-        "integer": int, "double": float, "boolean": bool, "string": str, "list": (list, dict, int, float, str, bool),
-    }  # fmt: skip
-    if value is None or kind not in expected:
-        return value
-    if not isinstance(value, expected[kind]) or (kind == "integer" and isinstance(value, bool)):
-        raise ValueError(value)
-    return value
-
-
-def _text_fits(text: Text, parameter: Parameter) -> Any:
-    kind = parameter.type
-    if kind == "string":
-        return str(text)
-    if kind == "list":
-        return [parse_text(part) for part in text.strip("[]").split(";" if ";" in text else ",")]
-    value = parse_text(text)
-    if kind == "double" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind == "integer" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind == "boolean" and value in (0, 1):
-        return bool(value)
-    wanted = {"integer": int, "double": float, "boolean": bool}.get(kind)
-    if wanted is not None and value is not None and type(value) is not wanted:
-        raise ValueError(text)
-    return value
-
-
-ARTICLES = {
-    "integer": "an integer",
-    "double": "a number",
-    "boolean": "true or false",
-    "string": "text",
-    "list": "a list",
-}
-
-
-def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -> dict[str, Any]:
-    """`given` with each value in the type of the model's default.
-
-    Raises ParameterError for a name that the model does not have, a value that does not fit, or a missing required one.
-    """
-    fitted: dict[str, Any] = {}
-    for name, value in given.items():
-        parameter = signature.parameter(name)
-        if parameter is None and name in RESERVED and not signature.takes_as_parameter(name):
-            raise ParameterError(f"'{name}' is filled by replicast; it cannot be given as a parameter")
-        if parameter is None and not signature.takes_any:
-            known = nearest(name, (p.name for p in signature.parameters)) or " (it has no parameters)"
-            raise ParameterError(f"{model} has no parameter '{name}'{known}")
-        try:
-            fitted[name] = _fits(as_plain(value), parameter or Parameter(name))
-        except (ValueError, OverflowError):
-            expected = ARTICLES[parameter.type] if parameter else "?"
-            message = f"parameter '{name}' of {model} takes {expected}, and '{value}' is not"
-            raise ParameterError(message) from None
-        if isinstance(fitted[name], Text):
-            fitted[name] = parse_text(fitted[name])
-    missing = [p.name for p in signature.parameters if p.required and p.name not in fitted]
-    if missing:
-        raise ParameterError(f"{model} needs a value for '{missing[0]}': give it with --param {missing[0]}=VALUE")
-    return fitted
-
-
-def as_plain(value: Any) -> Any:
-    """A parameter's value in the types that JSON gives back: no numpy scalar, tuple or subclass of a number or text."""
-    if isinstance(value, dict):
-        return {key: as_plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_plain(item) for item in value]
-    if isinstance(value, Text) or value is None or type(value) is bool:
-        return value
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    for kind in (bool, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return str.__str__(value) if isinstance(value, str) else value
-
-
-def label_of(value: Any) -> str:
-    """A parameter value as it stands in a scenario's name."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def cross(
-    parameters: Mapping[str, Any],
-    scenarios: Mapping[str, Mapping[str, Any]],
-    grid: Mapping[str, Sequence[Any]],
-) -> tuple[Scenario, ...]:
-    """All scenarios of an experiment: named ones crossed with the full factorial of the grid, in the order given.
-
-    A scenario of a grid is named by its point (`arrival_rate=5.0`), after the name of the scenario it is crossed with.
-    """
-    named = dict(scenarios) or {"": {}}
-    grid = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in grid.items()}
-    for name, values in grid.items():
-        if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or not values:
-            raise RequestError(f"grid.{name} takes a list of values, and {values!r} is not one")
-        if name in parameters or any(name in own for own in named.values()):
-            raise RequestError(f"'{name}' is in the grid and is also given a value elsewhere; keep one of the two")
-    points = [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
-    crossed: dict[str, dict[str, Any]] = {}
-    for (name, own), point in itertools.product(named.items(), points):
-        parts = [name] if name else []
-        parts += [f"{key}={label_of(value)}" for key, value in point.items()]
-        full = ",".join(parts) or DEFAULT_SCENARIO
-        if full in crossed:
-            raise RequestError(f"two scenarios would be called '{full}'; each value of a grid may stand in it once")
-        crossed[full] = {**parameters, **own, **point}
-    return tuple(Scenario(name, values, i) for i, (name, values) in enumerate(crossed.items()))
-
-
-LONGEST_NAME = 240
-"""Bytes of a scenario's name as a folder is called by it; file systems end at 255."""
-
-SCENARIO_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
-
-
-def check_scenarios(scenarios: Iterable[Scenario]) -> None:
-    """Refuses names that could not stand in a file's name, and parameter values that cannot be written as JSON."""
-    for scenario in scenarios:
-        if not SCENARIO_NAME.fullmatch(scenario.name) or scenario.name in (".", "..") or not _is_text(scenario.name):
-            raise RequestError(
-                f"a scenario cannot be called {scenario.name!r}: use letters, digits, and any of - _ . , ="
-            )
-        if len(quote(scenario.name, safe=" ,+-_@~")) > LONGEST_NAME:
-            raise RequestError(f"the name of scenario {scenario.name[:40]!r}… is too long for a folder; shorten it")
-        for name, value in scenario.parameters.items():
-            if not _is_plain(value):
-                raise ParameterError(
-                    f"parameter '{name}' is a {type(value).__name__}; parameters are numbers, texts, booleans, "
-                    "None, and lists and dicts of these"
-                )
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and _is_text(value))
-
-
-def _is_text(value: str) -> bool:
-    """Whether a file can hold it: a command line may bring bytes that are no UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def check_streams(kind: str) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
 
-from .experiment import Scenario, Signature
+from .parameters import Signature
 from .replication import Batch, Outcome
+from .scenarios import Scenario
 
 Starting = Callable[[int], None]
 """Told the number of a replication right before it is simulated, so that a death has a culprit."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import ModelError
-from replicast.core.experiment import Experiment, Parameter, Signature
+from replicast.core.experiment import Experiment
+from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Store
 from replicast.core.replication import Batch
 from replicast.models.carriers import kill_carriers

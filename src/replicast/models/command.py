@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from replicast.core.errors import ModelError, nearest
-from replicast.core.experiment import RESERVED, Experiment, Parameter, Scenario, Signature
+from replicast.core.experiment import Experiment
+from replicast.core.parameters import RESERVED, Parameter, Signature
 from replicast.core.ports import Starting
 from replicast.core.replication import LOG_LIMIT, Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.core.streams import model_seed
 
 from .command_results import read_printed, take_results

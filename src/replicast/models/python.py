@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from replicast.core.errors import ModelError, nearest
-from replicast.core.experiment import RESERVED, Experiment, ModelReference, Parameter, Signature
+from replicast.core.experiment import Experiment, ModelReference
+from replicast.core.parameters import RESERVED, Parameter, Signature
 
 from .python_simulate import CaughtWarnings, PythonSimulate, TakesLog, model_traceback
 

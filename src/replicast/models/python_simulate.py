@@ -19,9 +19,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from replicast.core.experiment import Experiment, Scenario
+from replicast.core.experiment import Experiment
 from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
+from replicast.core.scenarios import Scenario
 from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
 
 from .repeats import may_repeat

@@ -10,7 +10,8 @@ from typing import Any
 from arro3.core import Table
 
 from replicast.core.errors import ModelError, nearest
-from replicast.core.experiment import Collation, Experiment, Parameter, Signature
+from replicast.core.experiment import Collation, Experiment
+from replicast.core.parameters import Parameter, Signature
 
 from .r_columns import read_table
 from .r_frames import contents, frame_columns, request_of

@@ -13,10 +13,12 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from replicast.core.experiment import LONGEST_NAME, Experiment, Scenario, Signature
+from replicast.core.experiment import Experiment
 from replicast.core.lecuyer import random_seed_block
+from replicast.core.parameters import Signature
 from replicast.core.ports import Starting
 from replicast.core.replication import Failure, Metric, Outcome
+from replicast.core.scenarios import LONGEST_NAME, Scenario
 from replicast.core.streams import stream_states
 
 from .r_columns import DOUBLE, INTEGER, INTEGER64, NA_LOW_WORD, read_table

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import numpy as np
 from arro3.core import DataType, Table
 
-from replicast.core.experiment import LONGEST_NAME
 from replicast.core.replication import Metric
+from replicast.core.scenarios import LONGEST_NAME
 
 from .columns import UnusableResult, check_name, column_array
 from .tables import OURS, as_table, is_column_mapping

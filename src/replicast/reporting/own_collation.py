@@ -16,9 +16,10 @@ import polars as pl
 from arro3.core import Table
 
 from replicast.core.errors import ModelError, RequestError, StoreError, nearest
-from replicast.core.experiment import ModelReference, Scenario
+from replicast.core.experiment import ModelReference
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.core.scenarios import Scenario
 from replicast.models.command import CommandModel
 from replicast.models.python import load_function, model_traceback, working_in
 from replicast.models.r import RModel

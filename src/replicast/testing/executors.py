@@ -14,10 +14,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from replicast.core.experiment import Experiment, ModelReference, Scenario
+from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.planning import count
 from replicast.core.ports import Executor, JobState, Store
 from replicast.core.replication import Batch
+from replicast.core.scenarios import Scenario
 from replicast.stores.objects import ObjectStore
 from replicast.worker import Assignment
 
