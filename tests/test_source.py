@@ -244,3 +244,15 @@ class TestChanges:
     def test_the_hash_of_code_depends_on_names_and_contents_alone(self, files: dict[str, str]) -> None:
         assert code_hash(files) == code_hash(dict(reversed(files.items())))
         assert code_hash(files) != code_hash(files | {"one more": "0000"})
+
+
+def test_a_file_that_takes_our_output_is_not_the_models(
+    replicast: Callable[..., subprocess.CompletedProcess[str]], write_model: Callable[..., Path]
+) -> None:
+    folder = write_model("def simulate(rng):\n    return rng.random()\n").parent
+    for name, count in (("first.txt", 2), ("second.txt", 4), ("first.txt", 6)):
+        with (folder / name).open("w") as output:
+            options = {"cwd": folder, "capture_output": False, "stdout": output, "stderr": output}
+            done = replicast("run", "model.py", "-n", count, "--name", "x", **options)
+        assert done.returncode == 0, (folder / name).read_text()
+    assert sorted(path.name for path in (folder / "runs" / "x" / "model").iterdir()) == ["model.py"]

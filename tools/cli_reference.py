@@ -17,7 +17,7 @@ ID, a unique beginning of one, or `latest`.
 | exit status | means |
 |---|---|
 | 0 | all done; failures, if any, within `--tolerate` |
-| 1 | finished, but too many replications failed; or verify, check or replay found a difference |
+| 1 | finished, but replications (too many) or `collate` failed; or verify, check or replay found a difference |
 | 2 | the request is wrong; nothing was started |
 | 3 | the executor or the store failed |
 | 130 | interrupted; what was simulated is stored |

@@ -160,7 +160,7 @@ class Preparation:
         if old is not None:
             self.is_new = False
             self._record = continue_record(self.request, old, self.experiment, self.source)
-            self.source.save(self.store, old.id)
+            self.source.only(old.files).save(self.store, old.id)
             self.store.write(old.id, NAME, self._record.to_json())
             return self._record
         record = new_record(self.request, self.experiment, self.source, self.signature)

@@ -2,18 +2,20 @@
 
 A run simulates from a copy, since people edit while it runs and R reads files piece by piece. Everything beside the
 model's file is copied, as models read data and helpers from there, except what cannot be the model's: hidden files,
-caches, virtual environments, stores, collated results, and what git ignores.
+caches, virtual environments, stores, collated results, where standard output goes, and what git
+ignores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from replicast.core.errors import ModelError, RequestError, nearest
@@ -38,6 +40,9 @@ class Source:
     files: Mapping[str, str]
     left_out: int = 0
 
+    def only(self, names: Container[str]) -> Source:
+        return replace(self, files={name: content for name, content in self.files.items() if name in names})
+
     def copy_to(self, target: Path) -> None:
         for name in self.files:
             path = target / name
@@ -58,7 +63,8 @@ def find_source(folder: Path, needed: Iterable[str] = (), without: Iterable[Path
     folder = folder.resolve()
     excluded = {path.resolve() for path in without}
     names = _files_known_to_git(folder) or sorted(_walk(folder, folder, excluded))
-    names = [name for name in names if not _lies_in(folder / name, excluded)]
+    excluded_files = _our_output()
+    names = [n for n in names if not _lies_in(folder / n, excluded) and not _is_one_of(folder / n, excluded_files)]
     taken = [name for name in names if not _in_results(folder, name)]
     if _too_many(folder, taken):
         code = [name for name in taken if Path(name).suffix.lower() in CODE]
@@ -106,6 +112,21 @@ def _files_known_to_git(folder: Path) -> list[str]:
         return []
     names = sorted(set(os.fsdecode(listed).split("\0")) - {""})
     return [n for n in names if (folder / n).is_file() and not _is_left_out(n) and not _in_store(folder, n)]
+
+
+def _our_output() -> set[tuple[int, int]]:
+    """Device and number of the files where standard output and error go, as in `replicast run … > log.txt`."""
+    found = set()
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _is_one_of(path: Path, files: set[tuple[int, int]]) -> bool:
+    status = path.stat()
+    return (status.st_dev, status.st_ino) in files
 
 
 def _is_left_out(name: str) -> bool:

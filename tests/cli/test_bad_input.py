@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -195,3 +196,20 @@ def test_a_model_that_starts_a_run_itself_is_refused(replicast: Call, write_mode
     done = replicast("run", model)
     assert done.returncode == 2
     assert "__main__" in done.stderr
+
+
+def test_a_damaged_run_is_left_out_of_the_list_and_named(replicast: Call, write_model: Write, tmp_path: Path) -> None:
+    model = write_model(MODEL)
+    for name in ("good", "bad"):
+        assert replicast("run", model, "-n", 2, "--name", name).returncode == 0
+    (tmp_path / "runs" / "bad" / "run.json").write_text("{}")
+    done = replicast("list", "--json")
+    assert done.returncode == 0
+    assert [run["id"] for run in json.loads(done.stdout)] == ["good"]
+    assert "run.json of run bad is damaged" in done.stderr
+
+
+def test_a_store_that_cannot_be_written_is_no_good_store_to_the_doctor(replicast: Call) -> None:
+    done = replicast("doctor", "--store", "/proc/x")
+    assert done.returncode == 1
+    assert "cannot be written" in done.stdout

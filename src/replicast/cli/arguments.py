@@ -19,7 +19,7 @@ examples:
   replicast resume latest -n 1000                         900 more of the same
   replicast summary latest                                means with confidence intervals
 
-exit status: 0 done; 1 too many replications failed, or a difference was found; 2 the request is wrong;
+exit status: 0 done; 1 replications or collate failed, or a difference was found; 2 the request is wrong;
 3 the executor or the store failed; 130 interrupted
 """
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from replicast.core.errors import StoreError
+
 from .arguments import check_output
 from .screen import print_json, print_summary, print_table, say
 
@@ -62,7 +64,13 @@ def list_runs(chosen: argparse.Namespace) -> int:
     from replicast.settings import default_store
 
     store = open_named_store(chosen.store or default_store())
-    found = sorted((Run(store, name).status() for name in store.runs()), key=lambda one: (one.created, one.id))
+    found = []
+    for name in store.runs():
+        try:
+            found.append(Run(store, name).status())
+        except StoreError as error:
+            say(f"left out: {error}")
+    found.sort(key=lambda one: (one.created, one.id))
     if chosen.json:
         print_json([dataclasses.asdict(one) for one in found])
         return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.conductor import Conclusion, Ending, Interrupted
-from replicast.core.errors import ExecutorError, ModelError, RequestError, StoreError
+from replicast.core.errors import CollationError, ExecutorError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
@@ -195,7 +195,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     if chosen.output:
         try:
             collated = handle.collate(chosen.output)
-        except ModelError as error:
+        except CollationError as error:
             if good:
                 raise
             say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below

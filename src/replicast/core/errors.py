@@ -3,6 +3,7 @@
     ReplicastError
     ├── RequestError (2)        the request is wrong; nothing was started
     │   ├── ModelError          no such model, it does not load, it is not a model
+    │   │   └── CollationError (1)  the replications are stored; what the model's own collation made of them failed
     │   ├── ParameterError      a parameter that does not exist or has the wrong type
     │   ├── RunNotFound         no run, or more than one, goes by that name
     │   └── RunChanged          the run exists, with another model, parameters or seed
@@ -32,6 +33,10 @@ class ModelError(RequestError):
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class CollationError(ModelError):
+    exit_code = 1
 
 
 class ParameterError(RequestError):

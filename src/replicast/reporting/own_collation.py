@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from arro3.core import Table
 
-from replicast.core.errors import ModelError, RequestError, StoreError, nearest
+from replicast.core.errors import CollationError, ModelError, RequestError, StoreError, nearest
 from replicast.core.experiment import ModelReference
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -38,7 +38,7 @@ MOST_REPLICATIONS = 2**63
 def collate_run(
     store: Store, record: RunRecord, folder: Path, *, run: Any, own: bool = True, **options: Any
 ) -> Collated:
-    """`collate`, then the model's own collation if it has one. Raises ModelError for an error of the latter.
+    """`collate`, then the model's own collation if it has one. Raises CollationError for an error of the latter.
 
     `run` is the public handle that a Python model's `collate(run)` takes.
     """
@@ -58,6 +58,8 @@ def collate_run(
                 chunk.perform(run)
                 if beyond:
                     _keep_only(collated, [*standard, *beyond], target, folder)
+            except ModelError as error:
+                raise CollationError(str(error), error.detail) from None
             except OSError as error:
                 raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
