@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import Mariadb, Postgres
 
 from replicast.aws.access import Aws
+from replicast.aws.image import context
 from replicast.aws.package import worker_package
 from replicast.aws.sandbox import started
 from replicast.aws.stack import Settings, Stack, StackState
+
+from .image_engines import Docker, Engine, RootFileSystem, docker_answers
 
 REGION = "eu-west-2"
 
@@ -99,3 +104,24 @@ def wait_for(states: Any, execution: str, seconds: float = 120.0) -> dict[str, A
         if time.monotonic() > until:
             raise TimeoutError(f"execution is still {found['status']} after {seconds} s")
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One that has built the image with R in it."""
+    base = os.environ.get("REPLICAST_IMAGE_BASE")
+    if not base and not docker_answers():
+        pytest.skip("no Docker engine answers; start one and set DOCKER_HOST, or: make test-image")
+    found: Engine = RootFileSystem(Path(base), Path(base).with_name("root")) if base else Docker()
+    folder = tmp_path_factory.mktemp("image")
+    context(folder, r=True, requirements=[], r_packages=["jsonlite"])
+    found.build(folder)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def docker_engine(engine: Engine) -> Docker:
+    if not isinstance(engine, Docker):
+        pytest.skip("this needs a Docker engine; start one and set DOCKER_HOST")
+    return engine

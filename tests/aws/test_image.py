@@ -6,8 +6,6 @@ import dataclasses
 import http.server
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
 import uuid
@@ -27,33 +25,13 @@ from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for
+from .image_engines import TAG, Docker, Engine, docker
 
 MODEL = (
     "simulate <- function(mean = 2) { x <- rexp(5, 1 / mean); list(mean = mean(x), waits = data.frame(wait = x)) }\n"
 )
-TAG = "replicast-test:r"
 ARCHITECTURE = own_architecture()
 SECONDS = 60.0
-
-
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image with R in it."""
-    if not shutil.which("docker") or docker("info").returncode != 0:
-        pytest.skip("no Docker engine answers; start one and set DOCKER_HOST")
-    if (
-        docker("image", "inspect", "debian:bookworm-slim").returncode != 0
-        and docker("pull", "debian:bookworm-slim").returncode
-    ):
-        pytest.skip("there is no image debian:bookworm-slim; pull it, or make it with debootstrap and docker import")
-    folder = tmp_path_factory.mktemp("image")
-    context(folder, r=True, requirements=[], r_packages=["jsonlite"])
-    build("docker", folder, TAG, ARCHITECTURE)
-    return TAG
 
 
 class Runtime(http.server.ThreadingHTTPServer):
@@ -112,9 +90,8 @@ class Interface(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def container(built: str, deploy: Deploy) -> Iterator[Callable[[str], Runtime]]:
-    """Starts the image with one of its functions, as Lambda does: nothing to write to but /tmp."""
-    names: list[str] = []
+def container(engine: Engine, deploy: Deploy) -> Callable[[str], Runtime]:
+    """Starts the image with one of its functions, as Lambda does."""
     bucket = deploy().bucket
 
     def start(function: str) -> Runtime:
@@ -124,16 +101,10 @@ def container(built: str, deploy: Deploy) -> Iterator[Callable[[str], Runtime]]:
             "AWS_LAMBDA_FUNCTION_NAME": function, "AWS_LAMBDA_LOG_STREAM_NAME": "test", "AWS_REGION": REGION,
             "REPLICAST_BUCKET": bucket, "REPLICAST_SECONDS": "120", "REPLICAST_CONCURRENCY": "2",
         }  # fmt: skip
-        options = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
-        names.append(f"replicast-{uuid.uuid4().hex[:12]}")
-        options += ["--network=host", "--read-only", "--tmpfs", "/tmp:exec", "--name", names[-1]]
-        ran = docker("run", "--detach", *options, built, f"replicast_functions.{function}")
-        assert ran.returncode == 0, ran.stderr
+        engine.start(function, variables)
         return runtime
 
-    yield start
-    for name in names:
-        docker("rm", "--force", name)
+    return start
 
 
 @pytest.mark.docker
@@ -156,12 +127,13 @@ def test_an_r_model_runs_in_the_image_and_is_collated_there_to_the_bytes_of_a_ru
 
 
 @pytest.fixture
-def with_images(built: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def with_images(docker_engine: Docker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """An emulator that takes pushes and runs functions in containers; of the image, every layer is there already."""
+    assert docker_engine
     with started(free_port(), {"MINISTACK_REGION": REGION}, reachable=True) as url:
         use_account(monkeypatch, url, ACCOUNT)
         yield Aws(region=REGION)
-    left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={built}").stdout.split()
+    left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={TAG}").stdout.split()
     docker("rm", "--force", *left)
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from replicast.aws.image import build, context
+from replicast.aws.image import build, context, own_architecture
 from replicast.aws.renv import DEBIAN_R, Lock, find_lock, read_lock
 from replicast.core.errors import ExecutorError, RequestError
 
-from .test_image import ARCHITECTURE, built, docker
-
-__all__ = ["built"]
+from .image_engines import TAG, docker
 
 
 def lock_of(packages: dict[str, str], r: str = DEBIAN_R) -> dict[str, Any]:
@@ -77,20 +75,21 @@ def test_a_lock_decides_the_images_tag_and_goes_before_packages_named_beside_it(
 
 @pytest.mark.docker
 @pytest.mark.r
-def test_an_image_has_the_versions_of_the_lock_or_is_not_built(built: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("docker_engine")
+def test_an_image_has_the_versions_of_the_lock_or_is_not_built(tmp_path: Path) -> None:
     good, bad = Lock({"jsonlite": "1.8.4", "MASS": "7.3-58.2"}, DEBIAN_R, b"{}"), Lock({"jsonlite": "0.0.1"}, "", b"{}")
     context(tmp_path / "good", r=True, requirements=[], r_packages=[], lock=good)
-    build("docker", tmp_path / "good", f"{built}-locked", ARCHITECTURE)
+    build("docker", tmp_path / "good", f"{TAG}-locked", own_architecture())
     asked = [
         "run",
         "--rm",
         "--entrypoint",
         "Rscript",
-        f"{built}-locked",
+        f"{TAG}-locked",
         "-e",
         "cat(packageDescription('MASS')$Version)",
     ]
     assert docker(*asked).stdout == "7.3-58.2"
     context(tmp_path / "bad", r=True, requirements=[], r_packages=[], lock=bad)
     with pytest.raises(ExecutorError, match=r"jsonlite:? (0.0.1 \(Debian: 1\.8\.4|asked for 0.0.1, and the image has)"):
-        build("docker", tmp_path / "bad", f"{built}-bad", ARCHITECTURE)
+        build("docker", tmp_path / "bad", f"{TAG}-bad", own_architecture())
