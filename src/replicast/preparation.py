@@ -126,6 +126,11 @@ class Preparation:
             aws = Aws()
             return store_of(aws, Stack(aws, self._cloud_stack).require())
         store = open_named_store(self._url)
+        if "://" not in self._url:
+            from replicast.stores.objects import can_be_written  # imports obstore, which databases do without
+
+            if not can_be_written(Path(self._url)):
+                raise RequestError(f"the store '{store.label}' cannot be written; name another folder with --store")
         if self.on != "aws" and (why := getattr(store, "why", "")):
             raise RequestError(f"results cannot be kept in '{store.label}' from here: {why}; run it there: --on aws")
         return store

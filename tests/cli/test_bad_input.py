@@ -166,13 +166,16 @@ def test_an_unknown_command_names_the_nearest(replicast: Call) -> None:
     assert "did you mean 'summary'?" in done.stderr
 
 
-def test_a_store_that_cannot_be_written_is_the_store_s_failure(replicast: Call, write_model: Write) -> None:
+@pytest.mark.parametrize("store", ["file/runs", "file", "/proc/nowhere/runs"])
+def test_a_store_that_cannot_be_written_is_refused_before_anything_runs(
+    replicast: Call, write_model: Write, store: str
+) -> None:
     model = write_model(MODEL)
     (model.parent / "file").write_text("")
-    done = replicast("run", "model.py", "--store", "file/runs", cwd=model.parent)
-    assert done.returncode == 3
-    assert "file/runs" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = replicast("run", "model.py", "--store", store, cwd=model.parent)
+    assert done.returncode == 2
+    assert done.stderr == f"replicast: the store '{store}' cannot be written; name another folder with --store\n"
+    assert sorted(path.name for path in model.parent.iterdir()) == ["file", "model.py"]
 
 
 def test_r_that_is_not_installed_is_said(replicast: Call, write_model: Write, tmp_path: Path) -> None:

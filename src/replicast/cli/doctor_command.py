@@ -53,26 +53,18 @@ def _essentials(store: str | None) -> Iterator[Finding]:
 def _store(store: str | None) -> Finding:
     from replicast.preparation import open_named_store
     from replicast.settings import default_store
+    from replicast.stores.objects import can_be_written
 
     name = store or default_store()
     try:
         opened = open_named_store(name)
         count = len(opened.runs()) if "://" in name or Path(name).exists() else 0
-        writable = "://" in name or _writable(Path(name))
+        writable = "://" in name or can_be_written(Path(name))
     except (ReplicastError, ImportError) as error:
         return Finding("store", BROKEN, f"{name}: {error}")
     return Finding(
         "store", OK if writable else BROKEN, f"{name}, {count} runs" + ("" if writable else ", cannot be written")
     )
-
-
-def _writable(folder: Path) -> bool:
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            return True
-    except OSError:
-        return False
 
 
 def _scratch() -> Finding:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -281,6 +282,16 @@ class ObjectStore:
             raise
         except (BaseError, OSError, ValueError) as error:
             raise StoreError(f"the store '{self.label}' failed: {one_line(error)}") from error
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, or where it would be made; tried, since rights do not tell."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            return True
+    except OSError:
+        return False
 
 
 def safe_name(name: str) -> str:
