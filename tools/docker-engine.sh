@@ -60,10 +60,9 @@ make_base() {
   sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
     'Origin: Debian' | grep ' bookworm' | sort -u)
   mirror=$(echo "$sources" | sed -n 's/^deb \([^ ]*\) bookworm main$/\1/p' | head -1)
-  [ -n "$mirror" ] || { mirror=http://deb.debian.org/debian; sources="deb $mirror bookworm main"; }
-  debootstrap --variant=minbase bookworm "$folder/base" "$mirror" >"$folder/debootstrap.log" 2>&1 ||
+  debootstrap --variant=minbase bookworm "$folder/base" $mirror >"$folder/debootstrap.log" 2>&1 ||
     { tail -5 "$folder/debootstrap.log" >&2; none "$FROM can neither be pulled nor made"; }
-  echo "$sources" >"$folder/base/etc/apt/sources.list"
+  [ -z "$mirror" ] || echo "$sources" >"$folder/base/etc/apt/sources.list"
   apt-config dump Acquire >"$folder/base/etc/apt/apt.conf.d/99-as-on-this-machine"
   for name in /etc/pip.conf /usr/local/share/ca-certificates; do
     [ ! -e "$name" ] || { mkdir -p "$folder/base${name%/*}"; cp -r "$name" "$folder/base${name%/*}/"; }

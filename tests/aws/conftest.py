@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import Mariadb, Postgres
+from servers import mariadb, postgres
 
 from replicast.aws.access import Aws
 from replicast.aws.image import context
@@ -20,6 +20,8 @@ from replicast.aws.sandbox import started
 from replicast.aws.stack import Settings, Stack, StackState
 
 from .image_engines import Docker, Engine, RootFileSystem, docker_answers
+
+__all__ = ["mariadb", "postgres"]
 
 REGION = "eu-west-2"
 
@@ -75,20 +77,6 @@ def deploy(aws: Aws) -> Deploy:
         return stack.deploy(code=package, settings=settings)
 
     return deployed
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[Mariadb]:
-    server = Mariadb()
-    yield server
-    server.close()
 
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")

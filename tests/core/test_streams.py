@@ -67,7 +67,7 @@ class GivenWords(ISpawnableSeedSequence):
         return np.array(self.words, dtype=dtype)
 
     def spawn(self, n_children):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
+        return [self] * n_children
 
 
 @settings(max_examples=200)

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers import Mariadb, Postgres
+from servers import mariadb, postgres
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[Mariadb]:
-    server = Mariadb()
-    yield server
-    server.close()
+__all__ = ["mariadb", "postgres"]
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 #!/bin/sh
 # r_packages.sh LIST LOCK   installs R packages in a Debian image. LIST has `NAME` or `NAME VERSION` a line; LOCK is an
 # renv.lock, or empty. Debian's build is taken where it has the version, which takes seconds; the rest is compiled from
-# CRAN, which may take minutes, by renv where versions are asked for. Ends with 1 unless every package and version is there.
+# CRAN (from the mirror that Debian's R is set up with), which may take minutes, by renv where versions are asked for. Ends
+# with 1 unless every package and version is there.
 set -eu
-list=$1 lock=$2 cran=https://cloud.r-project.org
+list=$1 lock=$2
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(].*\)$/\1/p'; }
 
@@ -27,11 +28,11 @@ done <"$list"
 
 [ -z "$from_debian" ] || apt-get install --yes --no-install-recommends $from_debian
 if [ -n "$locked$newest" ]; then
-  Rscript -e "quit(status = nrow(available.packages(repos = '$cran')) == 0)" ||
+  Rscript -e "quit(status = nrow(available.packages()) == 0)" ||
     { echo "Debian has not all R packages as asked for, and CRAN cannot be reached for:$missing" >&2; exit 1; }
   apt-get install --yes --no-install-recommends r-base-dev libcurl4-openssl-dev libssl-dev libxml2-dev
   for package in $newest ${locked:+renv}; do
-    Rscript -e "install.packages('$package', repos = '$cran')" || true
+    Rscript -e "install.packages('$package')" || true
   done
 fi
 if [ -n "$locked" ]; then
