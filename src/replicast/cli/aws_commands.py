@@ -124,13 +124,6 @@ def _aws(chosen: argparse.Namespace) -> Aws:
     return Aws(chosen.region, chosen.profile)
 
 
-def _request(chosen: argparse.Namespace) -> Any:
-    from .run_commands import request_from
-
-    chosen.command_model = getattr(chosen, "command_model", ())
-    return request_from(chosen)
-
-
 def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
@@ -196,11 +189,13 @@ def _model(chosen: argparse.Namespace) -> GivenModel | None:
     from replicast.preparation import Preparation
     from replicast.request import new_record
 
+    from .run_commands import request_from
+
     if not (chosen.model or chosen.experiment):
         return None
     with (
         tempfile.TemporaryDirectory(prefix="replicast-") as folder,
-        Preparation(_request(chosen), store_url=folder) as preparation,
+        Preparation(request_from(chosen), store_url=folder) as preparation,
     ):
         record = new_record(preparation.request, preparation.experiment, preparation.source, preparation.signature)
         source = dataclasses.replace(preparation.source)

@@ -107,7 +107,6 @@ def check(chosen: argparse.Namespace) -> int:
     from replicast.checking import check_model
     from replicast.runs import Preparation
 
-    chosen.command_model = []
     with Preparation(request_from(chosen)) as preparation:
         report = check_model(preparation)
         signature, experiment = preparation.signature, preparation.experiment

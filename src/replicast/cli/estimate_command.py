@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from replicast.core.errors import ReplicastError, RequestError
 from replicast.core.record import check_replications
@@ -15,17 +12,19 @@ from replicast.core.record import check_replications
 from .screen import duration, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from replicast.aws.estimate import Estimate, Pilot
+    from replicast.aws.estimate import Estimate
 
 DONE, REFUSED = 0, 1
 PILOT = 5
-UNTIL_PRECISE = ("precision", "max", "look_ahead")
 
 
 def estimate(chosen: argparse.Namespace) -> int:
     from replicast.aws.estimate import check_cost
     from replicast.aws.estimate import estimate as estimate_run
     from replicast.aws.limits import Capacity
+    from replicast.piloting import run_pilot
+
+    from .run_commands import request_from
 
     if chosen.on != "aws":
         raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
@@ -36,7 +35,7 @@ def estimate(chosen: argparse.Namespace) -> int:
     for name in ("memory", "concurrency"):
         if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
             raise RequestError(f"--{name} takes 1 or more, and {getattr(chosen, name)} is not")
-    pilot, replications = run_pilot(chosen)
+    pilot, replications = run_pilot(request_from(chosen), chosen.pilot)
     capacity = None
     if chosen.memory or chosen.concurrency:
         from replicast.aws.estimate import memory_for
@@ -78,12 +77,15 @@ def check_run(chosen: argparse.Namespace) -> float:
     from replicast.aws.estimate import estimate as estimate_run
     from replicast.aws.stack import DEFAULT_STACK, Stack
     from replicast.aws.step_functions import capacity_of
+    from replicast.piloting import run_pilot
+
+    from .run_commands import request_from
 
     if chosen.on != "aws":
         raise RequestError("--max-cost is for what costs something; say --on aws too")
     aws = Aws()
     stack = Stack(aws, chosen.stack or DEFAULT_STACK).require()
-    pilot, replications = run_pilot(chosen)
+    pilot, replications = run_pilot(request_from(chosen), PILOT)
     found = estimate_run(
         pilot, replications, capacity=capacity_of(stack), region=aws.region,
         architecture=stack.parameters.get("Architecture", "arm64"),
@@ -94,61 +96,6 @@ def check_run(chosen: argparse.Namespace) -> float:
         say(f"about ${found.bill.total:.2f} on AWS (${chosen.max_cost:g} allowed) and {duration(found.wall_seconds)}, "
             f"by a pilot of {len(pilot.seconds)} replications here")  # fmt: skip
     return pilot.usual
-
-
-def run_pilot(chosen: argparse.Namespace) -> tuple[Pilot, int]:
-    """A few replications of each scenario at home, in a store that is thrown away; and how many are asked for.
-
-    A run until precise is reckoned with the most that it may take.
-    """
-    import resource
-
-    from replicast.aws.estimate import Pilot
-    from replicast.executors.pool import available_cores
-    from replicast.preparation import Preparation
-    from replicast.runs import Run
-
-    from .run_commands import request_from
-
-    chosen.command_model = getattr(chosen, "command_model", ())
-    request, size = request_from(chosen), getattr(chosen, "pilot", PILOT)
-    wanted = _most_wanted(request)
-    request.replications = min(size, wanted) if wanted > 1 else size
-    request.name = request.precision = request.maximum = request.look_ahead = None
-    if request.file is not None:
-        values = {name: value for name, value in request.file.values.items() if name not in UNTIL_PRECISE}
-        request.file = dataclasses.replace(request.file, values=values)
-    with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        with Preparation(request, store_url=folder) as preparation:
-            record = preparation.create()
-            preparation.conduct()
-            handle = Run(preparation.store, preparation.record.id)
-        seconds = [s for sc in record.experiment.scenarios for t in handle.store.ledger(record.id, sc.name)
-                   for s in t.column("seconds").to_pylist()]  # fmt: skip
-        size = sum(
-            p.stat().st_size for p in (Path(folder) / record.id).rglob("*") if p.is_file() and "parts" in p.parts
-        )
-        tables = len(handle.tables) - 1
-        failed = handle.failures().to_dicts()
-    if seconds and len(failed) == len(seconds):
-        raise RequestError(f"every replication of the pilot failed: {failed[0]['type']}: {failed[0]['message']}")
-    if not seconds:
-        raise RequestError("no replication of the pilot came to an end; try: replicast run MODEL -n 2")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    megabytes = peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
-    pilot = Pilot(tuple(seconds), megabytes, size / max(len(seconds), 1), tables, available_cores())
-    return pilot, wanted * len(record.experiment.scenarios)
-
-
-def _most_wanted(request: Any) -> int:
-    """Replications of each scenario that a run may come to."""
-    from replicast.request import replications_of
-
-    precise = request.value(request.precision, "precision")
-    most = request.value(request.maximum, "max")
-    if precise and not most:
-        raise RequestError("what a run until precise costs at most is decided by --max: give it too")
-    return int(most) if precise else replications_of(request)
 
 
 def _print_estimate(found: Estimate) -> None:

@@ -42,7 +42,8 @@ def request_from(chosen: argparse.Namespace) -> Any:
            ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
             "maximum", "look_ahead", "workers")}  # fmt: skip
     return Request(
-        model=chosen.model, command=chosen.command_model, parameters=parameters, scenarios=scenarios, grid=grid,
+        model=chosen.model, command=getattr(chosen, "command_model", ()),
+        parameters=parameters, scenarios=scenarios, grid=grid,
         timeout_seconds=getattr(chosen, "timeout", None),
         file=read_experiment_file(Path(chosen.experiment)) if chosen.experiment else None, **own,
     )  # fmt: skip
