@@ -25,6 +25,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.estimate import Pilot, estimate
@@ -32,8 +34,6 @@ from replicast.aws.limits import Capacity
 from replicast.aws.prices import Bill, Usage, bill
 from replicast.aws.sandbox import environment, started
 from replicast.aws.stack import Settings
-from replicast.preparation import Preparation
-from replicast.request import Request
 
 MODEL = "def simulate(rng):\n    return float(rng.exponential(2.0))\n"
 CONCURRENCY = 2

@@ -24,7 +24,7 @@ from replicast.core.replication import Batch
 from replicast.models import open_model
 from replicast.models.capture import Log
 from replicast.stores import open_store
-from replicast.worker import Assignment, started
+from replicast.performing.worker import Assignment, started
 
 folder = Path(sys.argv[1])
 experiment = Experiment(ModelReference("python", "model.py"), (Scenario("base", {}),), 42)

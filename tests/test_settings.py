@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.settings import INNER_KEYS, TOP_KEYS, default_store, inside_worker, read_experiment_file
 from replicast.core.errors import RequestError
-from replicast.settings import INNER_KEYS, TOP_KEYS, default_store, inside_worker, read_experiment_file
 
 WHOLE = """
 model = "model.R"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicast import source as module
+from replicast.asking import source as module
+from replicast.asking.source import SUMMARY_HEADER, changes, find_source
 from replicast.core.errors import RequestError
-from replicast.source import SUMMARY_HEADER, Source, changes, check_out, code_hash, digest, find_source
+from replicast.performing.copies import Source, check_out, code_hash, digest
 from replicast.stores.objects import ObjectStore
 
 

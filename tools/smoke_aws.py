@@ -106,9 +106,9 @@ class Smoke:
 
     def give_model(self) -> None:
         """Makes the model the stack's own, as `replicast aws update MODEL` does, without packing anew."""
+        from replicast.asking.preparation import Preparation
+        from replicast.asking.request import Request, new_record
         from replicast.aws.deployed import keep_model
-        from replicast.preparation import Preparation
-        from replicast.request import Request, new_record
 
         with Preparation(Request(model=str(self.model)), store_url=str(self.folder / "none")) as p:
             record = new_record(p.request, p.experiment, p.source, p.signature)

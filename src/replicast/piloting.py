@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request, replications_of
 from replicast.aws.estimate import Pilot
 from replicast.core.errors import RequestError
 from replicast.executors.pool import available_cores
-from replicast.preparation import Preparation
-from replicast.request import Request, replications_of
 from replicast.runs import Run
 
 UNTIL_PRECISE = ("precision", "max", "look_ahead")

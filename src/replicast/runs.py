@@ -9,7 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast.conductor import (
+from replicast.asking.preparation import (
+    Preparation,
+    conduct_locally,
+    conduct_on_aws,
+    ignore_progress,
+    open_named_store,
+    pool_for,
+    rule_of,
+)
+from replicast.asking.request import Request
+from replicast.asking.settings import read_experiment_file
+from replicast.conducting.conductor import (
     CANCEL,
     Conclusion,
     Watch,
@@ -20,20 +31,8 @@ from replicast.core.given import whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord, check_replications
-from replicast.preparation import (
-    Preparation,
-    conduct_locally,
-    conduct_on_aws,
-    ignore_progress,
-    open_named_store,
-    pool_for,
-    rule_of,
-)
-from replicast.request import Request
-from replicast.settings import read_experiment_file
 
 if TYPE_CHECKING:
-    from replicast.checking import Comparison
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.reporting.collate import Collated
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from replicast.reporting.rows import Rows
     from replicast.reporting.summary import Summary
     from replicast.reporting.warming import WarmUps
+    from replicast.verifying.checking import Comparison
 
 
 def run(
@@ -280,7 +280,7 @@ class Run:
         """How each scenario stands to the precision that the run was asked for; nothing where none was."""
         if not self.record.options.precision:
             return {}
-        from replicast.rules import judge_run
+        from replicast.conducting.rules import judge_run
 
         return judge_run(self.store, self.record)
 
@@ -297,7 +297,7 @@ class Run:
 
     def replay(self, replication: int, scenario: str | None = None) -> Comparison:
         """Simulates one stored replication again, here, and compares it with what is stored."""
-        from replicast.checking import compare_again
+        from replicast.verifying.checking import compare_again
 
         chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
         replication = whole_number(replication, "replay") or 0
@@ -308,7 +308,7 @@ class Run:
 
     def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
         """Simulates a random sample of each scenario's stored replications again and compares them."""
-        from replicast.checking import compare_again, sample
+        from replicast.verifying.checking import compare_again, sample
 
         coverage = self.store.coverage(self.id)
         done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}

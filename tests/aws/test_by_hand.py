@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.deployed import keep_model
 from replicast.aws.stack import StackState
-from replicast.preparation import Preparation
-from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import Deploy, wait_for

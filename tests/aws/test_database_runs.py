@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from replicast.aws.database_runs import PREPARED, SEEN, DatabaseRuns, OutsideRuns
-from replicast.checking import Stored, differences_by_fingerprint
-from replicast.conductor import CANCEL
+from replicast.conducting.conductor import CANCEL
 from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import NAME, RunRecord
 from replicast.core.scenarios import Scenario
@@ -17,6 +16,7 @@ from replicast.stores.objects import ObjectStore
 from replicast.stores.sql import SqlStore
 from replicast.testing import STORE_CHECKS, check_store
 from replicast.testing.stores import Check, failure, numbers, outcome, stored
+from replicast.verifying.checking import Stored, differences_by_fingerprint
 
 
 @pytest.fixture

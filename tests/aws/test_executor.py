@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation, rule_of
+from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
 from replicast.aws.stack import StackState
 from replicast.aws.step_functions import AwsExecutor, at_work, cancel_run
-from replicast.conductor import Conclusion, Ending, Progress, conduct
+from replicast.conducting.conductor import Conclusion, Ending, Progress, conduct
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.ports import JobState
 from replicast.core.record import NAME, RunRecord
-from replicast.preparation import Preparation, rule_of
-from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import Deploy, wait_for

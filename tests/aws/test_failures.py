@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
 from replicast.aws.stack import Settings, StackState
 from replicast.core.record import RunRecord
-from replicast.preparation import Preparation
-from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import SMALL, Deploy, wait_for

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws import commands, image
 from replicast.aws.access import Aws
 from replicast.aws.image import address, build, context, dockerfile, find_engine, own_architecture
 from replicast.aws.sandbox import ACCOUNT, started
 from replicast.core.errors import ExecutorError, RequestError
-from replicast.preparation import Preparation
-from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for

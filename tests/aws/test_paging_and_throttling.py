@@ -20,7 +20,7 @@ from replicast.aws.image import pushed_digest
 from replicast.aws.progress import map_runs
 from replicast.aws.stack import Stack, StackState
 from replicast.aws.step_functions import AwsExecutor, AwsJob
-from replicast.conductor import Ending
+from replicast.conducting.conductor import Ending
 from replicast.core.errors import ExecutorError
 from replicast.stores.objects import ObjectStore
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.sandbox import started
 from replicast.aws.stack import StackState
-from replicast.preparation import Preparation
-from replicast.request import Request
 
 from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.step_functions import AwsExecutor
 from replicast.core.errors import RequestError
-from replicast.preparation import Preparation
-from replicast.request import Request
 from replicast.runs import Run
 
 from .conftest import Deploy, wait_for

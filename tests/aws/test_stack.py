@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.preparation import Preparation
+from replicast.asking.request import Request, new_record
 from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.stack import Settings, Stack
 from replicast.core.errors import ExecutorError, RequestError
-from replicast.preparation import Preparation
-from replicast.request import Request, new_record
 
 from .conftest import REGION, SMALL
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from replicast.asking.designs import find_points, sample_points
 from replicast.core.designs import cross_points, points_of_csv, points_of_rows
 from replicast.core.errors import RequestError
 from replicast.core.parameters import Text
 from replicast.core.planning import cut, missing
 from replicast.core.scenarios import cross
-from replicast.designs import find_points, sample_points
 
 RANGES = {"beds": [5, 20], "rate": [0.5, 2.0]}
 

@@ -11,9 +11,9 @@ import pytest
 from replicast.core.ports import Store
 from replicast.executors.pool import Pool
 from replicast.executors.serial import Serial
+from replicast.performing.worker import Assignment
 from replicast.testing.executors import check_executor
 from replicast.testing.models import check_model
-from replicast.worker import Assignment
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 import replicast
 from replicast import Run
-from replicast.conductor import Progress
+from replicast.conducting.conductor import Progress
 from replicast.models.carriers import PROCESSES
 
 Write = Callable[..., Path]

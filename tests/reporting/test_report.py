@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from replicast.asking.settings import read_experiment_file
 from replicast.core.record import Options
 from replicast.reporting.as_toml import experiment_as_toml
 from replicast.reporting.charts import bin_edges, running_mean
 from replicast.reporting.report import report_page
 from replicast.runs import Run
-from replicast.settings import read_experiment_file
 
 MakeRun = Callable[..., Run]
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from replicast.conductor import CANCEL, HOPELESS_AFTER
+from replicast.conducting.conductor import CANCEL, HOPELESS_AFTER
+from replicast.conducting.rules import precise_rule
 from replicast.core.planning import cut, merge, missing
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
-from replicast.rules import precise_rule
 from replicast.stores.objects import encode_name
 
 from .limits import Capacity

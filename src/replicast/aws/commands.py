@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from replicast.conductor import CANCEL
+from replicast.conducting.conductor import CANCEL
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
-from replicast.source import Source
+from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained

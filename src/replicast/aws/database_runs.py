@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from replicast.conductor import CANCEL
+from replicast.conducting.conductor import CANCEL
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
+from replicast.performing.worker import consecutive
 from replicast.stores.copying import outcomes_of, refuse_another
-from replicast.worker import consecutive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import json
 
 from replicast.core.parameters import Signature
 from replicast.core.record import NAME, RunRecord
-from replicast.source import Source
+from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
 from .functions import DEPLOYED, SIGNATURE

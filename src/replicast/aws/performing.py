@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import replicast
-from replicast.conductor import CANCEL
+from replicast.conducting.conductor import CANCEL
 from replicast.core.planning import count, gaps, merge
 from replicast.core.ports import JobState, Store
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
 from replicast.executors.pool import Pool
-from replicast.source import check_out
-from replicast.worker import Assignment
+from replicast.performing.copies import check_out
+from replicast.performing.worker import Assignment
 
 from .limits import SAVING_SECONDS
 

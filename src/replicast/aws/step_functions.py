@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from replicast.conductor import CANCEL
+from replicast.conducting.conductor import CANCEL
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.record import RunRecord

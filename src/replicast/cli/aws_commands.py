@@ -185,9 +185,9 @@ def image(chosen: argparse.Namespace) -> int:
 
 def _model(chosen: argparse.Namespace) -> GivenModel | None:
     """The model named on the command line, loaded and checked; its record goes to no store but the stack's."""
+    from replicast.asking.preparation import Preparation
+    from replicast.asking.request import new_record
     from replicast.aws.commands import GivenModel
-    from replicast.preparation import Preparation
-    from replicast.request import new_record
 
     from .run_commands import request_from
 

@@ -68,7 +68,7 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
 
     from replicast.models.capture import NoLog
     from replicast.models.python import PythonModel
-    from replicast.source import check_out
+    from replicast.performing.copies import check_out
 
     experiment = handle.record.experiment
     if experiment.model.language != "python":
@@ -104,8 +104,8 @@ def verify(chosen: argparse.Namespace) -> int:
 
 
 def check(chosen: argparse.Namespace) -> int:
-    from replicast.checking import check_model
     from replicast.runs import Preparation
+    from replicast.verifying.checking import check_model
 
     with Preparation(request_from(chosen)) as preparation:
         report = check_model(preparation)

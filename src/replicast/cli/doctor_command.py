@@ -51,8 +51,8 @@ def _essentials(store: str | None) -> Iterator[Finding]:
 
 
 def _store(store: str | None) -> Finding:
-    from replicast.preparation import open_named_store
-    from replicast.settings import default_store
+    from replicast.asking.preparation import open_named_store
+    from replicast.asking.settings import default_store
     from replicast.stores.objects import can_be_written
 
     name = store or default_store()

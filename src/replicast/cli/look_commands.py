@@ -26,8 +26,8 @@ def who(at_work: Mapping[str, Any]) -> str:
 
 
 def open_run(chosen: argparse.Namespace) -> Any:
+    from replicast.asking.settings import default_store
     from replicast.runs import Run
-    from replicast.settings import default_store
 
     return Run(chosen.store or default_store(), chosen.run)
 
@@ -59,9 +59,9 @@ def status(chosen: argparse.Namespace) -> int:
 
 
 def list_runs(chosen: argparse.Namespace) -> int:
-    from replicast.preparation import open_named_store
+    from replicast.asking.preparation import open_named_store
+    from replicast.asking.settings import default_store
     from replicast.runs import Run
-    from replicast.settings import default_store
 
     store = open_named_store(chosen.store or default_store())
     found = []

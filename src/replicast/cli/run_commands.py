@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast.conductor import Conclusion, Ending, Interrupted
+from replicast.conducting.conductor import Conclusion, Ending, Interrupted
 from replicast.core.errors import CollationError, ExecutorError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -26,8 +26,8 @@ DONE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 130
 
 def request_from(chosen: argparse.Namespace) -> Any:
     """The Request of a command line. Raises RequestError."""
-    from replicast.request import Request
-    from replicast.settings import read_experiment_file
+    from replicast.asking.request import Request
+    from replicast.asking.settings import read_experiment_file
 
     parameters: dict[str, Any] = {}
     grid: dict[str, Any] = {}
@@ -102,9 +102,9 @@ def _affordable(chosen: argparse.Namespace) -> float | None:
 
 
 def resume(chosen: argparse.Namespace) -> int:
+    from replicast.asking.settings import default_store
     from replicast.core.record import check_replications
     from replicast.runs import Run
-    from replicast.settings import default_store
 
     if chosen.replications is not None:
         check_replications(chosen.replications)
@@ -135,7 +135,7 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
 
 
 def _store_option(url: str) -> str:
-    from replicast.settings import DEFAULT_STORE
+    from replicast.asking.settings import DEFAULT_STORE
 
     return "" if url == DEFAULT_STORE else f" --store {url}"
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from replicast.conductor import Progress
+from replicast.conducting.conductor import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table

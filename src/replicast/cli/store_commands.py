@@ -10,7 +10,7 @@ from .screen import print_json, print_table, say
 
 
 def copy(chosen: argparse.Namespace) -> int:
-    from replicast.preparation import open_named_store
+    from replicast.asking.preparation import open_named_store
     from replicast.runs import find_run
     from replicast.stores.copying import copy_run
 

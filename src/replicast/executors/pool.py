@@ -20,7 +20,7 @@ from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Store
 from replicast.core.replication import Batch
 from replicast.models.carriers import kill_carriers
-from replicast.worker import Assignment
+from replicast.performing.worker import Assignment
 
 from .pool_job import PoolJob
 from .pool_process import PoolProcess

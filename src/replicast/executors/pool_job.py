@@ -15,7 +15,7 @@ from replicast.core.errors import ExecutorError, ModelError, StoreError
 from replicast.core.planning import BatchQueue, gaps, merge
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch, Failure, Outcome
-from replicast.worker import Assignment
+from replicast.performing.worker import Assignment
 
 from .pool_process import PoolProcess
 from .processes import reason_of_death

@@ -26,8 +26,8 @@ from replicast.core.ports import Model, Saved
 from replicast.core.replication import Batch
 from replicast.models import open_model
 from replicast.models.capture import Log
+from replicast.performing.worker import Assignment, Worker, started
 from replicast.stores import open_store
-from replicast.worker import Assignment, Worker, started
 
 IN_WORKER = "REPLICAST_IN_WORKER"
 PROJECT_VARIABLE = "REPLICAST_PROJECT"

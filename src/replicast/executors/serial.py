@@ -17,7 +17,7 @@ from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch
 from replicast.models import open_model
 from replicast.models.capture import captured
-from replicast.worker import Assignment, Worker, started
+from replicast.performing.worker import Assignment, Worker, started
 
 MOST_AT_ONCE = 1000
 

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from replicast.conducting.rules import metric_values
 from replicast.core.comparison import Adjustment, ComparisonRow, compare
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.selection import Better, RankedRow, rank
-from replicast.rules import metric_values
 
 from .rows import Rows
 from .summary import copies_note, count_distinct

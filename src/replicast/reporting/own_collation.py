@@ -24,7 +24,7 @@ from replicast.models.command import CommandModel
 from replicast.models.python import load_function, model_traceback, working_in
 from replicast.models.r import RModel
 from replicast.models.results import UnusableResult, as_table
-from replicast.source import check_out
+from replicast.performing.copies import check_out
 
 from .collate import Collated, check_format, collate, file_names, own_tables, write_frames
 from .rows import Rows

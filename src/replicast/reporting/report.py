@@ -6,13 +6,13 @@ import shlex
 from dataclasses import dataclass
 from html import escape
 
+from replicast.conducting.rules import judge_run
 from replicast.core.comparison import ComparisonRow
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.statistics import SummaryRow
 from replicast.core.stopping import Judgement
-from replicast.rules import judge_run
 
 from . import html
 from .as_toml import experiment_as_toml

@@ -19,8 +19,8 @@ from replicast.core.planning import count
 from replicast.core.ports import Executor, JobState, Store
 from replicast.core.replication import Batch
 from replicast.core.scenarios import Scenario
+from replicast.performing.worker import Assignment
 from replicast.stores.objects import ObjectStore
-from replicast.worker import Assignment
 
 MakeExecutor = Callable[[Path, Assignment, Store], AbstractContextManager[Executor]]
 MODEL = """

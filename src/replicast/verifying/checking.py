@@ -18,9 +18,9 @@ from replicast.core.ports import JobState, Store
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
 from replicast.executors.pool import Pool
+from replicast.performing.worker import Assignment
 from replicast.reporting.unify import plain
 from replicast.stores.objects import ObjectStore
-from replicast.worker import Assignment
 
 LEDGER_COLUMNS = (
     "state",

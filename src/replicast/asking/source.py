@@ -9,17 +9,14 @@ ignores.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from replicast.core.errors import ModelError, RequestError, nearest
-from replicast.core.ports import Store
+from replicast.performing.copies import Source, digest
 
 LEFT_OUT = {"__pycache__", "node_modules", "renv", "packrat", "venv", "env", "site-packages", "build", "dist", "runs"}
 CODE = {".py", ".r", ".jl", ".m", ".sh", ".stan", ".sql", ".c", ".cpp", ".h", ".f90", ".toml"}
@@ -29,30 +26,6 @@ DOCUMENTS = {".md", ".rst", ".html", ".pdf", ".png", ".svg", ".ipynb", ".docx"}
 MOST_FILES = 2000
 MOST_BYTES = 100 << 20
 SUMMARY_HEADER = b"scenario,metric,planned,n,failed,"
-FOLDER = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Files of a model below `folder`, relative to it, with their SHA-256; `left_out` counts files not taken."""
-
-    folder: Path
-    files: Mapping[str, str]
-    left_out: int = 0
-
-    def only(self, names: Container[str]) -> Source:
-        return replace(self, files={name: content for name, content in self.files.items() if name in names})
-
-    def copy_to(self, target: Path) -> None:
-        for name in self.files:
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self.folder / name, path)
-        target.mkdir(parents=True, exist_ok=True)
-
-    def save(self, store: Store, run: str) -> None:
-        for name in self.files:
-            store.write(run, f"{FOLDER}/{name}", (self.folder / name).read_bytes())
 
 
 def find_source(folder: Path, needed: Iterable[str] = (), without: Iterable[Path] = ()) -> Source:
@@ -175,20 +148,6 @@ def _size(path: Path) -> int:
         return 0
 
 
-def digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RequestError(f"'{path}' lies beside the model and cannot be read: {error.strerror or error}") from None
-
-
-def code_hash(files: Mapping[str, str]) -> str:
-    """One hash over names and contents, the same wherever the files lie."""
-    text = "\n".join(f"{files[name]}  {name}" for name in sorted(files))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def changes(old: Mapping[str, str], new: Source) -> list[str]:
     """What of the stored source is different now; a file that is only new changed nothing, unless it is code."""
     lines = []
@@ -202,19 +161,6 @@ def changes(old: Mapping[str, str], new: Source) -> list[str]:
             lines.append(f"{name}: was changed")
     lines += [f"{name}: is new" for name in new.files if name not in old and Path(name).suffix.lower() in CODE]
     return lines
-
-
-def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None = None) -> None:
-    """Writes the run's copy of the source below `target`."""
-    target.mkdir(parents=True, exist_ok=True)
-    listed = [f"{FOLDER}/{n}" for n in names] if names is not None else store.documents(run, FOLDER)
-    for name in listed:
-        content = store.read(run, name)
-        if content is None:
-            raise RequestError(f"'{name}' of run {run} is gone from the store")
-        path = target / name.removeprefix(f"{FOLDER}/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def check_function(path: Path, name: str) -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast import __version__
+from replicast.asking.designs import find_points
+from replicast.asking.settings import ExperimentFile
+from replicast.asking.source import changes
 from replicast.core.designs import cross_points
 from replicast.core.errors import RequestError, RunChanged
 from replicast.core.experiment import (
@@ -29,9 +32,7 @@ from replicast.core.parameters import Signature, as_plain, fit_parameters
 from replicast.core.ports import Store
 from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
 from replicast.core.scenarios import Scenario, check_scenarios, cross
-from replicast.designs import find_points
-from replicast.settings import ExperimentFile
-from replicast.source import Source, changes, code_hash
+from replicast.performing.copies import Source, code_hash
 
 if TYPE_CHECKING:
     from .locating import Located

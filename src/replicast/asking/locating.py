@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.source import check_function
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Collation, ModelReference, model_reference_from_text
 from replicast.models.placeholders import COLLATION, Template
-from replicast.source import check_function, code_hash
+from replicast.performing.copies import code_hash
 
 if TYPE_CHECKING:
     from .request import Request

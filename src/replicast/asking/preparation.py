@@ -9,15 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from replicast.conductor import Conclusion, Ending, FixedRule, Progress, Rule, Watch, conduct
-from replicast.core.errors import RequestError, nearest
-from replicast.core.experiment import Experiment
-from replicast.core.ports import Executor, Store
-from replicast.core.record import NAME, Options, RunRecord
-from replicast.executors.pool import Pool
-from replicast.executors.serial import Serial
-from replicast.locating import Located, locate
-from replicast.request import (
+from replicast.asking.locating import Located, locate
+from replicast.asking.request import (
     Request,
     continue_record,
     draft,
@@ -27,10 +20,18 @@ from replicast.request import (
     replications_of,
     settle,
 )
-from replicast.settings import default_store, inside_worker
-from replicast.source import Source, check_out, find_source
+from replicast.asking.settings import default_store, inside_worker
+from replicast.asking.source import find_source
+from replicast.conducting.conductor import Conclusion, Ending, FixedRule, Progress, Rule, Watch, conduct
+from replicast.core.errors import RequestError, nearest
+from replicast.core.experiment import Experiment
+from replicast.core.ports import Executor, Store
+from replicast.core.record import NAME, Options, RunRecord
+from replicast.executors.pool import Pool
+from replicast.executors.serial import Serial
+from replicast.performing.copies import Source, check_out
+from replicast.performing.worker import Assignment
 from replicast.stores import open_store
-from replicast.worker import Assignment
 
 EXECUTORS = ("local", "serial", "aws")
 DEFAULT_STACK = "replicast"
@@ -248,7 +249,7 @@ def rule_of(record: RunRecord) -> Rule:
     """The rule that a run was started with."""
     if not record.options.precision:
         return FixedRule(tuple(s.name for s in record.experiment.scenarios), record.replications)
-    from replicast.rules import precise_rule  # imports numpy, which the first result does not wait for
+    from replicast.conducting.rules import precise_rule  # imports numpy, which the first result does not wait for
 
     return precise_rule(record)
 
