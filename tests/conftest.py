@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +75,24 @@ def replicast(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
         return subprocess.run(command, check=False, **options)
 
     return call
+
+
+@pytest.fixture
+def on_a_terminal(tmp_path: Path) -> Callable[..., str]:
+    """What a command prints to standard output on a terminal of that many columns, without colours."""
+
+    def show(columns: int, *command: str, status: int = 0) -> str:
+        ours, theirs = os.openpty()
+        environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+        arguments = [sys.executable, "-m", "replicast", *command]
+        process = subprocess.Popen(arguments, cwd=tmp_path, stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
+        os.close(theirs)
+        printed = b""
+        with suppress(OSError):  # EIO, once the other end is closed
+            while chunk := os.read(ours, 1 << 16):
+                printed += chunk
+        os.close(ours)
+        assert process.wait(60) == status
+        return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode())
+
+    return show

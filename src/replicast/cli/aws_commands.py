@@ -14,7 +14,7 @@ from replicast.core.errors import RequestError
 
 from .arguments import Parser
 from .estimate_command import PILOT
-from .screen import print_json, say
+from .screen import print_json, say, say_note
 
 if TYPE_CHECKING:
     from replicast.aws.access import Aws
@@ -161,7 +161,7 @@ def deploy(chosen: argparse.Namespace) -> int:
                     "store": state.database_label or f"s3://{state.bucket}/runs", "notes": done.notes})  # fmt: skip
         return DONE
     for note in done.notes:
-        say(f"note: {note}")
+        say_note(note)
     print(f"stack     {state.name} ({state.status})\nbucket    {state.bucket}\nmachine   {state.machine}")
     if state.database_label:
         print(f"results   in a database; see them with --store {state.database_label}")

@@ -10,7 +10,7 @@ from replicast.core.errors import RequestError
 
 from .look_commands import open_run
 from .run_commands import request_from
-from .screen import number, print_json, print_table, say
+from .screen import number, print_json, print_table, say, say_note
 
 SAME, DIFFERENT = 0, 1
 SHOWN_METRICS = 20
@@ -122,7 +122,7 @@ def check(chosen: argparse.Namespace) -> int:
     _print_signature(signature)
     _print_result(first)
     for note in report.notes:
-        say(f"note: {note}")
+        say_note(note)
     for problem in report.problems:
         print(f"PROBLEM: {problem}")
         if first.failed and first.ledger["traceback"]:
@@ -149,7 +149,7 @@ def _print_result(first: Any) -> None:
     if metrics:
         kinds = {int: "integer", float: "double", bool: "logical", type(None): "missing"}
         rows = [[n, kinds.get(type(v), "?"), repr(v)] for n, v in list(metrics.items())[:SHOWN_METRICS]]
-        print_table(["metric", "type", "replication 1"], rows)
+        print_table(["metric", "type", "replication 1"], rows, names=(0,))
     for name, frame in first.tables.items():
         if name != "metrics":
             columns = ", ".join(

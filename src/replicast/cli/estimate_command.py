@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from replicast.core.errors import ReplicastError, RequestError
 from replicast.core.record import check_replications
 
-from .screen import duration, print_json, print_table, say
+from .screen import duration, print_json, print_table, say, say_note
 
 if TYPE_CHECKING:
     from replicast.aws.estimate import Estimate
@@ -112,9 +112,9 @@ def _print_estimate(found: Estimate) -> None:
         ["compute", f"${bill.compute:.4f}"],
         ["all", f"${bill.total:.4f}"],
     ]  # fmt: skip
-    print_table(["", ""], rows)
+    print_table(["", ""], rows, words=(1,))
     for line in found.violations:
         say(f"violated: {line}")
     for note in found.notes:
-        say(f"note: {note}")
+        say_note(note)
     say(found.advice)

@@ -13,9 +13,10 @@ from typing import Any
 from replicast.core.errors import StoreError
 
 from .arguments import check_output
-from .screen import print_json, print_summary, print_table, say
+from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note
 
 WATCH_SECONDS = 1.0
+STATE_TONES = {"done": "good", "running": "", "incomplete": "doubt", "cancelled": "doubt"}
 
 
 def who(at_work: Mapping[str, Any]) -> str:
@@ -78,9 +79,11 @@ def list_runs(chosen: argparse.Namespace) -> int:
         say(f"there is no run in '{store.label}'")
         return 0
     rows = [
-        [one.id, one.state, f"{one.done:,}/{one.planned:,}", f"{one.failed:,}", one.model, one.created] for one in found
-    ]
-    print_table(["run", "state", "done", "failed", "model", "created"], rows, right=(2, 3))
+        [one.id, Toned(one.state, STATE_TONES.get(one.state, "doubt")), f"{one.done:,}/{one.planned:,}",
+         Toned(f"{one.failed:,}", "bad") if one.failed else "0", one.model, one.created[:19].replace("T", " ")]
+        for one in found
+    ]  # fmt: skip
+    print_table(["run", "state", "done", "failed", "model", "created"], rows, right=(2, 3), optional=(5, 4), names=(0,))
     return 0
 
 
@@ -118,7 +121,7 @@ def summary(chosen: argparse.Namespace) -> int:
     else:
         say("no replication has returned a metric yet")
     for note in found.notes:
-        say(f"note: {note}")
+        say_note(note)
     return 0
 
 
@@ -145,7 +148,7 @@ def collate(chosen: argparse.Namespace) -> int:
     for path in collated.files.values():
         print(path)
     for note in collated.notes:
-        say(f"note: {note}")
+        say_note(note)
     return 0
 
 
@@ -161,8 +164,9 @@ def failures(chosen: argparse.Namespace) -> int:
     if not len(rows):
         say(f"no replication of run {handle.id} failed")
     for row in rows:
-        print(f"scenario '{row['scenario']}', replication {row['replication']}: {row['type']}: {row['message']}"
-              + (f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""))  # fmt: skip
+        tries = f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""
+        where = f"scenario '{row['scenario']}', replication {row['replication']}"
+        print(folded(f"{where}: {row['type']}: {row['message']}{tries}", sys.stdout))
         for text in (row["traceback"], row["log"]):
             if text.strip():
                 print("    " + text.rstrip().replace("\n", "\n    "))

@@ -16,7 +16,8 @@ from replicast.core.record import RunRecord
 
 from .arguments import add_values, check_output, grid_values, named_scenario, one_key_value
 from .precision_lines import precision_document, precision_lines
-from .screen import duration, number, print_json, print_summary, say, screen_for
+from .progress import screen_for
+from .screen import duration, number, print_json, print_summary, say, say_note
 
 if TYPE_CHECKING:
     from replicast.executors.pool import Pool
@@ -212,7 +213,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
         })  # fmt: skip
         return DONE if good else TOO_MANY_FAILED
     for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
-        say(f"note: {note}")
+        say_note(note)
     for line in precision_lines(record, judgements):
         say(line)
     if not quiet:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import RequestError
 
 from .look_commands import open_run
-from .screen import number, print_json, print_table, say
+from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words
 
 if TYPE_CHECKING:
     from replicast.core.comparison import ComparisonRow
@@ -37,7 +38,7 @@ def compare(chosen: argparse.Namespace) -> int:
         _print_ranking(ranking, chosen.confidence)
     notes = dict.fromkeys([*found.notes, *(note for ranking in rankings for note in ranking.notes)])
     for note in notes:
-        say(f"note: {note}")
+        say_note(note)
     return 0
 
 
@@ -66,9 +67,21 @@ def _print_comparison(found: Comparison, chosen: argparse.Namespace) -> None:
     if not found.differences:
         say("no replication has returned a metric in both scenarios yet")
         return
-    headers = ["metric", "scenario", "n", "mean", "baseline", "difference", "interval", "correlation", "verdict"]
-    print_table(headers, [_comparison_cells(row) for row in found.differences], right=range(2, 8))
-    say(describe_method(found, chosen.confidence, chosen.adjust))
+    headers = [
+        "metric",
+        "scenario",
+        "n",
+        "mean",
+        "baseline",
+        "difference",
+        "interval",
+        "correlation",
+        "verdict",
+        "note",
+    ]
+    cells = [_comparison_cells(row) for row in found.differences]
+    print_table(headers, cells, right=range(2, 8), optional=(7, 4, 3, 2), names=(0, 1), words=(9,))
+    say_words(describe_method(found, chosen.confidence, chosen.adjust))
 
 
 def _comparison_cells(row: ComparisonRow) -> list[str]:
@@ -77,20 +90,21 @@ def _comparison_cells(row: ComparisonRow) -> list[str]:
     return [
         row.metric, row.scenario, n, number(row.mean_scenario), number(row.mean_baseline), number(row.difference),
         interval, "" if row.correlation is None else f"{row.correlation:.2f}",
-        row.verdict + (f" ({row.note})" if row.note else ""),
+        Toned(row.verdict, "good" if row.verdict in ("lower", "higher") else "quiet"), row.note,
     ]  # fmt: skip
 
 
 def _print_ranking(ranking: Ranking, confidence: float) -> None:
     best = [row.scenario for row in ranking.ranked if row.kept]
-    print(f"\n{ranking.metric}, {ranking.better} is better: with {100 * confidence:.6g} % confidence, "
-          + (f"'{best[0]}' is the best" if len(best) == 1 else f"the best is one of these {len(best)}"))  # fmt: skip
+    which = f"'{best[0]}' is the best" if len(best) == 1 else f"the best is one of these {len(best)}"
+    said = f"{ranking.metric}, {ranking.better} is better: with {100 * confidence:.6g} % confidence, {which}"
+    print("\n" + folded(said, sys.stdout))
     rows = [
         [str(row.rank), row.scenario, f"{row.n:,}", number(row.mean), "may be the best" if row.kept
          else f"worse than {row.beaten_by}"]
         for row in ranking.ranked
     ]  # fmt: skip
-    print_table(["rank", "scenario", "n", "mean", ""], rows, right=(0, 2, 3))
+    print_table(["rank", "scenario", "n", "mean", ""], rows, right=(0, 2, 3), names=(0, 1))
 
 
 def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
@@ -135,8 +149,12 @@ def _print_needed(handle: Any, rows: list[Any]) -> None:
          row.note if row.more is None else "has enough" if row.more == 0 else f"{row.more:,} more"]
         for row in rows
     ]  # fmt: skip
-    print_table(["scenario", "metric", "n", "mean", "half-width", "wanted", "needed", ""], cells, right=range(2, 7))
-    say("needed: a forecast, as if mean and sd stayed as they are; a share is of the true mean, which is stricter")
+    print_table(
+        ["scenario", "metric", "n", "mean", "half-width", "wanted", "needed", ""], cells, right=range(2, 7), words=(7,)
+    )
+    say_words(
+        "needed: a forecast, as if mean and sd stayed as they are; a share is of the true mean, which is stricter"
+    )
     asked = replications_to_ask_for(rows)
     if asked is not None:
         say(f"all of them: replicast resume {handle.id} -n {asked}")
@@ -150,7 +168,9 @@ def _print_quantiles(_handle: Any, rows: list[Any]) -> None:
          f"values {row.lower_rank} and {row.upper_rank} in order"]
         for row in rows
     ]  # fmt: skip
-    print_table(["scenario", "metric", "quantile", "n", "estimate", "interval", "covers"], cells, right=range(2, 6))
+    print_table(
+        ["scenario", "metric", "quantile", "n", "estimate", "interval", "covers"], cells, right=range(2, 6), words=(6,)
+    )
 
 
 def _print_proportions(_handle: Any, rows: list[Any]) -> None:
@@ -162,7 +182,7 @@ def _print_proportions(_handle: Any, rows: list[Any]) -> None:
          _shares(row.wilson_lower, row.wilson_upper), _shares(row.exact_lower, row.exact_upper), row.note]
         for row in rows
     ]  # fmt: skip
-    print_table(["scenario", "metric", "ones", "share", "Wilson", "exact", ""], cells, right=range(2, 6))
+    print_table(["scenario", "metric", "ones", "share", "Wilson", "exact", ""], cells, right=range(2, 6), words=(6,))
 
 
 def _shares(lower: float | None, upper: float | None) -> str:
@@ -185,7 +205,7 @@ def warmup(chosen: argparse.Namespace) -> int:
     else:
         _print_warm_ups(found)
         for note in found.notes:
-            say(f"note: {note}")
+            say_note(note)
         if output is not None:
             say(f"Welch's plot: {output}")
     return 0
