@@ -109,3 +109,12 @@ print(json.dumps(sorted(set(sys.modules) - before)))
         "rich",
     }
     assert not {name for name in loaded if name.startswith("replicast.") and not name.startswith("replicast.core")}
+
+
+def test_no_process_of_ours_looks_for_modules_where_the_user_happens_to_be() -> None:
+    """`-m` alone puts the working directory on the path; these two have one of their own."""
+    own_folder = {"sandbox.py", "local_runtime.py"}
+    for path in (Path(__file__).parent.parent / "src").rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "[sys.executable" in line and path.name not in own_folder:
+                assert '"-P"' in line or "*ISOLATED" in line, f"{path}: {line}"

@@ -178,7 +178,8 @@ class Preparation:
 
     def conduct(self, watch: Watch = ignore_progress) -> Conclusion:
         if self.on == "serial":
-            with Serial(self.pool.folder, self.experiment, function=self.located.function) as serial:
+            function, project = self.located.function, self.located.folder
+            with Serial(self.pool.folder, self.experiment, function=function, project=project) as serial:
                 return conduct_locally(self.record, self.store, serial, watch)
         if self.on == "aws":
             return conduct_on_aws(self.record, self.store, watch)

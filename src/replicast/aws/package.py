@@ -127,7 +127,7 @@ def pinned_names(requirements: Sequence[str]) -> list[str]:
 def _pip(requirements: Sequence[str], target: Path, runtime: str, architecture: str) -> str | None:
     """None if pip succeeded, else the end of what it said."""
     version = runtime.removeprefix("python")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(target), "--upgrade", "--only-binary", ":all:", "--implementation", "cp"]
     command += ["--python-version", version]
     for platform in platforms(runtime, architecture):

@@ -145,7 +145,7 @@ def _detach(record: RunRecord, store: Store, chosen: argparse.Namespace) -> int:
     """Has another process, which no terminal can interrupt, go on with the run."""
     import os
 
-    command = [sys.executable, "-m", "replicast", "resume", record.id, "--quiet"]
+    command = [sys.executable, "-P", "-m", "replicast", "resume", record.id, "--quiet"]
     command += ["-o", chosen.output] if chosen.output else []
     log = Path(store.url) / record.id / "detached.log" if "://" not in store.url else Path(os.devnull)
     with log.open("ab") as output:

@@ -25,6 +25,9 @@ FIXED_ENVIRONMENT = {
 """One thread a worker, since there is a worker a core; one order of sets, on which a model's numbers may hang;
 and one encoding."""
 
+ISOLATED = ("-P",)
+"""Python's option that keeps the folder where a user happens to be off `sys.path`: nothing there is the worker's."""
+
 LOG_TAIL = 4096
 
 
@@ -55,7 +58,7 @@ class PoolProcess:
         environment = FIXED_ENVIRONMENT | os.environ | dict(extra)
         environment |= {POOL_VARIABLE: token, WORKER_VARIABLE: self.token}
         handed = [orders, news, self._beacon_file.fileno()]
-        command = [sys.executable, "-m", "replicast.executors.pool_worker", *map(str, handed), str(self.log)]
+        command = [sys.executable, *ISOLATED, "-m", "replicast.executors.pool_worker", *map(str, handed), str(self.log)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=handed,

@@ -87,6 +87,7 @@ class Door:
             log=self._log,
             timeout_seconds=order.get("timeout_seconds"),
             function=self._function,
+            project=Path(order["project"]) if order.get("project") else None,
         )
 
     def follow_describe(self, _order: None) -> None:

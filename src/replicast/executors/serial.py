@@ -27,8 +27,15 @@ class Serial:
 
     name = "serial"
 
-    def __init__(self, folder: Path, experiment: Experiment, *, function: Callable[..., Any] | None = None) -> None:
-        self.folder, self.experiment, self.function = folder, experiment, function
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Experiment,
+        *,
+        function: Callable[..., Any] | None = None,
+        project: Path | None = None,
+    ) -> None:
+        self.folder, self.experiment, self.function, self.project = folder, experiment, function, project
         self._stack = ExitStack()
         self._news: list[Saved] = []
         self._worker: Worker | None = None
@@ -50,6 +57,7 @@ class Serial:
             log=log,
             timeout_seconds=timeout_seconds,
             function=self.function,
+            project=self.project,
         )
         self._worker = self._stack.enter_context(started(assignment, model, store, self._news.append))
 

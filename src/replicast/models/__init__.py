@@ -20,8 +20,12 @@ def open_model(
     log: Log | NoLog,
     timeout_seconds: float | None = None,
     function: Callable[..., Any] | None = None,
+    project: Path | None = None,
 ) -> Model:
-    """The model of an experiment, not yet loaded. `scratch` is a folder that it may fill."""
+    """The model of an experiment, not yet loaded. `scratch` is a folder that it may fill.
+
+    `project` is what `folder` is a copy of, where that is on this machine: nothing is imported from there.
+    """
     language = experiment.model.language
     if language == "r":
         from .r import RModel
@@ -33,4 +37,4 @@ def open_model(
         return CommandModel(folder, experiment, timeout_seconds=timeout_seconds, scratch=scratch)
     from .python import PythonModel
 
-    return PythonModel(folder, experiment, log=log, function=function)
+    return PythonModel(folder, experiment, log=log, function=function, project=project)

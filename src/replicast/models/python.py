@@ -22,6 +22,8 @@ from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.parameters import RESERVED, Parameter, Signature
 
+from .python_imports import Imports, imports_from, is_installed
+from .python_missing import what_to_do
 from .python_simulate import CaughtWarnings, PythonSimulate, TakesLog, model_traceback
 
 NOT_A_PROJECT = frozenset({*sys.stdlib_module_names, "__main__", "numpy", "replicast"})
@@ -33,24 +35,31 @@ IGNORED_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning
 class PythonModel:
     """Fulfils `core.ports.Model` for a Python function.
 
-    `folder` is the run's copy of the source; `function`, where given, is called in place of the one that the reference
-    names. `log` gives what was printed since it was last asked.
+    `folder` is the run's copy of the source, and `project` what it is a copy of, where that is on this machine;
+    `function`, where given, is called in place of the one that the reference names. `log` gives what was printed since
+    it was last asked.
     """
 
     def __init__(
-        self, folder: Path, experiment: Experiment, *, log: TakesLog, function: Callable[..., Any] | None = None
+        self,
+        folder: Path,
+        experiment: Experiment,
+        *,
+        log: TakesLog,
+        function: Callable[..., Any] | None = None,
+        project: Path | None = None,
     ) -> None:
-        self.folder, self.experiment, self.log = folder, experiment, log
+        self.folder, self.experiment, self.log, self.project = folder, experiment, log, project
         self._given = function
 
     def load(self) -> Callable[..., Any]:
         """The function, imported. Raises ModelError, with the model's own traceback in `detail`."""
         if self._given is not None:
             return self._given
-        return load_function(self.folder, self.experiment.model)
+        return load_function(self.folder, self.experiment.model, self.project)
 
     def describe(self) -> Signature:
-        with working_in(self.folder):
+        with working_in(self.folder, self.project):
             function = self.load()
             module = sys.modules.get(function.__module__)
         signature = read_signature(function)
@@ -63,7 +72,7 @@ class PythonModel:
 
     @contextmanager
     def start(self) -> Iterator[PythonSimulate]:
-        with working_in(self.folder):
+        with working_in(self.folder, self.project):
             function = self.load()
             with warnings.catch_warnings():
                 warnings.simplefilter("always")
@@ -76,34 +85,36 @@ class PythonModel:
 
 
 @contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    """Makes `folder` the working directory and the first place where modules are looked for.
+def working_in(folder: Path, project: Path | None = None) -> Iterator[None]:
+    """Makes `folder` the working directory and the first place where modules are looked for, see `imports_from`.
 
-    Modules of the same names that were imported from elsewhere (another project, another run) are set aside.
+    Modules of the same names, and of the project, that were imported before (another run, the user's own script) are
+    set aside.
     """
-    before, path = Path.cwd(), list(sys.path)
-    own = {entry.stem if entry.suffix == ".py" else entry.name for entry in folder.iterdir()}
-    aside = {name: module for name, module in list(sys.modules.items()) if _is_in_the_way(name, module, own)}
-    for name in aside:
-        del sys.modules[name]
-    os.chdir(folder)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        os.chdir(before)
-        for name in [name for name, module in list(sys.modules.items()) if _lies_in(module, folder)]:
+    before = Path.cwd()
+    with imports_from(folder, project) as imports:
+        own = {entry.stem if entry.suffix == ".py" else entry.name for entry in folder.iterdir()}
+        aside = {
+            name: module for name, module in list(sys.modules.items()) if _is_in_the_way(name, module, own, imports)
+        }
+        for name in aside:
             del sys.modules[name]
-        sys.modules.update(aside)
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            for name in [name for name, module in list(sys.modules.items()) if _lies_in(module, folder)]:
+                del sys.modules[name]
+            sys.modules.update(aside)
 
 
-def _is_in_the_way(name: str, module: ModuleType, own: Container[str]) -> bool:
-    """Whether a module of a project hides one of the folder's; what is installed is never set aside."""
-    first = name.partition(".")[0]
-    if first not in own or first in NOT_A_PROJECT:
+def _is_in_the_way(name: str, module: ModuleType, own: Container[str], imports: Imports) -> bool:
+    """Whether a module hides one of the folder's, or is the project's as it is now; what is installed never is."""
+    first, file = name.partition(".")[0], _file_of(module)
+    if first in NOT_A_PROJECT or not file or is_installed(file):
         return False
-    return "site-packages" not in (_file_of(module) or "site-packages")
+    return first in own or imports.is_in_project(file)
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
@@ -115,7 +126,7 @@ def _file_of(module: ModuleType) -> str:
     return getattr(module, "__dict__", {}).get("__file__") or ""
 
 
-def load_module(folder: Path, file: str) -> ModuleType:
+def load_module(folder: Path, file: str, project: Path | None = None) -> ModuleType:
     """The module of a source file, run anew. Raises ModelError."""
     path = folder / file
     name = path.stem if path.stem.isidentifier() and path.stem not in NOT_A_PROJECT else "model"
@@ -125,7 +136,7 @@ def load_module(folder: Path, file: str) -> ModuleType:
         raise ModelError(f"'{file}' is not a Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    with _loading(file, folder), _in_path(path.parent):
+    with _loading(file, folder, project), _in_path(path.parent):
         specification.loader.exec_module(module)
     return module
 
@@ -138,7 +149,7 @@ def _in_path(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _loading(label: str, folder: Path) -> Iterator[None]:
+def _loading(label: str, folder: Path, project: Path | None) -> Iterator[None]:
     where = os.path.realpath(folder)
     try:
         yield
@@ -146,7 +157,7 @@ def _loading(label: str, folder: Path) -> Iterator[None]:
         detail = "".join(traceback.format_exception_only(error)).replace(f'File "{where}/', 'File "')
         raise ModelError(f"{label} has a syntax error in line {error.lineno}: {error.msg}", detail) from None
     except ImportError as error:
-        missing = f"; install it with: python -m pip install {error.name}" if error.name else ""
+        missing = what_to_do(error.name, folder, project) if error.name else ""
         raise ModelError(f"{label} cannot be loaded: {error}{missing}", model_traceback(error, where)) from None
     except ModelError:
         raise
@@ -155,11 +166,11 @@ def _loading(label: str, folder: Path) -> Iterator[None]:
         raise ModelError(message, model_traceback(error, where)) from None
 
 
-def load_function(folder: Path, reference: ModelReference) -> Callable[..., Any]:
+def load_function(folder: Path, reference: ModelReference, project: Path | None = None) -> Callable[..., Any]:
     if reference.file:
-        module = load_module(folder, reference.file)
+        module = load_module(folder, reference.file, project)
     else:
-        with _loading(reference.module, folder):
+        with _loading(reference.module, folder, project):
             try:
                 module = importlib.import_module(reference.module)
             except ModuleNotFoundError as error:

@@ -373,7 +373,7 @@ def a_killed_saver_leaves_nothing_half(store: Store) -> None:
 
 def _save_until_killed(url: str, run: str, after: int) -> int:
     """The last replication that the process said to be saved; it said so `after` times."""
-    command = [sys.executable, "-m", "replicast.testing.saving", url, run]
+    command = [sys.executable, "-P", "-m", "replicast.testing.saving", url, run]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(after)]

@@ -1,0 +1,70 @@
+"""What to do about a module that a model misses: it may stand in the project, and not in the copy of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .python_imports import is_installed
+
+MOST_FOLDERS = 2000
+FOLDERS_ABOVE = 3
+NO_PLACE_FOR_CODE = {"__pycache__", "node_modules", ".git", "site-packages"}
+
+
+def what_to_do(name: str, copy: Path, project: Path | None) -> str:
+    """A clause for a message; what is the project's own is never to be had from a package index."""
+    first = name.partition(".")[0]
+    for folder in dict.fromkeys((copy, project)):
+        place = find_module(folder, first) if folder is not None else None
+        if place is None or folder is None:
+            continue
+        if folder == copy or (copy / place).exists():
+            return (
+                f"; it stands in the project as '{place}', in no folder where Python looks: put its folder on sys.path"
+            )
+        return (
+            f"; it stands in the project as '{place}', but was left out of the run's copy: it is hidden, a cache or "
+            f'ignored by version control. Take it in with this in experiment.toml: [source] include = ["{place}"]'
+        )
+    above = find_above(project, first) if project is not None else None
+    if above is not None:
+        return f"; it stands in '{above}', outside the project that is copied: say --project '{above.parent}'"
+    return f"; install it with: python -m pip install {name}"
+
+
+def find_module(folder: Path, name: str) -> str | None:
+    """Where below `folder` a module of that name stands, relative to it; installed packages are not looked through."""
+    wanted = {name, f"{name}.py"}
+    for place in folders_below(folder):
+        for entry in sorted(wanted):
+            path = place / entry
+            if not path.exists():
+                continue
+            if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
+                return path.relative_to(folder).as_posix()
+    return None
+
+
+def folders_below(folder: Path) -> Iterator[Path]:
+    """Breadth first, no more than MOST_FOLDERS."""
+    waiting = [folder]
+    for _ in range(MOST_FOLDERS):
+        if not waiting:
+            return
+        place = waiting.pop(0)
+        try:
+            inner = sorted(entry.path for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False))
+        except OSError:
+            continue
+        yield place
+        waiting += [Path(p) for p in inner if os.path.basename(p) not in NO_PLACE_FOR_CODE and not is_installed(p)]  # noqa: PTH119
+
+
+def find_above(folder: Path, name: str) -> Path | None:
+    for parent in list(folder.resolve().parents)[:FOLDERS_ABOVE]:
+        for path in (parent / f"{name}.py", parent / name / "__init__.py"):
+            if path.is_file() and not is_installed(str(path)):
+                return path if path.name != "__init__.py" else path.parent
+    return None
