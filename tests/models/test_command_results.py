@@ -37,7 +37,7 @@ def test_metrics_are_numbers_missing_values_and_numbers_one_level_down() -> None
         ('{"wait": {"mean": "x"}}', r"'wait.mean' of metrics.json is a str 'x'"),
         ('{"wait": {"a": {"b": 1}}}', r"'wait.a' of metrics.json is a dict"),
         ('{"wait": {}}', r"'wait' of metrics.json is a dict"),
-        ('{"a": 1, "q": {"a": 2}}', "two metrics are called 'a'"),
+        ('{"a": 1, "q": {"a": 2}, "q.a": 3}', r"two metrics are called 'q\.a'"),
         ('{"a": 1, "a": 2}', "two metrics are called 'a'"),
         ("[1, 2]", "it must hold an object of numbers"),
         ("{", "metrics.json is not JSON"),
@@ -162,18 +162,17 @@ def test_a_broken_parquet_file_is_refused_by_name(tmp_path: Path, content: bytes
         take_results(tmp_path)
 
 
-def test_a_table_of_one_row_gives_its_numbers_as_metrics_too(tmp_path: Path) -> None:
-    (tmp_path / "metrics.json").write_text('{"n": 2}')
+def test_a_table_of_one_row_is_a_table(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"n": 2, "wait": 4}')
     (tmp_path / "kpi.csv").write_text("wait,ward\n1.5,A\n")
     metrics, tables = take_results(tmp_path)
-    assert metrics == {"n": 2, "wait": 1.5}
+    assert metrics == {"n": 2, "wait": 4}
     assert tables["kpi"].num_rows == 1
 
 
 def test_two_metrics_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "metrics.json").write_text('{"wait": 2}')
-    (tmp_path / "kpi.csv").write_text("wait\n1.5\n")
-    with pytest.raises(UnusableResult, match="two metrics are called 'wait'"):
+    (tmp_path / "metrics.json").write_text('{"a": {"x": 1}, "x": 2, "a.x": 3}')
+    with pytest.raises(UnusableResult, match=r"two metrics are called 'a\.x'"):
         take_results(tmp_path)
 
 

@@ -74,12 +74,23 @@ def test_numbers_and_tables_mix(bench: Bench) -> None:
     }
 
 
-def test_a_table_of_one_row_also_gives_its_numbers(bench: Bench) -> None:
-    outcome = bench.one(
-        "simulate <- function() data.frame(wait = 1.5, name = 'x', n = 3L, full = TRUE, none = NA_real_, nan = NaN)"
-    )
-    assert repr(dict(outcome.metrics)) == "{'wait': 1.5, 'n': 3, 'full': 1, 'nan': nan}"
-    assert outcome.tables["table"].num_rows == 1
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_table_is_a_table_however_many_rows_it_has(bench: Bench, rows: int) -> None:
+    made = f"data.frame(wait = rep(1.5, {rows}), n = rep(3L, {rows}))"
+    for returned, own in ((made, {}), (f"list(t = {made})", {}), (f"list(t = {made}, wait = 2)", {"wait": 2.0})):
+        outcome = bench.one(f"simulate <- function() {returned}")
+        assert dict(outcome.metrics) == own
+        assert [table.num_rows for table in outcome.tables.values()] == [rows]
+
+
+def test_numbers_of_an_inner_list_are_named_by_both_where_names_collide(bench: Bench) -> None:
+    outcome = bench.one("""
+        simulate <- function() list(icu = list(wait = 1, beds = 3L), total = 7L, er = c(wait = 2, n = 9L), wait = 4)""")
+    expected = {"icu.wait": 1.0, "beds": 3, "total": 7, "er.wait": 2.0, "n": 9.0, "wait": 4.0}
+    assert repr(dict(outcome.metrics)) == repr(expected)
+    clash = bench.one("simulate <- function() list(a = list(x = 1), x = 2, a.x = 3)")
+    assert clash.failure is not None
+    assert clash.failure.message == "two metrics are called 'a.x'"
 
 
 @pytest.mark.parametrize("package", ["tibble", "data.table"])
@@ -128,8 +139,7 @@ def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
         ("list(e = new.env())", "'e' of what the model returned is an object of class environment"),
         ("list(a = list(b = list(c = 1)))", "'a' of what the model returned is a list of b"),
         ("list(a = 1, a = 2)", "two metrics are called 'a'"),
-        ("list(a = 1, inner = c(b = 1, a = 2))", "two metrics are called 'a'"),
-        ("list(a = 1, one = data.frame(a = 2))", "two metrics are called 'a'"),
+        ("list(q.a = 1, a = 2, q = c(b = 1, a = 2))", "two metrics are called 'q.a'"),
         ("list(metrics = data.frame(a = 1:2))", "a table cannot be called 'metrics'"),
         ("list(summary = data.frame(a = 1:2))", "a table cannot be called 'summary'"),
         ("list(replications = data.frame(a = 1:2))", "a table cannot be called 'replications'"),

@@ -19,6 +19,7 @@ from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
 from replicast.performing.worker import consecutive
 from replicast.stores.copying import outcomes_of, refuse_another
+from replicast.stores.metric_rows import METRICS, metric_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,14 +122,18 @@ class DatabaseRuns:
                 self.bucket.write(run, f"{PREPARED}/{name}", content)
 
     def show(self, record: RunRecord) -> None:
-        """Puts ledger and metrics, as far as they are not there yet, where those outside see them."""
+        """Puts ledger and metrics, as far as they are not there yet, where those outside see them.
+
+        Where a table of one row is the metrics, that table.
+        """
+        lone = metric_source(self.database, record).table != METRICS
         seen, ours = f"{record.id}/{SEEN}", self.coverage(record.id)
         shown = self.bucket.coverage(seen)
         for scenario in (s.name for s in record.experiment.scenarios):
             there = _numbers(shown.ok(scenario)) | (set(shown.failed(scenario)) & set(ours.failed(scenario)))
             if there >= _numbers(ours.done(scenario)):
                 continue
-            for batch in outcomes_of(self.database, record.id, scenario, tables_too=False):
+            for batch in outcomes_of(self.database, record.id, scenario, tables_too=lone):
                 for group in consecutive([o for o in batch if o.replication not in there]):
                     self.bucket.save(seen, group)
 

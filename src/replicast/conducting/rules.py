@@ -13,6 +13,7 @@ from replicast.core.ports import Store
 from replicast.core.precision import parse_precision
 from replicast.core.record import RunRecord
 from replicast.core.stopping import LEAST, USUAL_LOOK_AHEAD, Done, Judgement, UntilPrecise
+from replicast.stores.metric_rows import MetricSource, metric_source
 from replicast.stores.reading import doubles
 
 USUAL_MAXIMUM = 1000
@@ -22,23 +23,27 @@ USUAL_MAXIMUM = 1000
 class PreciseRule:
     """Each scenario should have as many as its targets take; `judgements` are those of the last time it was asked."""
 
-    run: str
+    record: RunRecord
     scenarios: tuple[str, ...]
     rule: UntilPrecise
     judgements: dict[str, Judgement] = field(default_factory=dict)
 
     def wanted(self, store: Store, done: Mapping[str, list[Range]]) -> dict[str, int]:
+        source = metric_source(store, self.record)
+        source.require()
         for scenario in self.scenarios:
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
-            values = metric_values(store, self.run, scenario, prefix) if prefix else {}
+            values = metric_values(store, self.record.id, scenario, prefix, source) if prefix else {}
             self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, values))
         return {scenario: judgement.wanted for scenario, judgement in self.judgements.items()}
 
 
-def metric_values(store: Store, run: str, scenario: str, count: int) -> dict[str, NDArray[np.float64]]:
+def metric_values(
+    store: Store, run: str, scenario: str, count: int, source: MetricSource
+) -> dict[str, NDArray[np.float64]]:
     """Each metric of replications 1..count: an array of `count` doubles, NaN where there is no value."""
     values: dict[str, NDArray[np.float64]] = {}
-    for chunk in store.rows(run, "metrics", scenario):
+    for chunk in source.rows(store, run, scenario):
         numbers = doubles(chunk, "replication").astype(np.int64)
         inside = numbers <= count
         for name in chunk.column_names:
@@ -62,4 +67,4 @@ def precise_rule(record: RunRecord) -> PreciseRule:
     look_ahead = USUAL_LOOK_AHEAD if record.options.look_ahead is None else record.options.look_ahead
     minimum = max(record.replications, LEAST)
     rule = UntilPrecise(targets, minimum=minimum, look_ahead=look_ahead, maximum=max(maximum, LEAST))
-    return PreciseRule(record.id, tuple(s.name for s in record.experiment.scenarios), rule)
+    return PreciseRule(record, tuple(s.name for s in record.experiment.scenarios), rule)

@@ -38,6 +38,11 @@ class ModelReference:
             return self.function
         return (self.file or self.module) + (f":{self.function}" if self.function != "simulate" else "")
 
+    @property
+    def lone_table(self) -> str:
+        """What a table is called that is all that was returned; "" where its file names it."""
+        return "" if self.language == "command" else "table"
+
 
 @dataclass(frozen=True, slots=True)
 class Streams:

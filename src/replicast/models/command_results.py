@@ -36,9 +36,9 @@ def take_results(folder: Path) -> Returned:
     taken = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_result(path)]
     for path in taken:
         if path.name == METRICS_FILE:
-            _merge(metrics, read_metrics(path.read_bytes()))
+            metrics = read_metrics(path.read_bytes())
         else:
-            _add_table(path, metrics, tables)
+            _add_table(path, tables)
     for path in taken:
         path.unlink()
     return metrics, tables
@@ -48,21 +48,12 @@ def _is_result(path: Path) -> bool:
     return path.name == METRICS_FILE or path.suffix in (".csv", ".parquet")
 
 
-def _add_table(path: Path, metrics: dict[str, Metric], tables: dict[str, Table]) -> None:
+def _add_table(path: Path, tables: dict[str, Table]) -> None:
     if path.stem in tables:
         raise UnusableResult(f"the command left two tables called '{path.stem}'")
     content = path.read_bytes()
     table = read_csv(content, path.name) if path.suffix == ".csv" else read_parquet(content, path.name)
-    numbers, found = read_result({path.stem: table})
-    _merge(metrics, numbers)
-    tables.update(found)
-
-
-def _merge(metrics: dict[str, Metric], more: dict[str, Metric]) -> None:
-    for name, value in more.items():
-        if name in metrics:
-            raise UnusableResult(f"two metrics are called '{name}'")
-        metrics[name] = value
+    tables.update(read_result({path.stem: table})[1])
 
 
 def read_metrics(content: bytes) -> dict[str, Metric]:

@@ -89,6 +89,7 @@ add_elements <- function(mapping) {
   kinds <- plain_kinds(mapping)
   if (!anyNA(kinds)) return(add_metrics(names(mapping), as.double(unlist(mapping, use.names = FALSE)), kinds))
   simulations <- list()
+  outer <<- inner_names(mapping)
   for (place in seq_along(mapping)) {
     element <- .subset2(mapping, place)
     if (is_simulation(element)) simulations <- c(simulations, simulations_of(element))
@@ -97,17 +98,35 @@ add_elements <- function(mapping) {
   if (length(simulations)) add_monitors(simulations)
 }
 
+# The names that metrics of a mapping would have, of which some would be there twice.
+outer <- character()
+
+inner_names <- function(mapping) {
+  unlist(lapply(seq_along(mapping), function(place) {
+    element <- .subset2(mapping, place)
+    if (is_single(element)) names(mapping)[[place]] else if (holds_numbers(element)) names(element)
+  }))
+}
+
+holds_numbers <- function(element) {
+  is_numbers(element) || (is_mapping(element) && all(vapply(element, is_number, NA)))
+}
+
 add_element <- function(name, element) {
   if (is.null(element)) return(invisible())
   if (is_single(element)) add_metrics(name, number_of(element), kind_of(element))
   else if (is_frame(element)) add_table(name, element)
-  else if (is_numbers(element)) add_metrics(names(element), number_of(element), rep(kind_of(element), length(element)))
-  else if (is_mapping(element) && all(vapply(element, is_number, NA))) add_numbers(element)
+  else if (holds_numbers(element)) add_numbers(name, element)
   else unusable("'", name, "' of what the model returned is ", description(element), ", not a number or a data.frame")
 }
 
-add_numbers <- function(mapping) {
-  add_metrics(names(mapping), vapply(mapping, number_of, 0), vapply(mapping, kind_of, 0))
+# The numbers of an inner mapping, as outer.inner where another metric would have the same name.
+add_numbers <- function(name, mapping) {
+  names <- names(mapping)
+  twice <- names %in% outer[duplicated(outer)]
+  names[twice] <- paste0(name, ".", names[twice])
+  if (is.list(mapping)) add_metrics(names, vapply(mapping, number_of, 0), vapply(mapping, kind_of, 0))
+  else add_metrics(names, number_of(mapping), rep(kind_of(mapping), length(mapping)))
 }
 
 add_table <- function(name, frame) {
@@ -116,14 +135,7 @@ add_table <- function(name, frame) {
   }
   if (name %in% names(tables_found)) unusable("two tables are called '", name, "'")
   tables_found[[name]] <<- frame
-  columns <- own_columns_of(frame, name)
-  if (length(columns) && NROW(columns[[1L]]) == 1L) {
-    numbers <- columns[vapply(columns, is_present_number, NA)]
-    if (length(numbers)) add_numbers(lapply(numbers, unname))
-  }
 }
-
-is_present_number <- function(column) is_numeric(column) && length(column) == 1L && (!is.na(column) || is.nan(column))
 
 is_environment_of_simmer <- function(value) inherits(value, c("simmer", "wrap")) && is.environment(value)
 

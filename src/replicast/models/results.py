@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from arro3.core import DataType, Table
+from arro3.core import Table
 
 from replicast.core.replication import Metric
 from replicast.core.scenarios import LONGEST_NAME
@@ -33,9 +34,7 @@ def read_result(returned: Any) -> Returned:
     table = as_table(returned, DEFAULT_TABLE)
     if table is None:
         raise UnusableResult(f"the model returned {describe(returned)}; {EXPECTED}")
-    metrics: dict[str, Metric] = {}
-    _add_one_row(metrics, table)
-    return metrics, {DEFAULT_TABLE: table}
+    return {}, {DEFAULT_TABLE: table}
 
 
 EXPECTED = "it must return a number, named numbers (a dict), a table, or a dict of numbers and tables"
@@ -44,11 +43,14 @@ EXPECTED = "it must return a number, named numbers (a dict), a table, or a dict 
 def _read_mapping(returned: Mapping[Any, Any]) -> Returned:
     metrics: dict[str, Metric] = {}
     tables: dict[str, Table] = {}
+    nested: dict[str, Mapping[Any, Any]] = {}
     for key, value in returned.items():
         if type(value) is float and type(key) is str and key not in OURS and key not in metrics:
             metrics[key] = value
         else:
-            _read_item(str(key), value, metrics, tables)
+            _read_item(str(key), value, metrics, tables, nested)
+    if nested:
+        metrics = _spread_out(map(str, returned), metrics, nested)
     if not metrics and not tables:
         came = describe(returned) if returned else f"an empty {type(returned).__name__}"
         raise UnusableResult(f"the model returned {came}; {EXPECTED}")
@@ -70,14 +72,19 @@ def _named(value: Any) -> Any:
     return value
 
 
-def _read_item(name: str, value: Any, metrics: dict[str, Metric], tables: dict[str, Table]) -> None:
+def _read_item(
+    name: str,
+    value: Any,
+    metrics: dict[str, Metric],
+    tables: dict[str, Table],
+    nested: dict[str, Mapping[Any, Any]],
+) -> None:
     number, value = as_number(value), _named(value)
     if number is not NOT_A_NUMBER:
         _add_metric(metrics, name, number)
         return
-    if isinstance(value, Mapping) and value and all(as_number(v) is not NOT_A_NUMBER for v in value.values()):
-        for inner, item in value.items():
-            _add_metric(metrics, str(inner), as_number(item))
+    if isinstance(value, Mapping) and all(as_number(v) is not NOT_A_NUMBER for v in value.values()):
+        nested[name] = value
         return
     table = as_table(value, name)
     if table is None:
@@ -85,18 +92,21 @@ def _read_item(name: str, value: Any, metrics: dict[str, Metric], tables: dict[s
     if name in REFUSED_TABLES:
         raise UnusableResult(f"a table cannot be called '{name}': replicast writes one of that name itself")
     tables[name] = table
-    _add_one_row(metrics, table)
 
 
-def _add_one_row(metrics: dict[str, Metric], table: Table) -> None:
-    if table.num_rows != 1:
-        return
-    for name in table.column_names:
-        if DataType.is_temporal(table.schema.field(name).type):
-            continue
-        number = as_number(table.column(name)[0].as_py())
-        if number is not NOT_A_NUMBER and number is not None:
-            _add_metric(metrics, name, number)
+def _spread_out(
+    order: Iterable[str], metrics: Mapping[str, Metric], nested: Mapping[str, Mapping[Any, Any]]
+) -> dict[str, Metric]:
+    """The numbers of inner mappings among the others, as `outer.inner` where two would have one name."""
+    taken = Counter([*metrics, *(str(inner) for mapping in nested.values() for inner in mapping)])
+    found: dict[str, Metric] = {}
+    for outer in order:
+        for inner, value in nested.get(outer, {}).items():
+            name = str(inner)
+            _add_metric(found, f"{outer}.{name}" if taken[name] > 1 else name, as_number(value))
+        if outer in metrics:
+            _add_metric(found, outer, metrics[outer])
+    return found
 
 
 def _add_metric(metrics: dict[str, Metric], name: str, value: Any) -> None:

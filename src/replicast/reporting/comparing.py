@@ -17,6 +17,7 @@ from replicast.core.experiment import Experiment
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.selection import Better, RankedRow, rank
+from replicast.stores.metric_rows import metric_source
 
 from .rows import Rows
 from .summary import copies_note, count_distinct
@@ -48,11 +49,13 @@ class RunValues:
 
 
 def values_of_run(store: Store, record: RunRecord) -> RunValues:
-    values, coverage = RunValues(), store.coverage(record.id)
+    values, coverage, source = RunValues(), store.coverage(record.id), metric_source(store, record)
+    if source.note:
+        values.notes.append(source.note)
     for scenario in (s.name for s in record.experiment.scenarios):
         reached = max((last for _, last in coverage.done(scenario)), default=0)
         planned = record.planned.get(scenario, max(reached, record.replications))
-        values.by_scenario[scenario] = metric_values(store, record.id, scenario, min(planned, reached))
+        values.by_scenario[scenario] = metric_values(store, record.id, scenario, min(planned, reached), source)
         copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:
             values.copies.add(scenario)

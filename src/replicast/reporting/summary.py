@@ -77,6 +77,8 @@ def summarise_run(
     tables = tables or RunTables(store, record)
     coverage = store.coverage(record.id)
     summary, distinct = Summary(), {}
+    if tables.source.note:
+        summary.notes.append(tables.source.note)
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
         failed = sum(number <= counted for number in coverage.failed(scenario))

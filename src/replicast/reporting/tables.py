@@ -10,6 +10,7 @@ from arro3.core import DataType, Table
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.stores.metric_rows import MetricSource, metric_source
 from replicast.stores.reading import keep_replications
 
 from .unify import Unified, fit, unify, unify_metrics
@@ -25,6 +26,14 @@ class RunTables:
         self.store, self.record = store, record
         self._schemas = dict(store.tables(record.id))
         self._unified: dict[str, Unified] = {}
+        self._source: MetricSource | None = None
+
+    @property
+    def source(self) -> MetricSource:
+        """Where the metrics are."""
+        if self._source is None:
+            self._source = metric_source(self.store, self.record, self._schemas)
+        return self._source
 
     @property
     def names(self) -> list[str]:
@@ -38,7 +47,8 @@ class RunTables:
                 f"run {self.record.id} has no table '{table}'{elsewhere or nearest(table, self._schemas)}"
             )
         if table not in self._unified:
-            schemas = self._schemas[table]
+            source = self.source if table == METRICS else None
+            schemas = source.schemas(self._schemas[source.table]) if source else self._schemas[table]
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
             if found.doubtful:
                 found = unify(table, schemas, self._logical(table, found.doubtful))
@@ -75,10 +85,15 @@ class RunTables:
         names = scenarios if scenarios is not None else [s.name for s in self.record.experiment.scenarios]
         for scenario in names:
             planned = self.record.planned.get(scenario)
-            for part in self.store.rows(self.record.id, table, scenario):
+            for part in self._rows(table, scenario):
                 counted = part if planned is None else keep_replications(part, 1, planned)
                 if counted.num_rows:
                     yield counted
+
+    def _rows(self, table: str, scenario: str) -> Iterator[Table]:
+        if table == METRICS:
+            return self.source.rows(self.store, self.record.id, scenario)
+        return self.store.rows(self.record.id, table, scenario)
 
     def frame(self, table: str, scenarios: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows at once: as much memory as they take."""

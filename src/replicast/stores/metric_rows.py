@@ -1,0 +1,118 @@
+"""Where a run's metrics stand: by name in the store's own `metrics`, or in the one-row table that was all it returned.
+
+Whether a table is a row of metrics cannot be seen in one replication: a list of patients, too, may have one row. It is
+judged here, over all successful replications, whenever metrics are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from arro3.core import DataType, Schema, Table
+from numpy.typing import NDArray
+
+from replicast.core.arrow import fields_of
+from replicast.core.errors import RequestError
+from replicast.core.ports import Store
+from replicast.core.record import RunRecord
+
+from .reading import replications_of
+
+METRICS = "metrics"
+KEYS = ("scenario", "replication")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSource:
+    """`table` holds a run's metrics: all columns of `metrics`, or of another table those of `names`.
+
+    `note` says why a table of one row in some replications is none.
+    """
+
+    table: str = METRICS
+    names: tuple[str, ...] = ()
+    note: str = ""
+
+    def schemas(self, found: Sequence[Schema]) -> list[Schema]:
+        """Those of the table, without what is no metric."""
+        if self.table == METRICS:
+            return list(found)
+        return [Schema([field for field in fields_of(own) if field.name in (*KEYS, *self.names)]) for own in found]
+
+    def rows(self, store: Store, run: str, scenario: str) -> Iterator[Table]:
+        """A row per successful replication, ordered by replication, in chunks."""
+        for chunk in store.rows(run, self.table, scenario):
+            if self.table == METRICS:
+                yield chunk
+            else:
+                yield chunk.select([name for name in chunk.column_names if name in (*KEYS, *self.names)])
+
+    def require(self) -> None:
+        """Raises RequestError where a table is no row of metrics."""
+        if self.note:
+            raise RequestError(self.note)
+
+
+def metric_source(store: Store, record: RunRecord, found: Mapping[str, Sequence[Schema]] | None = None) -> MetricSource:
+    """Judged by what is stored now; `found` are the store's tables, where they were asked for already."""
+    schemas = dict(store.tables(record.id) if found is None else found)
+    named = any(len(schema.names) > len(KEYS) for schema in schemas.pop(METRICS, ()))
+    if named or len(schemas) != 1:
+        return MetricSource()
+    ((table, own),) = schemas.items()
+    if record.experiment.model.lone_table not in ("", table):
+        return MetricSource()
+    exception = _not_of_one_row(store, record, table)
+    if exception is None:
+        return MetricSource(table, tuple(_numbers_in(own)))
+    return MetricSource(note=exception)
+
+
+def _not_of_one_row(store: Store, record: RunRecord, table: str) -> str | None:
+    """A sentence that names a replication with no row or several, where others have one; "" where none has one."""
+    coverage, single, total, found = store.coverage(record.id), 0, 0, ""
+    for scenario in (s.name for s in record.experiment.scenarios):
+        planned = record.planned.get(scenario, np.iinfo(np.int64).max)
+        ok = [np.arange(first, min(last, planned) + 1) for first, last in coverage.ok(scenario)]
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *ok])
+        rows = _rows_of_each(store, record.id, table, scenario, numbers)
+        single, total = single + int((rows == 1).sum()), total + len(rows)
+        if not found and (rows != 1).any():
+            place = int(np.flatnonzero(rows != 1)[0])
+            where = f" of {scenario}" if len(record.experiment.scenarios) > 1 else ""
+            found = f"replication {numbers[place]}{where} returned {rows[place]}"
+    if single == total and total:
+        return None
+    if not single:
+        return ""
+    return (
+        f"'{table}' has one row in {single} of {total} replications, but {found}: it is a table, and its numbers are "
+        "no metrics; return them by name to have them summarised"
+    )
+
+
+def _rows_of_each(
+    store: Store, run: str, table: str, scenario: str, replications: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many rows each of these replications returned."""
+    pieces = [np.empty(0, dtype=np.int64), *(replications_of(chunk) for chunk in store.rows(run, table, scenario))]
+    numbers, times = np.unique(np.concatenate(pieces), return_counts=True)
+    _, places, found = np.intersect1d(replications, numbers, assume_unique=True, return_indices=True)
+    counts = np.zeros(len(replications), dtype=np.int64)
+    counts[places] = times[found]
+    return counts
+
+
+def _numbers_in(schemas: Sequence[Schema]) -> list[str]:
+    """Columns that hold numbers wherever they hold anything (a column of missing values is stored as a logical one)."""
+    kinds: dict[str, list[DataType]] = {}
+    for schema in schemas:
+        for field in fields_of(schema):
+            kinds.setdefault(field.name, []).append(field.type)
+    return [name for name, own in kinds.items() if name not in KEYS and all(map(_is_number, own))]
+
+
+def _is_number(kind: DataType) -> bool:
+    return DataType.is_integer(kind) or DataType.is_floating(kind) or DataType.is_boolean(kind)

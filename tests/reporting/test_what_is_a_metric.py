@@ -1,0 +1,141 @@
+"""Which numbers are metrics: those that the model names, and a one-row table that is all it returns, every time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import replicast
+from replicast.core.errors import RequestError
+from replicast.reporting.query import query
+
+Write = Callable[..., Path]
+
+PATIENTS = """
+def simulate(rng):
+    n = int(rng.integers(1, 40))
+    w = rng.exponential(.1 * n, n)
+    return {"total": float(w.sum()), "number": n, "patients": [{"wait": float(v)} for v in w]}
+"""
+
+KPI_FRAME = """
+import pandas as pd
+def simulate(rng, replication, odd=0, rows=2):
+    row = {"wait": rng.random(), "n": int(rng.integers(9)), "ward": "icu", "late": bool(replication % 2)}
+    return pd.DataFrame([row] * (rows if replication == odd else 1))
+"""
+
+KPI_FRAME_IN_R = """
+simulate <- function(replication, odd = 0L, rows = 2L) {
+  row <- data.frame(wait = runif(1), n = sample(9L, 1L), ward = "icu", late = replication %% 2L == 1L)
+  row[rep(1L, if (replication == odd) rows else 1L), ]
+}
+"""
+
+KPI_FILE = """
+import random, sys
+seed, out = sys.argv[1:]
+random.seed(int(seed))
+open(out + "/kpi.csv", "w").write(f"wait,ward\\n{random.random()},icu\\n")
+"""
+
+
+@pytest.fixture
+def run(write_model: Write, tmp_path: Path) -> Callable[..., replicast.Run]:
+    def perform(text: str, file: str = "model.py", n: int = 6, **options: Any) -> replicast.Run:
+        options = {"store": str(tmp_path / "runs"), "seed": 1, "workers": 1} | options
+        return replicast.run(str(write_model(text, file)), n=n, **options)
+
+    return perform
+
+
+def test_a_table_that_happens_to_have_one_row_gives_no_metric(run: Any) -> None:
+    made = run(PATIENTS, n=200)
+    assert [row.metric for row in made.summary().rows] == ["total", "number"]
+    rows = made.table("patients").pl()
+    lengths = rows.group_by("replication").len()["len"].to_list()
+    assert lengths.count(1) > 0, "some replications have one patient"
+    assert len(rows) == made.metrics().pl()["number"].sum()
+
+
+def test_a_metric_may_be_called_as_a_column_of_a_table_of_one_row(run: Any) -> None:
+    text = PATIENTS.replace('"number": n', '"wait": float(w.mean())')
+    made = run(text, n=200)
+    (wait,) = [row for row in made.summary().rows if row.metric == "wait"]
+    assert (wait.n, wait.failed, wait.planned) == (200, 0, 200)
+
+
+@pytest.mark.parametrize("store", ["runs", "sqlite"])
+@pytest.mark.parametrize("language", ["python", pytest.param("r", marks=pytest.mark.r)])
+def test_a_table_that_is_all_and_always_of_one_row_is_a_row_of_metrics(
+    run: Any, language: str, store: str, tmp_path: Path
+) -> None:
+    url = str(tmp_path / "runs") if store == "runs" else f"sqlite:///{tmp_path}/runs.db"
+    source = (KPI_FRAME, "model.py") if language == "python" else (KPI_FRAME_IN_R, "model.R")
+    made = run(*source, scenarios={"a": {}, "b": {}}, store=url)
+    table = made.table("table").pl()
+    assert [(row.scenario, row.metric) for row in made.summary().rows] == [
+        (scenario, metric) for scenario in "ab" for metric in ("wait", "n", "late")
+    ]
+    assert made.metrics().pl().equals(table.drop("ward"))
+    (wait, *_) = made.summary().rows
+    assert wait.mean == pytest.approx(table.filter(scenario="a")["wait"].mean())
+    assert wait.n == 6
+    assert made.summary().notes == []
+    assert [row.metric for row in made.compare().differences] == ["wait", "n", "late"]
+    assert query(made.store, made.id, "SELECT wait FROM metrics").equals(table.select("wait"))
+    collated = made.collate(tmp_path / "out")
+    assert collated.rows == {"metrics": 12, "table": 12, "scenarios": 2, "summary": 6}
+    made.report(tmp_path / "report.html")
+    assert made.verify(1) != []
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("language", ["python", pytest.param("r", marks=pytest.mark.r)])
+def test_one_replication_of_another_number_of_rows_makes_it_a_table_and_is_named(
+    run: Any, language: str, rows: int, tmp_path: Path
+) -> None:
+    source = (KPI_FRAME, "model.py") if language == "python" else (KPI_FRAME_IN_R, "model.R")
+    made = run(*source, params={"odd": 4, "rows": rows})
+    assert made.summary().rows == []
+    assert made.metrics().pl().columns == ["scenario", "replication"]
+    (note,) = made.summary().notes
+    assert f"'table' has one row in 5 of 6 replications, but replication 4 returned {rows}" in note
+    assert len(made.table("table")) == 5 + rows
+    assert note in made.collate(tmp_path / "out").notes
+    assert "has one row in 5 of 6 replications" in made.report(tmp_path / "report.html").read_text()
+
+
+def test_a_failed_replication_leaves_the_others_a_row_of_metrics(run: Any) -> None:
+    made = run(KPI_FRAME.replace("row = ", "assert replication != odd\n    row = "), params={"odd": 4})
+    assert {(row.metric, row.n, row.failed) for row in made.summary().rows} == {
+        ("wait", 5, 1), ("n", 5, 1), ("late", 5, 1)
+    }  # fmt: skip
+
+
+def test_a_precision_is_judged_of_such_metrics_and_refused_of_a_table(run: Any) -> None:
+    made = run(KPI_FRAME, precision="wait=50%", maximum=60)
+    assert made.precision()["base"].state == "met"
+    with pytest.raises(RequestError, match=r"replication 4 returned 2: it is a table"):
+        run(KPI_FRAME, precision="wait=50%", maximum=60, params={"odd": 4})
+
+
+def test_the_one_file_that_a_command_leaves_is_judged_in_the_same_way(tmp_path: Path) -> None:
+    script = tmp_path / "kpi.py"
+    script.write_text(KPI_FILE)
+    command = [sys.executable, str(script), "{seed}", "{out}"]
+    made = replicast.run(command=command, n=3, seed=1, store=str(tmp_path / "runs"))
+    assert [(row.metric, row.n) for row in made.summary().rows] == [("wait", 3)]
+    script.write_text(KPI_FILE + 'open(out + "/metrics.json", "w").write(\'{"x": 1}\')')
+    beside = replicast.run(command=command, n=3, seed=1, store=str(tmp_path / "runs"))
+    assert [row.metric for row in beside.summary().rows] == ["x"]
+
+
+def test_a_table_by_name_is_no_row_of_metrics(run: Any) -> None:
+    made = run('def simulate(rng):\n    return {"patients": [{"wait": rng.random()}]}\n')
+    assert made.summary().rows == []
+    assert len(made.table("patients")) == 6
