@@ -26,11 +26,11 @@ from replicast.conducting.conductor import (
     Watch,
     someone_at_work,
 )
-from replicast.core.errors import RequestError, RunNotFound, nearest
+from replicast.core.errors import RequestError, RunNotFound, StoreError, nearest
 from replicast.core.given import whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord, check_replications
+from replicast.core.record import NAME, RunRecord, check_replications, read_record
 
 if TYPE_CHECKING:
     from replicast.core.selection import Better
@@ -94,28 +94,38 @@ def run(
         return Run(preparation.store, preparation.record.id)
 
 
-def find_run(store: Store, name: str) -> RunRecord:
-    """The run of that ID, that unique prefix of one, or the `latest`. Raises RunNotFound."""
-    known = store.runs()
+def find_run(store: Store, name: str, left_out: list[str] | None = None) -> RunRecord:
+    """The run of that ID, that unique prefix of one, or the `latest`. Raises RunNotFound.
+
+    Each run is judged alone: `left_out` is told of those that cannot be read, and so cannot be the latest.
+    """
     if name == "latest":
-        if not known:
-            raise RunNotFound(f"there is no run in '{store.label}'")
-        records = [_read_record(store, run) for run in known]
-        return max(records, key=lambda record: (record.created, record.id))
-    matching = [run for run in known if run == name] or [run for run in known if run.startswith(name)]
+        return _latest(store, [] if left_out is None else left_out)
+    try:
+        return read_record(store, name)
+    except RunNotFound:
+        known = store.runs()
+    matching = [run for run in known if run.startswith(name)]
     if len(matching) > 1:
         listed = ", ".join(matching[:5])
         raise RunNotFound(f"'{name}' is the beginning of {len(matching)} runs: {listed}; give more of it")
     if not matching:
         raise RunNotFound(f"there is no run '{name}' in '{store.label}'{nearest(name, known)}")
-    return _read_record(store, matching[0])
+    return read_record(store, matching[0])
 
 
-def _read_record(store: Store, run: str) -> RunRecord:
-    content = store.read(run, NAME)
-    if content is None:
-        raise RunNotFound(f"there is no run '{run}' in '{store.label}'")
-    return RunRecord.from_json(content, f"{NAME} of run {run}")
+def _latest(store: Store, left_out: list[str]) -> RunRecord:
+    records = []
+    for run in store.runs():
+        try:
+            records.append(read_record(store, run))
+        except (StoreError, RunNotFound) as error:
+            left_out.append(str(error))
+    if records:
+        return max(records, key=lambda record: (record.created, record.id))
+    if left_out:
+        raise StoreError(f"no run in '{store.label}' can be read: {left_out[0]}")
+    raise RunNotFound(f"there is no run in '{store.label}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,9 @@ class Run:
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
         self.store = open_named_store(str(store)) if isinstance(store, str | Path) else store
-        self._record = find_run(self.store, name)
+        self.left_out: list[str] = []
+        """Runs that cannot be read, and so were not taken for the latest."""
+        self._record = find_run(self.store, name, self.left_out)
 
     @property
     def id(self) -> str:

@@ -19,7 +19,7 @@ from replicast.asking.designs import find_points
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
 from replicast.core.designs import cross_points
-from replicast.core.errors import RequestError, RunChanged
+from replicast.core.errors import RequestError, RunChanged, RunNotFound
 from replicast.core.experiment import (
     Experiment,
     Streams,
@@ -30,7 +30,15 @@ from replicast.core.experiment import (
 from replicast.core.given import check_mapping, check_seconds, check_text, whole_number
 from replicast.core.parameters import Signature, as_plain, fit_parameters
 from replicast.core.ports import Store
-from replicast.core.record import NAME, Options, RunRecord, Tolerance, check_replications, check_run_name, new_run_id
+from replicast.core.record import (
+    Options,
+    RunRecord,
+    Tolerance,
+    check_replications,
+    check_run_name,
+    new_run_id,
+    read_record,
+)
 from replicast.core.scenarios import Scenario, check_scenarios, cross
 from replicast.performing.copies import Source, code_hash
 
@@ -212,8 +220,10 @@ def existing_record(store: Store, request: Request) -> RunRecord | None:
     name = request.value(request.name, "name")
     if name is None:
         return None
-    content = store.read(check_run_name(name), NAME)
-    return None if content is None else RunRecord.from_json(content, f"{NAME} of run {name}")
+    try:
+        return read_record(store, check_run_name(name))
+    except RunNotFound:
+        return None
 
 
 def continue_record(request: Request, old: RunRecord, experiment: Experiment, source: Source) -> RunRecord:

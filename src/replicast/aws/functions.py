@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from replicast.core.errors import ModelError, ReplicastError, RequestError, StoreError
 from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord
+from replicast.core.record import NAME, RunRecord, read_record
 from replicast.core.replication import Batch
 from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
@@ -58,13 +58,6 @@ def runs() -> ObjectStore | DatabaseRuns:
     opened = open_store(database)
     assert isinstance(opened, SqlStore)
     return DatabaseRuns(bucket, opened, stack_url(os.environ["REPLICAST_STACK"]))
-
-
-def read_record(store: Store, run: str) -> RunRecord:
-    content = store.read(run, NAME)
-    if content is None:
-        raise RequestError(f"there is no run '{run}' in '{store.label}'")
-    return RunRecord.from_json(content, f"{NAME} of run {run}")
 
 
 def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from replicast.core.errors import StoreError
+from replicast.core.errors import RequestError, StoreError
 
 from .arguments import check_output
 from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note
@@ -30,7 +30,10 @@ def open_run(chosen: argparse.Namespace) -> Any:
     from replicast.asking.settings import default_store
     from replicast.runs import Run
 
-    return Run(chosen.store or default_store(), chosen.run)
+    run = Run(chosen.store or default_store(), chosen.run)
+    for damaged in run.left_out:
+        say(f"left out: {damaged}")
+    return run
 
 
 def status(chosen: argparse.Namespace) -> int:
@@ -69,7 +72,7 @@ def list_runs(chosen: argparse.Namespace) -> int:
     for name in store.runs():
         try:
             found.append(Run(store, name).status())
-        except StoreError as error:
+        except (StoreError, RequestError) as error:
             say(f"left out: {error}")
     found.sort(key=lambda one: (one.created, one.id))
     if chosen.json:

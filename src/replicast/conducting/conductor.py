@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -10,7 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+import msgspec
 
 from replicast.core.distributions import t_critical
 from replicast.core.errors import ExecutorError
@@ -23,6 +24,7 @@ POLL_SECONDS = 0.1
 MARKER_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
+CLOCKS_APART_SECONDS = 300.0
 ROUNDS_WITHOUT_PROGRESS = 3
 HOPELESS_AFTER = 10
 CANCEL, CONDUCTOR = "cancel", "conductor.json"
@@ -218,10 +220,8 @@ class Conductor:
         now = time.monotonic()
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            self.store.write(self.record.id, CONDUCTOR, json.dumps(self._presence()).encode())
-
-    def _presence(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "host": platform.node(), "time": time.time(), "executor": self.executor.name}
+            presence = Presence(os.getpid(), platform.node(), time.time(), self.executor.name)
+            self.store.write(self.record.id, CONDUCTOR, msgspec.json.encode(presence))
 
     def leave(self) -> None:
         if self._beat_at:
@@ -230,6 +230,15 @@ class Conductor:
     def _conclude(self, ending: Ending) -> Conclusion:
         progress = self.progress
         return Conclusion(ending, dict(self._planned), progress.done, progress.failed, progress.simulated)
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Who conducts a run, as conductor.json says it; `time` is in seconds since 1970."""
+
+    pid: Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
+    host: str
+    time: float
+    executor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +255,16 @@ class FixedRule:
 def someone_at_work(store: Store, run: str) -> dict[str, Any] | None:
     """Who conducts the run at this moment, if anyone does."""
     content = store.read(run, CONDUCTOR)
-    if content is None:
+    try:
+        presence = msgspec.json.decode(content or b"", type=Presence)
+    except msgspec.MsgspecError:  # a beat that was torn is followed by another, if anyone is there
         return None
-    presence: dict[str, Any] = json.loads(content)
-    if time.time() - presence["time"] > SILENT_SECONDS:
+    silent = time.time() - presence.time
+    if not -CLOCKS_APART_SECONDS < silent < SILENT_SECONDS:
         return None
-    if presence["host"] == platform.node() and not _alive(presence["pid"]):
+    if presence.host == platform.node() and not _alive(presence.pid):
         return None
-    return presence
+    return msgspec.structs.asdict(presence)
 
 
 def _alive(pid: int) -> bool:

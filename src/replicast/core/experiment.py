@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from .errors import ModelError, RequestError, nearest
 from .scenarios import Scenario
 
@@ -95,19 +97,16 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Experiment:
-        model: dict[str, Any] = dict(saved["model"])
-        collate = saved.get("collate")
-        model["command"] = tuple(model.get("command", ()))
-        if collate is not None:
-            collate = Collation(collate["file"], collate["function"], tuple(collate["command"]))
-        return cls(
-            model=ModelReference(**model),
-            scenarios=tuple(Scenario(s["name"], s["parameters"], i) for i, s in enumerate(saved["scenarios"])),
-            seed=saved["seed"],
-            streams=Streams(**saved["streams"]),
-            keep_rds=saved.get("keep") == "rds",
-            collation=collate,
-        )
+        """Raises ValueError or KeyError for what `to_dict` would not have made."""
+        if not isinstance(saved, Mapping):
+            raise TypeError(f"an experiment is an object, and {saved!r} is not")
+        return msgspec.convert(cls._as_fields(saved), cls)
+
+    @staticmethod
+    def _as_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
+        fields = {name: value for name, value in saved.items() if name not in ("keep", "collate")}
+        fields["scenarios"] = [{**scenario, "index": index} for index, scenario in enumerate(saved["scenarios"])]
+        return fields | {"keep_rds": saved.get("keep") == "rds", "collation": saved.get("collate")}
 
 
 def check_streams(kind: str) -> None:

@@ -8,14 +8,21 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .errors import RequestError, StoreError
-from .experiment import Experiment
+import msgspec
+
+from .errors import ReplicastError, RequestError, RunNotFound, StoreError
+from .experiment import Experiment, check_seed
+from .scenarios import check_scenarios
+
+if TYPE_CHECKING:
+    from .ports import Store
 
 FORMAT = 1
 NAME = "run.json"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MOST_REPLICATIONS = 2**31
 LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
 
 
@@ -88,21 +95,27 @@ class RunRecord:
         return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
-    def from_json(cls, content: bytes, where: str) -> RunRecord:
-        """Raises StoreError for a record that this version cannot read."""
+    def from_json(cls, content: bytes, where: str, run: str = "") -> RunRecord:
+        """Fields that a later version of the same format added are passed over.
+
+        Raises StoreError for a record that this version cannot read, or that stands in the place of another `run`.
+        """
         try:
-            saved = json.loads(content)
-            if saved["format"] > FORMAT:
+            saved = _object_of(content)
+            if _format_of(saved) > FORMAT:
                 raise StoreError(
                     f"{where} was written by a newer replicast (format {saved['format']}); update this one"
                 )
-            options = dict(saved["options"])
-            options["tolerance"] = Tolerance(**options["tolerance"])
-            known = {name: saved[name] for name in cls.__slots__ if name in saved}
-            known |= {"experiment": Experiment.from_dict(saved["experiment"]), "options": Options(**options)}
-            return cls(**known)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{where} is damaged: {type(error).__name__}: {error}") from error
+            record = msgspec.convert(saved | {"experiment": Experiment.from_dict(saved["experiment"])}, cls)
+            _check(record, saved)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError, RequestError) as error:
+            raise StoreError(f"{where} is damaged: {_reason(error)}") from error
+        if run and record.id != run:
+            raise StoreError(
+                f"{where} says that it is of run '{record.id}': what lies there was renamed or copied by hand; "
+                f"give it its name '{record.id}' again (to copy a run: replicast copy)"
+            )
+        return record
 
     def planned_for(self, scenario: str) -> int:
         """How many replications of the scenario count; more may be stored where a run until precise went past it."""
@@ -110,6 +123,54 @@ class RunRecord:
 
     def with_replications(self, number: int) -> RunRecord:
         return replace(self, replications=number, planned={})
+
+
+def read_record(store: Store, run: str) -> RunRecord:
+    """The record of the run that lies in the store under this ID. Raises RunNotFound and StoreError."""
+    content = store.read(run, NAME) if RUN_NAME.fullmatch(run) else None
+    if content is None:
+        raise RunNotFound(f"there is no run '{run}' in '{store.label}'")
+    return RunRecord.from_json(content, f"{NAME} of run {run}", run)
+
+
+def _object_of(content: bytes) -> dict[str, Any]:
+    saved = json.loads(content)
+    if not isinstance(saved, dict):
+        raise TypeError(f"it holds {type(saved).__name__} where an object belongs")
+    if b"\\ud" in content.lower():
+        json.dumps(saved, ensure_ascii=False).encode()  # half a character can be neither printed nor stored
+    return saved
+
+
+def _format_of(saved: Mapping[str, Any]) -> int:
+    number = saved["format"]
+    if type(number) is not int or number < 1:
+        raise ValueError(f"'{number}' is no format")
+    return number
+
+
+def _check(record: RunRecord, saved: Mapping[str, Any]) -> None:
+    """Refuses what no run of ours ever says."""
+    if not {"share", "count"} <= saved["options"]["tolerance"].keys():
+        raise ValueError("it does not say how many replications may fail")
+    check_run_name(record.id)
+    check_replications(record.replications)
+    datetime.fromisoformat(record.created)
+    scenarios, model = record.experiment.scenarios, record.experiment.model
+    check_scenarios(scenarios)
+    if not scenarios or len({scenario.name for scenario in scenarios}) < len(scenarios):
+        raise ValueError("its scenarios are none, or two of one name")
+    check_seed(record.experiment.seed, model, record.experiment.streams)
+    options, tolerance = record.options, record.options.tolerance
+    timeout = 1.0 if options.timeout_seconds is None else options.timeout_seconds
+    if not (0 < timeout < float("inf") and options.retries >= 0 and 0 <= tolerance.share <= 1 and tolerance.count >= 0):
+        raise ValueError("its options are out of range")
+    if (options.workers or 1) < 1 or not all(0 <= number <= MOST_REPLICATIONS for number in record.planned.values()):
+        raise ValueError("its options are out of range")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ReplicastError) else f"{type(error).__name__}: {error}"
 
 
 def new_run_id(now: datetime) -> str:
@@ -129,6 +190,6 @@ def check_run_name(name: str) -> str:
 def check_replications(number: int) -> int:
     if number < 1:
         raise RequestError(f"the number of replications must be 1 or more, and {number} is not")
-    if number > 2**31:
-        raise RequestError(f"{number} replications are more than replicast numbers (2147483648)")
+    if number > MOST_REPLICATIONS:
+        raise RequestError(f"{number} replications are more than replicast numbers ({MOST_REPLICATIONS})")
     return number

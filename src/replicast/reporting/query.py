@@ -12,7 +12,7 @@ import polars as pl
 
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
-from replicast.core.record import RunRecord
+from replicast.core.record import read_record
 
 from .scenarios import scenarios_frame
 from .summary import summarise_run
@@ -26,11 +26,9 @@ FILE_FUNCTION = re.compile(r"\b(read|scan)_\w+\s*\(", re.IGNORECASE)
 
 def query(store: Store, run: str, text: str) -> pl.DataFrame:
     """What the query returns. Raises RequestError where it cannot be understood, or would do more than read."""
-    content = store.read(run, "run.json")
-    if content is None:
-        raise RequestError(f"there is no run '{run}' in '{store.label}'")
+    record = read_record(store, run)
     _check(text)
-    tables = RunTables(store, RunRecord.from_json(content, f"run.json of run {run}"))
+    tables = RunTables(store, record)
     known = frames_of(tables)
     context = pl.SQLContext(eager=True)
     for name, load in known.items():

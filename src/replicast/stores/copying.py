@@ -59,7 +59,9 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
         if content is not None:
             target.write(run, name, content)
     coverage = source.coverage(run)
-    scenarios = [scenario.name for scenario in RunRecord.from_json(record, NAME).experiment.scenarios]
+    scenarios = [
+        scenario.name for scenario in RunRecord.from_json(record, f"{NAME} of run {run}", run).experiment.scenarios
+    ]
     for scenario in scenarios:
         for batch in outcomes_of(source, run, scenario):
             target.save(run, batch)
@@ -75,7 +77,7 @@ def refuse_another(target: Store, run: str, record: bytes) -> None:
     """Raises RunChanged where `target` has a run of that name and another experiment than `record` says."""
     there = target.read(run, NAME)
     if there is not None:
-        ours, theirs = (RunRecord.from_json(content, NAME) for content in (record, there))
+        ours, theirs = (RunRecord.from_json(content, f"{NAME} of run {run}", run) for content in (record, there))
         if (ours.experiment, ours.code_hash) != (theirs.experiment, theirs.code_hash):
             raise RunChanged(f"'{target.label}' has a run '{run}' of another experiment; nothing was copied")
 
