@@ -38,7 +38,8 @@ def test_compare_says_which_differ_by_how_much_and_how_that_was_found(replicast:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[0].split()[:6] == ["metric", "scenario", "n", "mean", "baseline", "difference"]
-    assert "no difference can be shown  the difference is the same in every pair" in lines[1]
+    assert "no difference can be shown             equal in all 20 pairs" in lines[1]
+    assert "lower, by exactly 0.5 in all 20 pairs" in lines[2]
     assert "paired by replication" in done.stderr
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from replicast.core.comparison import adjusted_p_values, compare, paired, welch
+from replicast.core.comparison import adjusted_p_values, compare
+from replicast.core.differences import paired, welch
 from replicast.core.errors import RequestError
 
 JAIN_A = np.array([5.4, 16.6, 0.6, 1.4, 0.6, 7.3])
@@ -135,13 +136,57 @@ def test_holm_rejects_what_its_step_down_rule_rejects(p_values):
         assert (adjusted[i] <= 0.05) == standing
 
 
-def test_a_difference_that_is_the_same_in_every_pair_has_no_interval():
-    base = np.random.default_rng(3).normal(10, 2, 30)
-    for shift in (0.0, 0.1, -7.3):
+def test_a_difference_that_is_the_same_in_every_pair_is_certain_and_needs_no_interval():
+    base = np.random.default_rng(3).normal(10, 2, 100)
+    for shift, verdict in ((200.0, "higher"), (0.1, "higher"), (-7.3, "lower")):
         (row,) = compare({"base": {"x": base}, "other": {"x": base + shift}}, "base")
-        assert (row.ci_lower, row.p_value, row.verdict) == (None, None, NO_DIFFERENCE)
+        assert (row.ci_lower, row.p_value, row.verdict) == (None, None, verdict)
         assert row.difference == pytest.approx(shift)
-        assert row.note == "the difference is the same in every pair"
+        assert row.conclusion == f"{verdict}, by exactly {abs(shift):g} in all 100 pairs"
+
+
+def test_pairs_that_are_all_equal_show_no_difference():
+    base = np.random.default_rng(3).normal(10, 2, 30)
+    (row,) = compare({"base": {"x": base}, "other": {"x": base.copy()}}, "base")
+    assert (row.verdict, row.note, row.difference) == (NO_DIFFERENCE, "equal in all 30 pairs", 0.0)
+
+
+def test_certain_differences_are_so_among_any_number_of_comparisons_and_with_separate_streams():
+    values = {f"s{i}": {"cost": np.full(10, 1000.0 + i)} for i in range(60)}
+    for common in (True, False):
+        assert {row.verdict for row in compare(values, "s0", common=common)} == {"higher"}
+
+
+def test_a_few_whole_numbers_that_differ_by_the_same_may_do_so_by_chance():
+    few = {"a": {"deaths": np.array([2.0, 3, 2])}, "b": {"deaths": np.array([3.0, 4, 3])}}
+    (row,) = compare(few, "a")
+    assert (row.verdict, row.note) == (NO_DIFFERENCE, "1 in all 3 pairs, which so few whole numbers may be by chance")
+
+
+@pytest.mark.parametrize(
+    ("ones", "n", "p", "verdict"),
+    [(5, 30, 0.0625, NO_DIFFERENCE), (4, 30, 0.125, NO_DIFFERENCE), (6, 30, 0.03125, "higher"),
+     (100, 100, 2 * 0.5**100, "higher"), (3, 3, 0.25, NO_DIFFERENCE)],
+)  # fmt: skip
+def test_pairs_of_zeros_and_ones_are_judged_by_mcnemars_exact_test(ones, n, p, verdict):
+    late = np.repeat([1.0, 0.0], [ones, n - ones])
+    (row,) = compare({"none": {"late": np.zeros(n)}, "some": {"late": late}}, "none", booleans={"late"})
+    assert (row.p_value, row.verdict) == (pytest.approx(p, rel=1e-9), verdict)
+    assert -1.0 <= row.ci_lower < ones / n <= row.ci_upper <= 1.0
+
+
+def test_booleans_that_are_equal_in_all_pairs_have_an_interval_for_what_may_differ_still():
+    values = {"a": {"late": np.zeros(30)}, "b": {"late": np.zeros(30)}}
+    (row,) = compare(values, "a", booleans={"late"})
+    assert (row.verdict, row.note) == (NO_DIFFERENCE, "equal in all 30 pairs")
+    assert (row.ci_lower, row.ci_upper) == pytest.approx((-0.1135, 0.1135), abs=5e-5)
+
+
+def test_separate_zeros_and_ones_are_judged_by_fishers_exact_test():
+    values = {"none": {"late": np.zeros(30)}, "some": {"late": np.repeat([1.0, 0.0], [5, 25])}}
+    (row,) = compare(values, "none", common=False, booleans={"late"})
+    assert row.p_value == pytest.approx(stats.fisher_exact([[5, 25], [0, 30]]).pvalue)
+    assert (row.verdict, row.note) == (NO_DIFFERENCE, "by Fisher's exact test")
 
 
 def test_copies_have_no_interval_whichever_side_they_are_on():
@@ -158,7 +203,7 @@ def test_too_few_replications_are_said_to_be_so():
     assert compare(values, "a")[0].note == "fewer than two pairs of replications"
     assert compare(values, "a", common=False)[0].note == "fewer than two replications of one scenario"
     assert (
-        compare({"a": {"x": np.ones(3)}, "b": {"x": np.ones(3)}}, "a", common=False)[0].note
+        compare({"a": {"x": np.full(3, 7.0)}, "b": {"x": np.full(3, 7.0)}}, "a", common=False)[0].note
         == "neither scenario varies"
     )
 

@@ -8,12 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from replicast.core import quantiles as module
 from replicast.core.quantiles import (
-    exact_interval,
     quantile_interval,
     quantile_ranks,
     quantiles,
     stream_quantiles,
-    wilson_interval,
 )
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -114,28 +112,3 @@ def test_a_quantile_interval_holds_the_values_of_its_ranks():
     values = np.array([math.nan, *range(20, 0, -1)], dtype=np.float64)
     interval = quantile_interval(values, 0.5)
     assert (interval.estimate, interval.lower, interval.upper, interval.n) == (10.5, 6.0, 15.0, 20)
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "wilson", "exact"),
-    [
-        (81, 263, (0.2553, 0.3662), (0.2527, 0.3676)),
-        (15, 148, (0.0624, 0.1605), (0.0578, 0.1617)),
-        (0, 20, (0.0, 0.1611), (0.0, 0.1684)),
-        (1, 29, (0.0061, 0.1718), (0.0009, 0.1776)),
-    ],
-)
-def test_intervals_for_a_proportion_are_those_of_newcombe_1998_table_one(successes, n, wilson, exact):
-    assert wilson_interval(successes, n) == pytest.approx(wilson, abs=5e-5)
-    assert exact_interval(successes, n) == pytest.approx(exact, abs=5e-5)
-
-
-def test_all_successes_mirror_no_successes_and_no_trials_have_no_interval():
-    assert exact_interval(20, 20) == pytest.approx((1 - exact_interval(0, 20)[1], 1.0))
-    assert wilson_interval(20, 20) == pytest.approx((1 - wilson_interval(0, 20)[1], 1.0))
-    assert exact_interval(0, 0) is None
-    assert wilson_interval(0, 0) is None
-
-
-def test_the_exact_interval_of_no_successes_has_its_closed_form():
-    assert exact_interval(0, 50, 0.9)[1] == pytest.approx(1 - 0.05 ** (1 / 50), rel=1e-12)

@@ -75,6 +75,17 @@ def test_what_cannot_be_judged_is_kept_and_drops_nothing():
     assert [row.kept for row in rank({"only": np.array([1.0, 2.0])}, better="lower")] == [True]
 
 
+@pytest.mark.parametrize("common", [True, False])
+def test_a_scenario_that_another_dominates_in_every_pair_is_not_the_best(common):
+    cost = {"cheap": np.full(100, 1000.0), "dear": np.full(100, 1200.0)}
+    assert [(row.scenario, row.beaten_by) for row in rank(cost, better="lower", common=common)] == [
+        ("cheap", None),
+        ("dear", "cheap"),
+    ]
+    late = {"never": np.zeros(100), "always": np.ones(100), "at times": np.repeat([0.0, 1.0], [99, 1])}
+    assert [row.scenario for row in rank(late, better="lower", common=common) if row.kept] == ["never", "at times"]
+
+
 def test_kim_and_nelsons_margin_is_as_computed_by_hand():
     """k = 2, n0 = 3, α = 0.05: η = (0.1⁻¹ - 1)/2 = 4.5 and h² = 18; s² of the differences 0, 1, 2 is 1.
 
@@ -116,12 +127,18 @@ def test_elimination_waits_for_its_first_stage():
     assert eliminate(values, better="higher", indifference=0.5, first=10).kept == ("s0", "s1")
 
 
-def test_differences_that_do_not_vary_drop_nothing():
+def test_a_difference_that_does_not_vary_is_certain_unless_a_few_counts_have_it():
     base = np.random.default_rng(1).exponential(10.0, 30)
     values = {"base": base, "shifted": base + 0.1}
-    assert all(row.kept for row in rank(values, better="higher"))
+    assert [row.scenario for row in rank(values, better="higher") if row.kept] == ["shifted"]
     exact = {"base": np.arange(30.0), "shifted": np.arange(30.0) + 8.0}
-    assert eliminate(exact, better="higher", indifference=0.5).kept == ("base", "shifted")
+    assert eliminate(exact, better="higher", indifference=0.5).best == "shifted"
+    assert eliminate({k: v[:4] for k, v in exact.items()}, better="higher", indifference=0.5, first=3).best is None
+
+
+def test_a_pair_that_begins_to_vary_after_the_first_stage_is_not_certain():
+    rare = {"never": np.zeros(40), "once": np.repeat([0.0, 1.0, 0.0], [20, 1, 19])}
+    assert eliminate(rare, better="lower", indifference=0.5).kept == ("never", "once")
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _comparison_cells(row: ComparisonRow) -> list[str]:
     return [
         row.metric, row.scenario, n, number(row.mean_scenario), number(row.mean_baseline), number(row.difference),
         interval, "" if row.correlation is None else f"{row.correlation:.2f}",
-        Toned(row.verdict, "good" if row.verdict in ("lower", "higher") else "quiet"), row.note,
+        Toned(row.claim, "good" if row.verdict in ("lower", "higher") else "quiet"), row.remark,
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Quantiles of samples and of streams, and intervals for quantiles and proportions."""
+"""Quantiles of samples and of streams, and intervals for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import beta_quantile, binomial_cdf, normal_quantile
+from .distributions import binomial_cdf
 
 Chunks = Callable[[], Iterable[NDArray[np.float64]]]
 """Reads all values from the start, in chunks; called once for each pass."""
@@ -187,26 +187,3 @@ def _first_above(n: int, p: float, level: float, at_least: bool = False) -> int:
         else:
             low = middle
     return high
-
-
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Wilson's (1927) score interval for the probability of a 0/1 metric, without correction; None of no trials."""
-    if n < 1:
-        return None
-    z = normal_quantile(0.5 + 0.5 * confidence)
-    share, weight = successes / n, z * z / n
-    centre = share + 0.5 * weight
-    reach = z * math.sqrt(share * (1.0 - share) / n + 0.25 * weight / n)
-    lower = 0.0 if successes == 0 else (centre - reach) / (1.0 + weight)
-    upper = 1.0 if successes == n else (centre + reach) / (1.0 + weight)
-    return lower, upper
-
-
-def exact_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Clopper and Pearson's (1934) interval for the probability of a 0/1 metric; None of no trials."""
-    if n < 1:
-        return None
-    tail = 0.5 * (1.0 - confidence)
-    lower = 0.0 if successes == 0 else beta_quantile(tail, successes, n - successes + 1)
-    upper = 1.0 if successes == n else beta_quantile(1.0 - tail, successes + 1, n - successes)
-    return lower, upper

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import ROUNDING
+from .differences import FEWEST_EQUAL, ROUNDING, can_be_chance
 from .distributions import check_confidence, student_t_quantile
 from .errors import RequestError
 from .moments import Moments
+from .proportions import are_zero_or_one, sign_tail, wilson_interval
 
 Better = Literal["lower", "higher"]
 
@@ -47,7 +48,8 @@ def rank(
     more than W_ij. With separate streams W_ij² = (t_i·s_i)²/n_i + (t_j·s_j)²/n_j at the confidence's (k-1)-th root: the
     screening of Nelson, Swann, Goldsman and Song (2001, Operations Research 49, 950–963) as extended to unequal n by
     Boesel, Nelson and Kim (2003, Operations Research 51, 814–825). With common random numbers W_ij is from the paired
-    differences at 1 - (1 - confidence)/(k - 1), by Bonferroni. What does not vary drops nothing.
+    differences at 1 - (1 - confidence)/(k - 1), by Bonferroni; pairs of zeros and ones by the exact sign test at that
+    level. A scenario that another beats by the same in every pair is dropped too.
     """
     check_confidence(confidence)
     sign = _sign(better)
@@ -75,28 +77,56 @@ def _table(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 def _beaten_in_pairs(table: NDArray[np.float64], confidence: float) -> Iterator[NDArray[np.bool_]]:
     """For each row of `table`, which rows beat it by their paired differences; larger is better."""
     p = 1.0 - (1.0 - confidence) / max(len(table) - 1, 1)
-    for own in table:
+    binary = are_zero_or_one(np.abs(table[np.isfinite(table)]))
+    largest = np.nanmax(np.abs(table), axis=1, initial=0.0)
+    for own, reach in zip(table, largest, strict=True):
         gaps = table - own
+        if binary:
+            yield _signed(gaps, 1.0 - p)
+            continue
         n = np.isfinite(gaps).sum(axis=1)
         means = np.nansum(gaps, axis=1) / np.maximum(n, 1)
         squares = np.nansum((gaps - means[:, None]) ** 2, axis=1)
         se = np.sqrt(squares / np.maximum(n - 1, 1) / np.maximum(n, 1))
-        largest = np.nanmax(np.abs(table), axis=1, initial=0.0)
         t = np.array([student_t_quantile(p, int(pairs) - 1) if pairs > 1 else math.inf for pairs in n])
-        varies = (n > 1) & (se * np.sqrt(n) > ROUNDING * largest)
-        yield varies & (means > np.where(varies, t, 0.0) * se)
+        rounding = ROUNDING * np.maximum(largest, reach)
+        varies = (n > 1) & (se * np.sqrt(n) > rounding)
+        beaten: NDArray[np.bool_] = varies & (means > np.where(varies, t, 0.0) * se)
+        for rival in np.flatnonzero((n > 1) & ~varies & (means > rounding)):
+            both = np.isfinite(gaps[rival])
+            beaten[rival] = not can_be_chance(int(n[rival]), table[rival][both], own[both])
+        yield beaten
+
+
+def _signed(gaps: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
+    """Which rows of differences are above 0 by the one-sided sign test."""
+    above, below = (gaps > 0.0).sum(axis=1), (gaps < 0.0).sum(axis=1)
+    chances = [
+        sign_tail(int(more), int(fewer)) if more > fewer else 1.0 for more, fewer in zip(above, below, strict=True)
+    ]
+    return np.array(chances) <= alpha
 
 
 def _beaten_apart(moments: Sequence[Moments], sign: float, confidence: float) -> Iterator[NDArray[np.bool_]]:
-    """For each scenario, which others beat it, from their own variances."""
+    """For each scenario, which others beat it, from their own variances; one that does not vary has none."""
     p = confidence ** (1.0 / max(len(moments) - 1, 1))
     means = np.array([sign * own.mean if own.mean is not None else math.nan for own in moments])
-    reach = np.array(
-        [student_t_quantile(p, own.n - 1) * own.sd / math.sqrt(own.n) if own.sd else math.nan for own in moments]
-    )
+    reach = np.array([_reach(own, p) for own in moments])
     for i in range(len(moments)):
         beaten: NDArray[np.bool_] = means - means[i] > np.hypot(reach, reach[i])
         yield beaten & (np.arange(len(moments)) != i)
+
+
+def _reach(own: Moments, p: float) -> float:
+    """How far a true mean may lie from the sample's; NaN where nothing is known of it."""
+    if own.sd is None or own.mean is None:
+        return math.nan
+    if own.least in (0.0, 1.0) and own.greatest in (0.0, 1.0):
+        lower, upper = wilson_interval(round(own.mean * own.n), own.n, 2.0 * p - 1.0) or (0.0, 1.0)
+        return max(own.mean - lower, upper - own.mean)
+    if not own.sd:
+        return math.nan if can_be_chance(own.n, np.array([own.mean])) else 0.0
+    return student_t_quantile(p, own.n - 1) * own.sd / math.sqrt(own.n)
 
 
 def _sign(better: Better) -> float:
@@ -132,7 +162,8 @@ def eliminate(
     After each replication from `first` on, a scenario is dropped if another is better by more than a margin that
     shrinks to nothing. If the best is better than all others by `indifference` or more, it is the one left with
     probability `confidence` or more, with common random numbers or without. `values` are by replication number;
-    replications that any scenario lacks are passed over, as if they had not been run.
+    replications that any scenario lacks are passed over, as if they had not been run. A pair that does not vary in the
+    first stage is judged by whether it goes on so: the one that is better by the same every time stays.
     """
     check_confidence(confidence)
     if not indifference > 0.0:
@@ -161,15 +192,31 @@ def _eliminate(
     scale = _h_squared(k, first, confidence)
     spread = np.var(table[:, None, :first] - table[None, :, :first], axis=2, ddof=1)
     means = np.cumsum(table, axis=1) / np.arange(1, n + 1)
+    certain = _certainly_apart(table, spread)
     for r in range(first, n + 1):
         margin = indifference / (2 * r) * (scale * spread[np.ix_(left, left)] / indifference**2 - r)
         behind = means[left, r - 1][:, None] < means[left, r - 1][None, :] - np.maximum(margin, 0.0)
-        lost = (behind & (spread[np.ix_(left, left)] > 0.0)).any(axis=1)
+        lost = (behind & ((spread > 0.0) | certain(r))[np.ix_(left, left)]).any(axis=1)
         dropped |= {names[int(i)]: int(numbers[r - 1]) for i in left[lost]}
         left = left[~lost]
         if len(left) == 1:
             break
     return Elimination(tuple(names[int(i)] for i in left), dropped, int(numbers[r - 1]))
+
+
+def _certainly_apart(table: NDArray[np.float64], spread: NDArray[np.float64]) -> Callable[[int], NDArray[np.bool_]]:
+    """For a number of replications: which pairs of scenarios have differed by the same in each of them.
+
+    `spread` is the variance of each pair's first stage; only those without any are looked at.
+    """
+    rows = np.argwhere(np.triu(spread <= 0.0, k=1))
+    until = np.zeros(spread.shape)
+    for i, j in rows:
+        gaps = table[i] - table[j]
+        changed = np.flatnonzero(np.abs(gaps - gaps[0]) > ROUNDING * np.abs(table[[i, j]]).max())
+        until[i, j] = until[j, i] = changed[0] if len(changed) else math.inf
+    whole = bool((table == np.rint(table)).all())
+    return lambda r: (until >= r) & (not whole or r >= FEWEST_EQUAL)
 
 
 def _h_squared(k: int, first: int, confidence: float) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import Difference, paired
+from .differences import Difference, paired
 from .errors import RequestError
 from .statistics import SummaryRow, summarise
 

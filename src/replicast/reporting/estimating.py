@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from replicast.core.distributions import check_confidence
 from replicast.core.errors import RequestError, nearest
 from replicast.core.precision import Target, parse_half_width, parse_precision, replications_needed
-from replicast.core.quantiles import exact_interval, quantile_interval, quantiles, wilson_interval
+from replicast.core.proportions import exact_interval, wilson_interval
+from replicast.core.quantiles import quantile_interval, quantiles
 from replicast.core.statistics import SummaryRow
 
 from .comparing import RunValues

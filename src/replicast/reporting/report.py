@@ -251,8 +251,7 @@ def _difference_cells(row: ComparisonRow) -> list[str]:
     interval = "none" if row.ci_lower is None or row.ci_upper is None else _bounds(row.ci_lower, row.ci_upper)
     n = f"{row.n:,}" if row.method == "paired" else f"{row.n_scenario:,} and {row.n_baseline:,}"
     correlation = "" if row.correlation is None else short(row.correlation, 2)
-    verdict = row.verdict + (f": {row.note}" if row.note else "")
-    return [row.scenario, row.metric, n, _shown(row.difference), interval, correlation, verdict]
+    return [row.scenario, row.metric, n, _shown(row.difference), interval, correlation, row.conclusion]
 
 
 def _scenarios(found: Findings) -> str:
