@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,16 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import replicast
 from replicast import Run
 from replicast.conducting.conductor import Progress
-from replicast.models.carriers import PROCESSES
 
 Write = Callable[..., Path]
 Start = Callable[..., subprocess.Popen[bytes]]
-needs_proc = pytest.mark.skipif(not PROCESSES.is_dir(), reason="looks for processes in /proc, which this system lacks")
 
 
 def run(path: Path, n: int, **options: object) -> Run:
@@ -157,14 +157,11 @@ def test_a_flood_of_output_is_cut_to_its_last_part(write_model: Write) -> None:
 
 def processes_with(mark: str) -> list[int]:
     found = []
-    for entry in PROCESSES.iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            command = " ".join(process.cmdline())
             if mark in command and "pytest" not in command:
-                found.append(int(entry.name))
+                found.append(process.pid)
     return found
 
 
@@ -218,7 +215,6 @@ def parts(model: Path) -> list[Path]:
     return list((model.parent.parent / "runs").glob("*/parts/metrics/*/*.parquet"))
 
 
-@needs_proc
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_no_process_and_no_scratch_survives_however_replicast_ends(
     write_model: Write, start_command: Start, mark: str, number: signal.Signals
@@ -235,7 +231,6 @@ def test_no_process_and_no_scratch_survives_however_replicast_ends(
     assert process.returncode == expected
 
 
-@needs_proc
 def test_children_of_a_finished_run_are_ended_too(write_model: Write, mark: str) -> None:
     run(write_model(CHILDREN), 4, params={"mark": mark})
     assert wait_until(lambda: not processes_with(f"sleep {mark}"), 5)

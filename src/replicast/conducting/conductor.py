@@ -19,6 +19,7 @@ from replicast.core.planning import Range, merge, missing, without
 from replicast.core.ports import Executor, Job, JobState, Saved, Store
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
+from replicast.machine.processes import THIS_SYSTEM, is_alive
 
 POLL_SECONDS = 0.1
 MARKER_SECONDS = 1.0
@@ -220,7 +221,8 @@ class Conductor:
         now = time.monotonic()
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            presence = Presence(os.getpid(), platform.node(), time.time(), self.executor.name)
+            pid, host, created = os.getpid(), platform.node(), THIS_SYSTEM.created(os.getpid())
+            presence = Presence(pid, host, time.time(), self.executor.name, created)
             self.store.write(self.record.id, CONDUCTOR, msgspec.json.encode(presence))
 
     def leave(self) -> None:
@@ -233,12 +235,13 @@ class Conductor:
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """Who conducts a run, as conductor.json says it; `time` is in seconds since 1970."""
+    """Who conducts a run, as conductor.json says it; `time` and when it was `created` are in seconds since 1970."""
 
     pid: Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
     host: str
     time: float
     executor: str
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,16 +265,6 @@ def someone_at_work(store: Store, run: str) -> dict[str, Any] | None:
     silent = time.time() - presence.time
     if not -CLOCKS_APART_SECONDS < silent < SILENT_SECONDS:
         return None
-    if presence.host == platform.node() and not _alive(presence.pid):
+    if presence.host == platform.node() and not is_alive(presence.pid, presence.created):
         return None
     return msgspec.structs.asdict(presence)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

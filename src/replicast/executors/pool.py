@@ -19,17 +19,21 @@ from replicast.core.experiment import Experiment
 from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Store
 from replicast.core.replication import Batch
-from replicast.models.carriers import kill_carriers
+from replicast.machine.deaths import reason_of_death
+from replicast.machine.processes import descendants, end_carriers, end_group
 from replicast.performing.worker import Assignment
 
 from .pool_job import PoolJob
 from .pool_process import PoolProcess
-from .processes import POOL_VARIABLE, Guardian, reason_of_death
+from .processes import POOL_VARIABLE, Guardian
 
 
 def available_cores() -> int:
     """Cores that this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+LOOK_SECONDS = 0.1
 
 
 class Pool:
@@ -100,8 +104,9 @@ class Pool:
         process.order(describe=None)
         news = _wait_for_news(process)
         if news is None:
-            status = process.process.wait()
-            message = f"{self.experiment.model.label} cannot be loaded: {reason_of_death(status)[1]}"
+            status = process.kill()
+            reason = process.spoilt or reason_of_death(status)[1]
+            message = f"{self.experiment.model.label} cannot be loaded: {reason}"
             raise ModelError(message.replace(" while this replication ran", ""), process.log_tail())
         if "model_error" in news:
             raise ModelError(*news["model_error"])
@@ -144,9 +149,12 @@ class Pool:
 
     def close(self) -> None:
         """Ends all processes, at once."""
-        for process in list(self.processes):
-            self.replace(process)
-        kill_carriers(POOL_VARIABLE, self.token)
+        started = descendants(process.process.pid for process in self.processes) if self.processes else set()
+        for process in self.processes:
+            end_group(process.process)
+            process.release()
+        self.processes.clear()
+        end_carriers(POOL_VARIABLE, self.token, known=started)
         self.guardian.dismiss()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -155,7 +163,9 @@ def _wait_for_news(process: PoolProcess) -> dict[str, Any] | None:
     with selectors.DefaultSelector() as selector:
         selector.register(process.news, selectors.EVENT_READ)
         while True:
-            selector.select()
-            heard = process.hear()
-            if heard is None or heard:
-                return heard[0] if heard else None
+            selector.select(LOOK_SECONDS)
+            ended = process.has_ended()
+            if heard := process.hear():
+                return heard[0]
+            if heard is None or ended or process.spoilt:
+                return None

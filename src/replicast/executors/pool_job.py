@@ -8,17 +8,17 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import ExecutorError, ModelError, StoreError
 from replicast.core.planning import BatchQueue, gaps, merge
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch, Failure, Outcome
+from replicast.machine.deaths import reason_of_death
 from replicast.performing.worker import Assignment
 
 from .pool_process import PoolProcess
-from .processes import reason_of_death
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -29,6 +29,22 @@ WORTH_A_SAVE_SECONDS = 0.03
 GRACE_SECONDS = 3.0
 TIMEOUT_MARGIN_SECONDS = 2.0
 DEATHS_WITHOUT_CULPRIT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a process ended: by itself, for taking too long, or because a model had spoilt it."""
+
+    status: int
+    overdue: bool = False
+    spoilt: str = ""
+
+    @property
+    def reason(self) -> tuple[str, str]:
+        """(type, message)"""
+        if self.spoilt:
+            return "Spoilt", f"the replication made its process unusable: {self.spoilt}"
+        return reason_of_death(self.status)
 
 
 class PoolJob:
@@ -66,6 +82,7 @@ class PoolJob:
         limit = min(wait_seconds, 0.1) if self._timeout else wait_seconds
         for key, _ in self._selector.select(limit):
             self._listen(key.data)
+        self._bury_the_dead()
         self._end_overdue()
         return JobState.RUNNING
 
@@ -97,10 +114,17 @@ class PoolJob:
     def _listen(self, process: PoolProcess) -> None:
         heard = process.hear()
         if heard is None:
+            process.find_out_why()
             self._bury(process)
             return
         for news in heard:
             self._take_in(process, news)
+
+    def _bury_the_dead(self) -> None:
+        """Those whose pipe is held open by what they started, and those that a model has spoilt."""
+        for process in list(self._pool.processes):
+            if process.spoilt or process.has_ended():
+                self._bury(process)
 
     def _take_in(self, process: PoolProcess, news: Mapping[str, Any]) -> None:
         if "saved" in news:
@@ -120,6 +144,8 @@ class PoolJob:
             raise StoreError(news["store_error"])
         elif "model_error" in news:
             raise ModelError(*news["model_error"])
+        elif "spoilt" in news:
+            process.spoilt = news["spoilt"]
 
     def _observe(self, batch: Batch, seconds: float) -> None:
         """Takes in how long a batch took, with all that it took beside the model; later and larger ones count more."""
@@ -138,7 +164,7 @@ class PoolJob:
 
     def _bury(self, process: PoolProcess, *, overdue: bool = False) -> None:
         """Takes a dead process out, finds the guilty replication, and gives the rest of its batch back."""
-        for news in process.hear() or [] if overdue else []:
+        for news in process.hear() or []:
             self._take_in(process, news)
         self._selector.unregister(process.news)
         batch, culprit, tail = process.batch, process.current(), process.log_tail()
@@ -147,24 +173,18 @@ class PoolJob:
             self._count_blameless(status, tail)
             return
         rest = [Batch(batch.scenario, *r) for r in _unsaved(batch, process)]
-        guilty = next((b for b in rest if b.first <= culprit <= b.last), None)
-        if guilty is None:
-            self._count_blameless(status, tail)
+        if sum(map(len, rest)) == 1:
+            culprit, certain = rest[0].first, True
+        else:
+            certain = not process.spoilt and any(piece.first <= culprit <= piece.last for piece in rest)
         for piece in reversed(rest):
-            if piece is guilty:
-                self._give_back_around(piece, culprit)
-            else:
-                self._queue.put_back(piece)
-        if guilty is not None:
-            self._judge(Batch(batch.scenario, culprit, culprit), status, tail, overdue)
+            for part in reversed(_around(piece, culprit) if certain else _halves(piece)):
+                self._queue.put_back(part)
+        if certain:
+            death = Death(status, overdue, process.spoilt)
+            self._judge(Batch(batch.scenario, culprit, culprit), death, tail)
 
-    def _give_back_around(self, batch: Batch, culprit: int) -> None:
-        if culprit < batch.last:
-            self._queue.put_back(replace(batch, first=culprit + 1))
-        if culprit > batch.first:
-            self._queue.put_back(replace(batch, last=culprit - 1))
-
-    def _judge(self, single: Batch, status: int, log: str, overdue: bool) -> None:
+    def _judge(self, single: Batch, death: Death, log: str) -> None:
         """Tries a replication again whose process died, or records it as failed after the last attempt."""
         key = (single.scenario, single.first)
         self._attempts[key] += 1
@@ -172,11 +192,11 @@ class PoolJob:
             self._queue.put_back(single)
             return
         seconds = 0.0
-        if overdue:
+        if death.overdue:
             seconds = self._timeout or 0.0
             failure = Failure("timeout", "Timeout", f"the replication took longer than {self._timeout:g} seconds")
         else:
-            failure = Failure("died", *reason_of_death(status))
+            failure = Failure("died", *death.reason)
         outcome = Outcome(*key, seconds, failure=failure, log=log, attempt=self._attempts[key], worker="pool")
         self._store.save(self._assignment.run, [outcome])
         self._news.append(Saved(single, 1, seconds))
@@ -206,6 +226,20 @@ class PoolJob:
         for process in list(self._pool.processes):
             self._selector.unregister(process.news)
             self._pool.replace(process)
+
+
+def _around(batch: Batch, culprit: int) -> list[Batch]:
+    """The batch without the culprit."""
+    if not batch.first <= culprit <= batch.last:
+        return [batch]
+    pieces = [replace(batch, last=culprit - 1), replace(batch, first=culprit + 1)]
+    return [piece for piece in pieces if piece.first <= piece.last]
+
+
+def _halves(batch: Batch) -> list[Batch]:
+    """A batch among which nobody knows the culprit: each death in one half narrows it down."""
+    middle = (batch.first + batch.last) // 2
+    return [batch] if len(batch) == 1 else [replace(batch, last=middle), replace(batch, first=middle + 1)]
 
 
 def _unsaved(batch: Batch, process: PoolProcess) -> list[tuple[int, int]]:

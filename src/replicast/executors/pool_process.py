@@ -15,8 +15,9 @@ from typing import Any
 
 from replicast.core.planning import Range
 from replicast.core.replication import Batch
+from replicast.machine.processes import descendants, end_carriers, end_group
 
-from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian, kill_tree
+from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian
 
 FIXED_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",
@@ -29,6 +30,15 @@ ISOLATED = ("-P",)
 """Python's option that keeps the folder where a user happens to be off `sys.path`: nothing there is the worker's."""
 
 LOG_TAIL = 4096
+DYING_SECONDS = 1.0
+READ_AT_ONCE = 1 << 16
+READS_AT_ONCE = 64
+LONGEST_LINE = 1 << 20
+SPOILT_STATUS = 75
+"""With this a worker ends that cannot even say what happened to it."""
+KINDS = frozenset({"signature", "ready", "saved", "done", "model_error", "store_error", "spoilt"})
+CLOSED = "it closed descriptors that are not its own"
+GARBLED = "it wrote into a descriptor that is not its own"
 
 
 class PoolProcess:
@@ -41,6 +51,7 @@ class PoolProcess:
         self.batch: Batch | None = None
         self.saved: list[Range] = []
         self.ready = False
+        self.spoilt = ""
         self.log = scratch / f"worker-{number}.log"
         self.log.touch()
         self._beacon_file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - lives as long as the process
@@ -83,17 +94,43 @@ class PoolProcess:
         self.order(do=[batch.scenario, batch.first, batch.last])
 
     def hear(self) -> list[dict[str, Any]] | None:
-        """The news that has come in; None at its end, when the process is gone."""
+        """The news that has come in; None at its end, when nobody holds the other end of the pipe any more."""
         heard: list[dict[str, Any]] = []
-        while True:
+        for _ in range(READS_AT_ONCE):
             try:
-                data = os.read(self.news, 1 << 16)
+                data = os.read(self.news, READ_AT_ONCE)
             except BlockingIOError:
                 return heard
             if not data:
                 return heard or None
             *lines, self._unread = (self._unread + data).split(b"\n")
-            heard += [json.loads(line) for line in lines]
+            heard += [news for line in lines if (news := self._decoded(line))]
+            if self.spoilt or len(self._unread) > LONGEST_LINE:
+                self.spoilt = self.spoilt or GARBLED
+                break
+        return heard
+
+    def _decoded(self, line: bytes) -> dict[str, Any] | None:
+        """A line of news; what else a model may have written into the pipe spoils the process."""
+        try:
+            news = json.loads(line)
+        except ValueError:
+            news = None
+        if isinstance(news, dict) and len(news) == 1 and not KINDS.isdisjoint(news):
+            return news
+        self.spoilt = GARBLED
+        return None
+
+    def has_ended(self) -> bool:
+        """Known from the process itself: whatever it started may hold its pipes open."""
+        return self.process.poll() is not None
+
+    def find_out_why(self) -> None:
+        """To be asked at the end of its news: a process that lives on has lost its pipe."""
+        try:
+            self.process.wait(DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.spoilt = self.spoilt or CLOSED
 
     def current(self) -> int:
         """The replication being simulated, 0 for none."""
@@ -116,16 +153,27 @@ class PoolProcess:
     def log_tail(self) -> str:
         """The end of what was printed since the log was last taken, for the replication before this one."""
         with self.log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LOG_TAIL, int(self._beacon[1])))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - LOG_TAIL, min(int(self._beacon[1]), end)))
             return file.read().decode(errors="replace")
 
     def kill(self) -> int:
         """Ends the process and all that it started; returns its exit status as `Popen.returncode`."""
         self.process.poll()
         died_with = self.process.returncode
-        kill_tree(self.process, WORKER_VARIABLE, self.token)
+        started = descendants([self.process.pid])
+        end_group(self.process)
+        end_carriers(WORKER_VARIABLE, self.token, known=started)
+        self.release()
+        status = self.process.returncode if died_with is None else died_with
+        if status == SPOILT_STATUS:
+            self.spoilt = self.spoilt or CLOSED
+        return status
+
+    def release(self) -> None:
+        """Closes what the two processes shared."""
+        if self._beacon_file.closed:
+            return
         os.close(self._orders)
         os.close(self.news)
         self._beacon_file.close()
-        return self.process.returncode if died_with is None else died_with

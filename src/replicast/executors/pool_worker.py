@@ -1,8 +1,8 @@
 """The local pool's door into the worker: orders come in as JSON lines on one pipe, news goes out on another.
 
 Orders: `open` a model's folder, `describe` it, `join` a run, `do` a batch. News: `signature`, `ready`, `saved`, `done`,
-`model_error`, `store_error`. The number of the replication being simulated stands in a shared page, the beacon, so that
-whoever finds this process dead or silent knows the culprit.
+`model_error`, `store_error`, `spoilt`. The number of the replication being simulated stands in a shared page, the
+beacon, so that whoever finds this process dead or silent knows the culprit.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,10 +25,14 @@ from replicast.core.errors import ModelError, ReplicastError
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Model, Saved
 from replicast.core.replication import Batch
+from replicast.machine.condition import Condition, Spoilt
 from replicast.models import open_model
 from replicast.models.capture import Log
 from replicast.performing.worker import Assignment, Worker, started
 from replicast.stores import open_store
+
+from .own_folder import own_folder
+from .pool_process import SPOILT_STATUS
 
 IN_WORKER = "REPLICAST_IN_WORKER"
 PROJECT_VARIABLE = "REPLICAST_PROJECT"
@@ -42,6 +47,13 @@ def stop(_signal: int, _frame: FrameType | None) -> None:
     raise Stop
 
 
+class LastWord:
+    """The beacon of a forked child: where it would begin another replication, it ends."""
+
+    def __setitem__(self, _place: int, _number: int) -> None:
+        os._exit(0)
+
+
 class Door:
     def __init__(self, orders: int, news: int, beacon: int, log: Path) -> None:
         self._orders = os.fdopen(orders, "rb")
@@ -53,12 +65,30 @@ class Door:
         self._model: Model | None = None
         self._scratch = log.parent / log.stem
         self._function: Callable[..., Any] | None = None
+        self._condition = Condition([orders, news, self._log.descriptor])
 
     def tell(self, **news: Any) -> None:
         line = memoryview(json.dumps(news).encode() + b"\n")
         with self._telling:
             while line:
                 line = line[os.write(self._news, line) :]
+
+    def forget(self) -> None:
+        """In a child that a model forks, which must not speak for its parent nor do its work."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (self._orders.fileno(), self._news):
+            os.dup2(nowhere, descriptor)
+        self._beacon = LastWord()  # type: ignore[assignment]
+
+    def leave_over(self, error: Exception) -> None:
+        """Says what went wrong, as far as it can: a model may have taken from this process what it needs to work."""
+        spoilt = self._condition.changed() or (str(error) if isinstance(error, Spoilt) else "")
+        known = isinstance(error, ReplicastError) and not spoilt
+        if not known and not spoilt:
+            traceback.print_exception(error)
+            spoilt = f"{type(error).__name__}: {error}"
+        with suppress(OSError, ValueError):
+            self.tell(**({"store_error": str(error)} if known else {"spoilt": spoilt}))
 
     def starting(self, replication: int) -> None:
         self._beacon[1] = self._log.taken
@@ -81,7 +111,7 @@ class Door:
 
             self._function = cloudpickle.loads((Path(order["folder"]) / "callable.pickle").read_bytes())
         self._model = open_model(
-            Path(order["folder"]),
+            own_folder(Path(order["folder"]), self._scratch / "model"),
             experiment,
             scratch=self._scratch,
             log=self._log,
@@ -130,13 +160,14 @@ def main() -> None:
     for descriptor in (orders, news, beacon):
         os.set_inheritable(int(descriptor), False)
     door = Door(int(orders), int(news), int(beacon), Path(log))
+    os.register_at_fork(after_in_child=door.forget)
     try:
         door.serve()
     except Stop:
         pass
-    except ReplicastError as error:
-        door.tell(store_error=str(error))
-        raise SystemExit(3) from None
+    except Exception as error:
+        door.leave_over(error)
+        raise SystemExit(SPOILT_STATUS) from None
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from replicast.core.errors import ExecutorError
 from replicast.core.experiment import Experiment
 from replicast.core.planning import BatchQueue
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch
+from replicast.machine.condition import Spoilt
 from replicast.models import open_model
 from replicast.models.capture import captured
 from replicast.performing.worker import Assignment, Worker, started
@@ -83,7 +85,12 @@ class SerialJob:
         if batch is None:
             return JobState.ENDED
         before = len(self._news)
-        self._worker.perform(batch)
+        try:
+            self._worker.perform(batch)
+        except Spoilt as error:
+            raise ExecutorError(
+                f"a replication made this process unusable: {error}; a pool replaces such a process"
+            ) from None
         seconds = sum(saved.seconds for saved in self._news[before:])
         self._size = min(self._size * 2, MOST_AT_ONCE) if seconds < 0.1 else 1
         return JobState.RUNNING

@@ -21,6 +21,10 @@ class Log:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.taken = os.fstat(self._file).st_size
 
+    @property
+    def descriptor(self) -> int:
+        return self._file
+
     def grown(self) -> bool:
         """Whether anything was printed since the last call of `take`."""
         return os.fstat(self._file).st_size != self.taken

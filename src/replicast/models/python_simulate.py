@@ -24,6 +24,7 @@ from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
+from replicast.machine.condition import Spoilt
 
 from .repeats import may_repeat
 from .results import UnusableResult, read_result
@@ -142,11 +143,14 @@ class PythonSimulate:
                 outcome.warnings, outcome.warning_count = caught.take()
             outcomes.append(outcome)
         _flush()
-        if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
-            self._careful = True
-            self.log.take()
-            self._return_to_folder()
-            return None
+        try:
+            if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
+                self._careful = True
+                self.log.take()
+                self._return_to_folder()
+                return None
+        except OSError as error:
+            raise Spoilt(str(error)) from None
         return outcomes
 
     def _carefully(
@@ -164,10 +168,13 @@ class PythonSimulate:
         outcome = self._perform(scenario, number, call, given)
         outcome.draws = self._draws(outcome, seed, given, before)
         _flush()
-        outcome.log = self.log.take()
         outcome.warnings, outcome.warning_count = self._caught.take()
-        if self._directory_changed():
-            self._return_to_folder()
+        try:
+            outcome.log = self.log.take()
+            if self._directory_changed():
+                self._return_to_folder()
+        except OSError as error:
+            raise Spoilt(str(error)) from None
         return outcome
 
     def _perform(self, scenario: str, number: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
@@ -191,7 +198,10 @@ class PythonSimulate:
             return True
 
     def _return_to_folder(self) -> None:
-        os.chdir(self.folder)
+        try:
+            os.chdir(self.folder)
+        except FileNotFoundError:
+            raise Spoilt("it removed the folder that it works in") from None
 
     def _draws(
         self, outcome: Outcome, seed: int, given: Mapping[str, Any], before: tuple[Any, Any] | None = None

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import shutil
-import signal
 import struct
 import subprocess
 import tempfile
@@ -16,8 +15,8 @@ from pathlib import Path
 
 from replicast.core.errors import ModelError
 from replicast.core.replication import LOG_LIMIT
-
-from .carriers import PROCESSES, kill_carriers
+from replicast.machine.deaths import reason_of_death
+from replicast.machine.processes import THIS_SYSTEM, descendants, end_carriers, watch_descriptor
 
 HERE = Path(__file__).parent
 MARK = "REPLICAST_R"
@@ -71,7 +70,7 @@ class RProcess:
         self._spawn(program)
         self._poll = select.poll()
         self._poll.register(self._answers, select.POLLIN)
-        self._watch = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else None
+        self._watch = watch_descriptor(self.process.pid)
         if self._watch is not None:
             self._poll.register(self._watch, select.POLLIN)
 
@@ -194,20 +193,21 @@ class RProcess:
 
     def resident_bytes(self) -> int:
         """Memory that R occupies; 0 where the system does not say."""
-        try:
-            return int((PROCESSES / f"{self.process.pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except OSError:
-            return 0
+        return THIS_SYSTEM.resident_bytes(self.process.pid)
 
     def end(self) -> tuple[str, str]:
         """Waits for a process that has ended: type and message of its death."""
-        return reason_of_death(self.process.wait())
+        status = self.process.wait()
+        if status < 0:
+            return reason_of_death(status, "R")
+        return "quit", reason_of_death(status, "R")[1] + ", as after quit() or a C library's exit()"
 
     def close(self) -> None:
         """Kills R and all that it started, and removes its files."""
+        started = descendants([self.process.pid])
         self.process.kill()
         self.process.wait()
-        kill_carriers(MARK, self.folder.name)
+        end_carriers(MARK, self.folder.name, known=started)
         for descriptor in (self._requests, self._answers, self._watch):
             if descriptor is not None:
                 os.close(descriptor)
@@ -220,21 +220,3 @@ def widen(pipe: int) -> None:
         import fcntl
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-
-
-def reason_of_death(status: int) -> tuple[str, str]:
-    """(type, message) for R's exit status as `Popen.returncode` gives it."""
-    if status >= 0:
-        return (
-            "quit",
-            f"R ended with exit status {status} while this replication ran, as after quit() or a C library's exit()",
-        )
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = {
-        "SIGKILL": " (often the system's answer to running out of memory)",
-        "SIGSEGV": " (a fault in compiled code)",
-    }
-    return name, f"R was ended by {name}{hint.get(name, '')} while this replication ran"

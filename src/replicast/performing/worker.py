@@ -6,6 +6,7 @@ a second of being simulated where a batch takes longer.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -97,6 +98,7 @@ class Saver:
         self._saving = threading.Lock()
         self._closing = threading.Event()
         self._error: Exception | None = None
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._save_now_and_then, name="replicast-saver", daemon=True)
 
     def __enter__(self) -> Saver:
@@ -126,6 +128,8 @@ class Saver:
             self._save()
 
     def _save(self) -> None:
+        if os.getpid() != self._process:
+            os._exit(0)  # a child that the model forked, and let go on: its parent saves
         with self._saving:
             outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
             self._bytes = 0
