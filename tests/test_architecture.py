@@ -117,4 +117,4 @@ def test_no_process_of_ours_looks_for_modules_where_the_user_happens_to_be() -> 
     for path in (Path(__file__).parent.parent / "src").rglob("*.py"):
         for line in path.read_text(encoding="utf-8").splitlines():
             if "[sys.executable" in line and path.name not in own_folder:
-                assert '"-P"' in line or "*ISOLATED" in line, f"{path}: {line}"
+                assert '"-P"' in line or '"-I"' in line or "*ISOLATED" in line, f"{path}: {line}"
