@@ -112,3 +112,19 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     intervals = [mean_interval(10, float(x.mean()), float(x.std(ddof=1))) for x in samples]
     covered = sum(interval.lower <= 3.0 <= interval.upper for interval in intervals)
     assert covered / 5000 == pytest.approx(0.95, abs=3 * 0.0031)
+
+
+@pytest.mark.parametrize(
+    ("ones", "n", "lower", "upper"), [(2, 30, 0.0185, 0.2132), (0, 30, 0.0, 0.1135), (30, 30, 0.8865, 1.0)]
+)
+def test_a_boolean_has_wilsons_interval(ones, n, lower, upper):
+    values = np.repeat([1.0, 0.0], [ones, n - ones])
+    found = row(values, boolean=True)
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((lower, upper), abs=5e-5)
+    assert found.half_width == pytest.approx((upper - lower) / 2, abs=1e-4)
+    assert found.mean == ones / n
+
+
+def test_a_boolean_of_one_replication_and_of_copies_has_no_interval():
+    assert row(np.ones(1), boolean=True).ci_lower is None
+    assert row(np.ones(9), boolean=True, copies=True).half_width is None

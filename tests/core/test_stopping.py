@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError
 from replicast.core.precision import parse_precision
+from replicast.core.proportions import wilson_interval
 from replicast.core.statistics import mean_interval
 from replicast.core.stopping import Done, FixedCount, Judgement, UntilPrecise
 
@@ -199,3 +200,28 @@ def test_a_run_whose_first_replication_is_missing_has_nothing_to_judge():
 
 def test_a_fixed_count_wants_its_count_whatever_is_done():
     assert FixedCount(100).wanted("base", Done(0, {})) == FixedCount(100).wanted("base", Done(250, {})) == 100
+
+
+def test_a_boolean_is_precise_by_wilsons_interval_and_not_by_students():
+    """1 of 105: the t interval's half-width is .0189 and Wilson's .0252."""
+    late = np.zeros(105)
+    late[50] = 1.0
+    done = {"late": late}
+    assert rule("late=0.02", look_ahead=0).judge("base", Done(105, done)).state == "met"
+    shares = rule("late=0.02", look_ahead=0).judge("base", Done(105, done, {"late"}))
+    assert shares.state == "open"
+    assert shares.wanted > 105
+
+
+def test_a_boolean_that_has_not_varied_is_precise_once_wilsons_interval_is():
+    judged = rule("late=0.02", look_ahead=0).judge("base", Done(300, {"late": np.zeros(300)}, {"late"}))
+    assert judged == Judgement("met", 93, 93)
+    assert wilson_interval(0, 93)[1] / 2 <= 0.02 < wilson_interval(0, 92)[1] / 2
+    assert rule("late=5%").judge("base", Done(300, {"late": np.zeros(300)}, {"late"})).state == "open"
+
+
+def test_a_metric_found_to_be_no_boolean_after_all_is_judged_anew():
+    until = rule("late=0.02", look_ahead=0)
+    values = {"late": np.zeros(300)}
+    assert until.judge("base", Done(300, values, {"late"})).state == "met"
+    assert until.judge("base", Done(300, values)).state == "open"

@@ -24,10 +24,11 @@ def returning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
     [
         ("3.5", {"value": 3.5}),
         ("3L", {"value": 3}),
-        ("TRUE", {"value": 1}),
+        ("TRUE", {"value": True}),
+        ("c(late = NA, early = FALSE)", {"late": None, "early": False}),
         ("c(wait = 1.5, length = 2)", {"wait": 1.5, "length": 2.0}),
         ("c(a = 1L, b = NA)", {"a": 1, "b": None}),
-        ("list(wait = 1.5, served = 7L, full = FALSE)", {"wait": 1.5, "served": 7, "full": 0}),
+        ("list(wait = 1.5, served = 7L, full = FALSE)", {"wait": 1.5, "served": 7, "full": False}),
         ("list(value = NA, real = NA_real_)", {"value": None, "real": None}),
         ("list(inner = list(a = 1, b = 2L), c = 3)", {"a": 1.0, "b": 2, "c": 3.0}),
         ("list(inner = c(a = 1, b = 2), c = NULL)", {"a": 1.0, "b": 2.0}),

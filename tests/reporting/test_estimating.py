@@ -71,7 +71,7 @@ def test_a_quantile_has_its_order_statistics_or_is_said_to_have_none(make_run: M
 def test_a_quantile_of_copies_has_no_interval(make_run: MakeRun) -> None:
     run = make_run({"base": [{"wait": 1.0}] * 20}, copies=True)
     assert quantile_rows(run.values(), [0.5])[0].note == "replications are copies"
-    assert proportion_rows(run.values())[0].note == "replications are copies"
+    assert proportion_rows(run.values(), ["wait"])[0].note == "replications are copies"
 
 
 @pytest.mark.parametrize("text", ["0", "1", "1.5", "half", "0.5,", "nan"])
@@ -81,7 +81,7 @@ def test_a_quantile_outside_0_to_1_is_refused(text: str) -> None:
 
 
 def test_a_metric_of_zeros_and_ones_is_a_proportion(delays: Run) -> None:
-    (row,) = proportion_rows(delays.values())
+    (row,) = proportion_rows(delays.values(), ["late"])
     assert (row.metric, row.ones, row.n, row.share) == ("late", 4, 10, 0.4)
     # R: prop.test(4, 10, correct = FALSE), binom.test(4, 10)
     assert (row.wilson_lower, row.wilson_upper) == pytest.approx((0.1681803, 0.6873262), abs=1e-7)

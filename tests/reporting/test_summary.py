@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from replicast.core.scenarios import Scenario
 from replicast.core.statistics import SummaryRow
 from replicast.models.results import read_result
 from replicast.reporting.summary import SUMMARY_SCHEMA, Summary, count_distinct, summarise_run
+from replicast.runs import Run
 from replicast.stores.objects import ObjectStore
 
+MakeRun = Callable[..., Run]
 RUN = "run"
 NAN, INF = math.nan, math.inf
 
@@ -243,3 +246,31 @@ def test_a_summary_is_a_frame_of_its_rows() -> None:
     frame = Summary([row]).frame()
     assert frame.to_dicts() == Summary([row]).to_dicts()
     assert isinstance(frame, pl.DataFrame)
+
+
+def test_booleans_are_proportions_and_integers_are_counts_whatever_they_hold(make_run: MakeRun) -> None:
+    late = [i < 2 for i in range(30)]
+    run = make_run({"base": [{"late": one, "deaths": int(one), "never": False} for one in late]})
+    found = run.summary()
+    rows = {row.metric: row for row in found.rows}
+    assert (rows["late"].ci_lower, rows["late"].ci_upper) == pytest.approx((0.0185, 0.2132), abs=5e-5)
+    assert rows["deaths"].ci_lower < 0
+    assert (rows["never"].ci_lower, rows["never"].ci_upper) == pytest.approx((0.0, 0.1135), abs=5e-5)
+    assert found.booleans == {"late", "never"}
+    assert not [note for note in found.notes if "never" in note]
+    assert run.metrics().pl()["late"].to_list()[:3] == [1, 1, 0]
+    assert run.proportions().pl()["metric"].to_list() == ["late", "never"]
+    assert run.proportions(["deaths"]).pl()["metric"].to_list() == ["late", "deaths", "never"]
+
+
+def test_a_metric_that_is_a_boolean_in_some_replications_only_is_a_count(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"n": True}, {"n": False}, {"n": 2}], "other": [{"n": True}]})
+    assert run.summary().booleans == frozenset()
+    with pytest.raises(RequestError, match="'n' is no proportion: it is 2 in a replication of base"):
+        run.proportions(["n"])
+
+
+def test_missing_values_leave_a_boolean_what_it_is(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"late": True}, {"late": None}, {"late": False}, {}]})
+    (row,) = run.summary().rows
+    assert (run.summary().booleans, row.n, row.non_finite) == ({"late"}, 2, 2)

@@ -87,7 +87,9 @@ def test_only_the_rows_can_tell_true_from_missing_beside_dates() -> None:
 
 
 def test_a_metric_is_a_number_also_where_it_was_always_missing() -> None:
-    assert unify_metrics([schema(a="logical")]).schema == {"a": DOUBLE}
+    boolean = unify_metrics([schema(a="logical")])
+    assert (boolean.schema, boolean.booleans) == ({"a": INTEGER}, ("a",))
+    assert unify_metrics([schema(a="logical"), schema(a="double")]).booleans == ()
     assert unify_metrics([schema(a="logical"), schema(a="integer")]).schema == {"a": INTEGER}
     found = unify_metrics([schema(a="integer"), schema(a="double", b="double")])
     assert found.schema == {"a": DOUBLE, "b": DOUBLE}

@@ -79,6 +79,9 @@ class TestMetrics:
             ([1, NAN], DataType.float64()),
             ([2**70, 1], DataType.float64()),
             ([None, None], DataType.bool()),
+            ([True, None, False], DataType.bool()),
+            ([True, 2, None], DataType.int64()),
+            ([True, 2.5], DataType.float64()),
         ],
     )
     def test_the_type_of_a_metric_is_that_of_its_values(self, values: list[Metric], kind: DataType) -> None:

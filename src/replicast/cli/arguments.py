@@ -174,7 +174,9 @@ def _add_looking(add: Add) -> None:
     summary.add_argument("--csv", action="store_true", help="print the summary as CSV")
     summary.add_argument("--needed", metavar="5%|0.5", help="how many replications that half-width would take, instead")
     summary.add_argument("--quantiles", metavar="P,P", help="quantiles with their intervals, instead: 0.5,0.9")
-    summary.add_argument("--proportions", action="store_true", help="metrics that are 0 or 1, as shares, instead")
+    summary.add_argument(
+        "--proportions", nargs="?", const="", metavar="M,M", help="booleans (and these 0/1 counts) as shares, instead"
+    )
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", dest="output", required=True, metavar="DIR", help="the folder to write to")

@@ -129,7 +129,7 @@ def summary(chosen: argparse.Namespace) -> int:
 
 
 def _further_tables(handle: Any, found: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
-    if chosen.needed is None and chosen.quantiles is None and not chosen.proportions:
+    if chosen.needed is None and chosen.quantiles is None and chosen.proportions is None:
         return {}
     from .statistics_commands import estimates
 

@@ -113,12 +113,13 @@ def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str
 
     found: dict[str, list[Any]] = {}
     if chosen.needed is not None:
-        found["needed"] = needed_rows(summary.rows, chosen.needed)
+        found["needed"] = needed_rows(summary.rows, chosen.needed, summary.booleans)
     if chosen.quantiles is not None:
         probabilities = parse_probabilities(chosen.quantiles)
         found["quantiles"] = quantile_rows(handle.values(), probabilities, chosen.confidence)
-    if chosen.proportions:
-        found["proportions"] = proportion_rows(handle.values(), chosen.confidence)
+    if chosen.proportions is not None:
+        named = [name for name in chosen.proportions.split(",") if name]
+        found["proportions"] = proportion_rows(handle.values(), named, chosen.confidence)
     return found
 
 
@@ -175,7 +176,7 @@ def _print_quantiles(_handle: Any, rows: list[Any]) -> None:
 
 def _print_proportions(_handle: Any, rows: list[Any]) -> None:
     if not rows:
-        say("no metric is 0 or 1 in every replication, so there is no proportion")
+        say("no metric is a boolean; name counts of 0 and 1: --proportions METRIC,METRIC")
         return
     cells = [
         [row.scenario, row.metric, f"{row.ones:,} of {row.n:,}", f"{row.share:.2%}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from arro3.core import DataType
 from numpy.typing import NDArray
 
 from replicast.core.planning import Range, merge
@@ -33,16 +34,24 @@ class PreciseRule:
         source.require()
         for scenario in self.scenarios:
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
-            values = metric_values(store, self.record.id, scenario, prefix, source) if prefix else {}
-            self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, values))
+            no_values = MetricValues({})
+            found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else no_values
+            self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, found.values, found.booleans))
         return {scenario: judgement.wanted for scenario, judgement in self.judgements.items()}
 
 
-def metric_values(
-    store: Store, run: str, scenario: str, count: int, source: MetricSource
-) -> dict[str, NDArray[np.float64]]:
-    """Each metric of replications 1..count: an array of `count` doubles, NaN where there is no value."""
+@dataclass(frozen=True, slots=True)
+class MetricValues:
+    """Each metric's values: an array of doubles, NaN where there is none. `booleans` are those of nothing else."""
+
+    values: dict[str, NDArray[np.float64]]
+    booleans: frozenset[str] = frozenset()
+
+
+def metric_values(store: Store, run: str, scenario: str, count: int, source: MetricSource) -> MetricValues:
+    """Each metric of replications 1..count: an array of `count` doubles."""
     values: dict[str, NDArray[np.float64]] = {}
+    numeric: set[str] = set()
     for chunk in source.rows(store, run, scenario):
         numbers = doubles(chunk, "replication").astype(np.int64)
         inside = numbers <= count
@@ -50,7 +59,9 @@ def metric_values(
             if name not in ("scenario", "replication"):
                 own = values.setdefault(name, np.full(count, np.nan))
                 own[numbers[inside] - 1] = doubles(chunk, name)[inside]
-    return values
+                if inside.any() and not DataType.is_boolean(chunk.schema.field(name).type):
+                    numeric.add(name)
+    return MetricValues(values, frozenset(values.keys() - numeric))
 
 
 def judge_run(store: Store, record: RunRecord) -> dict[str, Judgement]:

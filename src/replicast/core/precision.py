@@ -6,8 +6,11 @@ import math
 import re
 from dataclasses import dataclass
 
-from .distributions import check_confidence, t_critical
+import numpy as np
+
+from .distributions import check_confidence, normal_quantile, t_critical
 from .errors import RequestError
+from .proportions import wilson_half_widths
 
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 FURTHEST = 10**15
@@ -89,6 +92,28 @@ def replications_needed(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _is_met(middle, sd, allowed, confidence) else (middle, high)
+    return high
+
+
+def trials_needed(n: int, share: float, target: Target, *, confidence: float = 0.95) -> int | None:
+    """As `replications_needed` of a boolean: the least i ≥ n for which half Wilson's interval is within the target."""
+    check_confidence(confidence)
+    allowed, z = (
+        target.allowed(share) / (1.0 + target.half_width * target.relative),
+        normal_quantile(0.5 + 0.5 * confidence),
+    )
+
+    def is_met(i: int) -> bool:
+        return float(wilson_half_widths(np.array([share]), np.array([float(i)]), z)[0]) <= allowed
+
+    if n < 2 or not allowed > 0.0 or not is_met(FURTHEST):
+        return None
+    low, high = n - 1, n
+    while not is_met(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_met(middle) else (middle, high)
     return high
 
 

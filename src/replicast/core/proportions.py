@@ -30,6 +30,13 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     return lower, upper
 
 
+def wilson_half_widths(shares: NDArray[np.float64], counts: NDArray[np.float64], z: float) -> NDArray[np.float64]:
+    """Half the length of Wilson's interval at each of many shares and counts; `z` is the normal quantile."""
+    n = np.maximum(counts, 1.0)
+    widths: NDArray[np.float64] = z * np.sqrt(shares * (1.0 - shares) / n + 0.25 * z * z / n**2) / (1.0 + z * z / n)
+    return widths
+
+
 def exact_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float] | None:
     """Clopper and Pearson's (1934) interval for the probability of a 0/1 metric; None of no trials."""
     if n < 1:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from arro3.core import Table
 
-Metric = int | float | None
-"""A metric's value. None is a missing value (R's NA); NaN and infinities are kept as they are."""
+Metric = bool | int | float | None
+"""A metric's value: a boolean is a proportion, an integer a count. None is a missing value (R's NA); NaN and infinities
+are kept as they are."""
 
 FailureKind = Literal["error", "died", "timeout", "lost"]
 """`error`: the model raised. `died`: its process ended. `timeout`: it took too long. `lost`: nobody could have it."""

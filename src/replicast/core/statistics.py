@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .distributions import check_confidence, t_critical
 from .moments import Moments
+from .proportions import wilson_interval
 from .quantiles import quantiles
 
 QUARTILES = (0.25, 0.5, 0.75)
@@ -47,9 +48,12 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True)
 class MeanInterval:
-    """Student's t interval for a mean: `half_width` = t·se, and the bounds are mean ± half_width."""
+    """An interval for a mean: Student's, mean ± t·se; of a proportion Wilson's, whose `half_width` is half its length.
 
-    se: float
+    `se` is None of a proportion that has not varied.
+    """
+
+    se: float | None
     half_width: float
     lower: float
     upper: float
@@ -68,6 +72,17 @@ def mean_interval(n: int, mean: float | None, sd: float | None, confidence: floa
     return MeanInterval(se, half_width, mean - half_width, mean + half_width)
 
 
+def share_interval(moments: Moments, confidence: float = 0.95) -> MeanInterval | None:
+    """Wilson's interval for the probability that a boolean is true; None of fewer than two values."""
+    if moments.n < 2 or moments.mean is None:
+        return None
+    bounds = wilson_interval(round(moments.mean * moments.n), moments.n, confidence)
+    assert bounds is not None  # there are values
+    lower, upper = bounds
+    se = moments.sd / math.sqrt(moments.n) if moments.sd else None
+    return MeanInterval(se, (upper - lower) / 2.0, lower, upper)
+
+
 def summarise(
     values: NDArray[np.float64],
     *,
@@ -77,11 +92,13 @@ def summarise(
     failed: int,
     confidence: float = 0.95,
     copies: bool = False,
+    boolean: bool = False,
 ) -> SummaryRow:
     """The row of one metric. `values` is 1-D: one of each successful replication, a missing value being NaN.
 
     The order of `values` changes no bit of the row. With `copies` (the replications are copies of one another) there is
-    no standard error and no interval, whatever the values. Raises RequestError for a confidence outside 0 to 1.
+    no standard error and no interval, whatever the values. A `boolean` has Wilson's interval. Raises RequestError for a
+    confidence outside 0 to 1.
     """
     return summary_row(
         Moments.of(values),
@@ -92,6 +109,7 @@ def summarise(
         failed=failed,
         confidence=confidence,
         copies=copies,
+        boolean=boolean,
     )
 
 
@@ -105,11 +123,16 @@ def summary_row(
     failed: int,
     confidence: float = 0.95,
     copies: bool = False,
+    boolean: bool = False,
 ) -> SummaryRow:
     """As `summarise`, of values too many to hold: their moments and their three quartiles (`stream_quantiles`)."""
     check_confidence(confidence)
     mean = moments.mean
-    interval = None if copies else mean_interval(moments.n, mean, moments.sd, confidence)
+    interval = None
+    if not copies:
+        interval = (
+            share_interval(moments, confidence) if boolean else mean_interval(moments.n, mean, moments.sd, confidence)
+        )
     q25, median, q75 = quartiles
     return SummaryRow(
         scenario=scenario,

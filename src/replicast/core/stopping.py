@@ -7,7 +7,7 @@ answer of a parallel run is the one that a single worker would have come to, on 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .distributions import check_confidence, normal_quantile, t_critical
 from .errors import RequestError, nearest
 from .precision import Target
+from .proportions import wilson_half_widths
 
 LEAST = 3
 """The smallest number of replications that Hoad, Robinson and Davies judge."""
@@ -33,10 +34,12 @@ class Done:
     """Replications 1 to `count` of a scenario, none missing.
 
     `values` has an array of `count` doubles for each metric: NaN where a replication failed or did not return it.
+    `booleans` names those that are proportions.
     """
 
     count: int
     values: Mapping[str, NDArray[np.float64]]
+    booleans: Collection[str] = ()
 
     @classmethod
     def of(
@@ -92,8 +95,9 @@ class UntilPrecise:
     replications, from `minimum` on, at which all targets are met is a candidate. It is accepted if they stay met for
     `look_ahead` more replications (in proportion above 100: at 400, four times as many; fewer where `maximum` comes
     first); if not, the search goes on behind the replication that broke it. The look-ahead is part of what is wanted.
-    A metric that has shown no variation has no interval, so its target is not met; nor is a relative one at a mean of
-    0. A replication that failed, or returned no finite value, leaves that metric's interval as it was.
+    A metric that has shown no variation has no interval, so its target is not met, unless it is a boolean: that has
+    Wilson's, whose half-width is half its length. A relative target is not met at a mean of 0. A replication that
+    failed, or returned no finite value, leaves that metric's interval as it was.
 
     Asking again reads only the replications that are new since the last time.
     """
@@ -131,8 +135,9 @@ class UntilPrecise:
         """As `wanted`, and whether that is the end of it."""
         self._check_metrics(done)
         search = self._searches.get(scenario)
-        if search is None or search.read > done.count:
-            search = self._searches[scenario] = _Search.of(self)
+        shares = tuple(target.metric in done.booleans for target in self.targets)
+        if search is None or search.read > done.count or search.shares != shares:
+            search = self._searches[scenario] = _Search.of(self, shares)
         search.go_on(done)
         return search.judgement()
 
@@ -146,6 +151,7 @@ class UntilPrecise:
 class _Running:
     """Mean and standard error of one metric's values so far, at each new replication, and whether its target is met.
 
+    Of a boolean, a `share`, `errors` are the half-widths of Wilson's interval.
     Sums are of distances from the first value, each added to the one before: however the values are cut, the same bits.
     That value being one of the sample, its distance from the mean is at most √n standard deviations, so little cancels.
     """
@@ -153,6 +159,7 @@ class _Running:
     target: Target
     confidence: float
     z: float
+    share: bool = False
     first: float | None = None
     n: int = 0
     total: float = 0.0
@@ -175,22 +182,30 @@ class _Running:
         spread = np.maximum(squares - total * total / np.maximum(self.n + np.arange(len(total)), 1.0), 0.0)[upto]
         self.errors = np.sqrt(spread / np.maximum(self.counts - 1.0, 1.0) / np.maximum(self.counts, 1.0))
         means = (self.first or 0.0) + total[upto] / np.maximum(self.counts, 1.0)
+        if self.share:
+            self.errors = wilson_half_widths(means, self.counts, self.z)
         self.allowed = self.target.half_width * (np.abs(means) if self.target.relative else np.ones(len(means)))
         self.n, self.total, self.squares = self.n + len(gaps), float(total[-1]), float(squares[-1])
+        if self.share:
+            return (self.counts > 1.0) & (self.errors <= self.allowed)
         possible: NDArray[np.bool_] = (self.counts > 1.0) & (spread > 0.0) & (self.z * self.errors <= self.allowed)
         return possible
 
     def is_met(self, i: int) -> bool:
         """At the i-th of the replications last taken. The t of fewer degrees of freedom mostly decides for more."""
         error, allowed = float(self.errors[i]), float(self.allowed[i])
+        if self.share:
+            return error <= allowed
         if self.bound * error > allowed:
             self.bound = t_critical(self.confidence, float(self.counts[i]) - 1.0)
         return self.bound * error <= allowed
 
     def expected(self) -> float:
         """About how many replications would meet the target, as the half-width shrinks with their root."""
-        if not len(self.counts) or not self.squares > 0.0 or not self.allowed[-1] > 0.0:
+        if not len(self.counts) or not self.allowed[-1] > 0.0 or not (self.squares > 0.0 or self.share):
             return math.inf
+        if self.share:
+            return float(self.errors[-1] / self.allowed[-1]) ** 2 * self.n
         ratio = t_critical(self.confidence, self.n - 1) * float(self.errors[-1] / self.allowed[-1])
         return ratio * ratio * self.n
 
@@ -201,14 +216,18 @@ class _Search:
 
     rule: UntilPrecise
     running: list[_Running]
+    shares: tuple[bool, ...]
     read: int = 0
     needed: int | None = None
     met: bool = False
 
     @classmethod
-    def of(cls, rule: UntilPrecise) -> _Search:
+    def of(cls, rule: UntilPrecise, shares: tuple[bool, ...]) -> _Search:
         z = normal_quantile(0.5 + 0.5 * rule.confidence)
-        return cls(rule, [_Running(target, rule.confidence, z) for target in rule.targets])
+        running = [
+            _Running(target, rule.confidence, z, share) for target, share in zip(rule.targets, shares, strict=True)
+        ]
+        return cls(rule, running, shares)
 
     def go_on(self, done: Done) -> None:
         before, last = self.read, min(done.count, self.rule.maximum)

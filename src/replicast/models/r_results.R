@@ -15,7 +15,7 @@ read_result <- function(value) {
   if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
 }
 
-plain_kind <- function(value) switch(typeof(value), double = DOUBLE, integer = INTEGER, logical = INTEGER, NA_real_)
+plain_kind <- function(value) switch(typeof(value), double = DOUBLE, integer = INTEGER, logical = LOGICAL, NA_real_)
 
 # The kinds of bare numbers, as most models return them, or NA where there is anything else.
 plain_kinds <- function(value) {
@@ -72,6 +72,7 @@ number_of <- function(value) {
 kind_of <- function(value) {
   if (is.object(value) && inherits(value, "integer64")) INTEGER64
   else if (is.double(value)) DOUBLE
+  else if (is.logical(value)) LOGICAL
   else INTEGER
 }
 

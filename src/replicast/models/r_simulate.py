@@ -21,7 +21,7 @@ from replicast.core.replication import Failure, Metric, Outcome
 from replicast.core.scenarios import LONGEST_NAME, Scenario
 from replicast.core.streams import stream_states
 
-from .r_columns import DOUBLE, INTEGER, INTEGER64, NA_LOW_WORD, read_table
+from .r_columns import DOUBLE, INTEGER, INTEGER64, LOGICAL, NA_LOW_WORD, read_table
 from .r_literals import literal
 from .r_process import BLOCK, FAILED, LAYOUT, SCENARIO, SIMULATE, Ended, Late, RProcess
 
@@ -281,13 +281,13 @@ def has_quit(outcome: Outcome) -> bool:
 
 
 def metric_of(kind: float, value: float) -> Metric:
-    """A metric from the double that R sent: NA is None, an integer an int."""
+    """A metric from the double that R sent: NA is None, an integer an int, a logical a bool."""
     bits = struct.unpack("<q", struct.pack("<d", value))[0]
     if kind == INTEGER64:
         return None if bits == -(2**63) else int(bits)
     if value != value and bits & 0xFFFFFFFF == NA_LOW_WORD:
         return None
-    return int(value) if kind == INTEGER else value
+    return int(value) if kind == INTEGER else bool(value) if kind == LOGICAL else value
 
 
 def fingerprint(state: bytes) -> int:

@@ -125,9 +125,9 @@ NOT_A_NUMBER = _NotANumber()
 
 
 def as_number(value: Any) -> Any:
-    """A metric's value (bool → 0/1, numpy scalars and arrays without dimension unpacked), or NOT_A_NUMBER."""
+    """A metric's value (a bool stays one; numpy scalars and arrays without dimension unpacked), or NOT_A_NUMBER."""
     if isinstance(value, bool):
-        return int(value)
+        return value
     if value is None or isinstance(value, (int, float)):
         return _fit(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):

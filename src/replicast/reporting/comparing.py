@@ -30,12 +30,14 @@ TEXTS = ("metric", "scenario", "baseline", "method", "verdict", "note", "beaten_
 class RunValues:
     """Each metric's values by scenario and replication number (NaN where there is none), as far as they count.
 
-    `copies` are scenarios whose replications are copies of one another; `notes` say what a comparison leaves out.
+    `copies` are scenarios whose replications are copies of one another; `notes` say what a comparison leaves out;
+    `booleans` are the metrics that are proportions.
     """
 
     by_scenario: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     copies: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    booleans: set[str] = field(default_factory=set)
 
     def metrics(self) -> list[str]:
         """In order of first appearance."""
@@ -50,12 +52,15 @@ class RunValues:
 
 def values_of_run(store: Store, record: RunRecord) -> RunValues:
     values, coverage, source = RunValues(), store.coverage(record.id), metric_source(store, record)
+    numeric: set[str] = set()
     if source.note:
         values.notes.append(source.note)
     for scenario in (s.name for s in record.experiment.scenarios):
         reached = max((last for _, last in coverage.done(scenario)), default=0)
         planned = record.planned.get(scenario, max(reached, record.replications))
-        values.by_scenario[scenario] = metric_values(store, record.id, scenario, min(planned, reached), source)
+        found = metric_values(store, record.id, scenario, min(planned, reached), source)
+        values.by_scenario[scenario] = found.values
+        numeric |= found.values.keys() - found.booleans
         copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:
             values.copies.add(scenario)
@@ -63,6 +68,7 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
         failed = sum(number <= planned for number in coverage.failed(scenario))
         if failed:
             values.notes.append(f"{scenario}: {failed} of {planned} replications failed and are left out")
+    values.booleans = set(values.metrics()) - numeric
     return values
 
 
@@ -117,7 +123,7 @@ def compare_run(
     values = values or values_of_run(store, record)
     rows = compare(
         values.by_scenario, chosen, metrics=metrics, common=experiment.streams.common,
-        copies=values.copies, confidence=confidence, adjustment=adjustment,
+        copies=values.copies, booleans=values.booleans, confidence=confidence, adjustment=adjustment,
     )  # fmt: skip
     notes = [*values.notes, *_notes_on_streams(experiment), *_notes_on_metrics(values.by_scenario, chosen)]
     return Comparison(rows, chosen, notes, paired=experiment.streams.common)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from replicast.core.distributions import check_confidence
 from replicast.core.errors import RequestError, nearest
-from replicast.core.precision import Target, parse_half_width, parse_precision, replications_needed
+from replicast.core.precision import Target, parse_half_width, parse_precision, replications_needed, trials_needed
 from replicast.core.proportions import exact_interval, wilson_interval
 from replicast.core.quantiles import quantile_interval, quantiles
 from replicast.core.statistics import SummaryRow
@@ -37,26 +37,29 @@ class NeededRow:
     note: str
 
 
-def needed_rows(rows: Sequence[SummaryRow], wanted: str) -> list[NeededRow]:
+def needed_rows(rows: Sequence[SummaryRow], wanted: str, booleans: Container[str] = ()) -> list[NeededRow]:
     """Of rows of a summary. `wanted` is `5%` or `0.5` for every metric, or `wait=5%,cost=10`; else RequestError."""
     if "=" not in wanted:
         half_width, relative = parse_half_width(wanted)
-        return [_needed_row(row, Target(row.metric, half_width, relative)) for row in rows]
+        return [_needed_row(row, Target(row.metric, half_width, relative), booleans) for row in rows]
     targets = {target.metric: target for target in parse_precision(wanted)}
     known = {row.metric for row in rows}
     for metric in targets:
         if metric not in known:
             raise RequestError(f"no metric is called '{metric}'{nearest(metric, known)}")
-    return [_needed_row(row, targets[row.metric]) for row in rows if row.metric in targets]
+    return [_needed_row(row, targets[row.metric], booleans) for row in rows if row.metric in targets]
 
 
-def _needed_row(row: SummaryRow, target: Target) -> NeededRow:
+def _needed_row(row: SummaryRow, target: Target, booleans: Container[str]) -> NeededRow:
     shown = str(target).removeprefix(f"{target.metric}=")
     mean, sd = row.mean, row.sd
     if mean is None or sd is None or row.half_width is None:
         note = "fewer than two values" if row.n < 2 else "there is no interval: see the notes"
         return NeededRow(row.scenario, row.metric, row.planned, row.n, mean, row.half_width, shown, None, None, note)
-    needed = replications_needed(row.n, mean, sd, target, confidence=row.confidence)
+    if row.metric in booleans:
+        needed = trials_needed(row.n, mean, target, confidence=row.confidence)
+    else:
+        needed = replications_needed(row.n, mean, sd, target, confidence=row.confidence)
     note = ""
     if needed is None:
         note = "a share of a mean of 0 cannot be met: ask for a number" if mean == 0 else "beyond any number"
@@ -104,6 +107,12 @@ def parse_probabilities(text: str) -> list[float]:
     return found
 
 
+def check_probabilities(probabilities: Sequence[float]) -> None:
+    for p in probabilities:
+        if not 0.0 < p < 1.0:
+            raise RequestError(f"a quantile lies between 0 and 1, such as 0.9, and '{p}' does not")
+
+
 def quantile_rows(values: RunValues, probabilities: Sequence[float], confidence: float = 0.95) -> list[QuantileRow]:
     check_confidence(confidence)
     return [
@@ -149,15 +158,22 @@ class ProportionRow:
     note: str
 
 
-def proportion_rows(values: RunValues, confidence: float = 0.95) -> list[ProportionRow]:
-    """A row for each metric that is 0 or 1 in every replication of every scenario."""
+def proportion_rows(values: RunValues, metrics: Sequence[str] = (), confidence: float = 0.95) -> list[ProportionRow]:
+    """A row for each metric that is a boolean, and for `metrics`: counts that are 0 or 1 in every replication.
+
+    Raises RequestError for a metric that is not there, or holds anything else.
+    """
     check_confidence(confidence)
-    columns = [column for column in _columns(values) if len(column[2])]
-    others = {metric for _, metric, own in columns if not np.isin(own, (0.0, 1.0)).all()}
+    for metric in metrics:
+        values.of_metric(metric)
+    columns = [column for column in _columns(values) if len(column[2]) and column[1] in {*values.booleans, *metrics}]
+    for scenario, metric, own in columns:
+        others = own[(own != 0.0) & (own != 1.0)]
+        if len(others):
+            raise RequestError(f"'{metric}' is no proportion: it is {others[0]:g} in a replication of {scenario}")
     return [
         _proportion_row(scenario, metric, own, confidence, copies=scenario in values.copies)
         for scenario, metric, own in columns
-        if metric not in others
     ]
 
 

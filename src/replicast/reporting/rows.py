@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Self
 
 import polars as pl
 from arro3.core import Table
@@ -22,10 +23,16 @@ FAILURE_COLUMNS = {
 
 
 class Rows:
-    """A table that shows itself well in a notebook."""
+    """A table that shows itself well in a notebook. `objects` are its rows as dataclasses, if it was made of some."""
 
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
+    def __init__(self, frame: pl.DataFrame, objects: Sequence[Any] = ()) -> None:
+        self._frame, self.objects = frame, list(objects)
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], kind: type) -> Self:
+        """A row for each dataclass of one kind; a column for each of its fields, typed as the field is annotated."""
+        schema = {f.name: column_type(str(f.type)) for f in fields(kind)}
+        return cls(pl.DataFrame([asdict(row) for row in rows], schema=schema), rows)
 
     @classmethod
     def of_table(cls, store: Store, record: RunRecord, name: str) -> Rows:
@@ -61,6 +68,13 @@ class Rows:
 
     def _repr_html_(self) -> str:
         return self._frame._repr_html_()
+
+
+def column_type(annotation: str) -> pl.DataType:
+    """Of a dataclass's field: `int | None` is a column of whole numbers, and so on; what is not known is text."""
+    first = annotation.split("|")[0].strip()
+    known = {"int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
+    return known.get(first, pl.String())
 
 
 def _series(pandas: Any, column: pl.Series) -> Any:

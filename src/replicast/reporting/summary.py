@@ -43,11 +43,15 @@ class Copies:
 
 @dataclass(slots=True)
 class Summary:
-    """`rows` in the order of the experiment's scenarios and of the metrics' first appearance."""
+    """`rows` in the order of the experiment's scenarios and of the metrics' first appearance.
+
+    `booleans` are the metrics that are proportions, with Wilson's interval.
+    """
 
     rows: list[SummaryRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     distinct: Mapping[str, Copies] = field(default_factory=dict)
+    booleans: frozenset[str] = frozenset()
 
     def frame(self) -> pl.DataFrame:
         return pl.DataFrame([asdict(row) for row in self.rows], schema=SUMMARY_SCHEMA)
@@ -76,7 +80,7 @@ def summarise_run(
     """Statistics of every metric of every scenario over what is stored now."""
     tables = tables or RunTables(store, record)
     coverage = store.coverage(record.id)
-    summary, distinct = Summary(), {}
+    summary, distinct = Summary(booleans=frozenset(tables.booleans)), {}
     if tables.source.note:
         summary.notes.append(tables.source.note)
     for scenario in (s.name for s in record.experiment.scenarios):
@@ -89,12 +93,12 @@ def summarise_run(
         for metric, values in _metric_columns(tables, scenario).items():
             row = summarise(
                 values, scenario=scenario, metric=metric, planned=int(planned),
-                failed=failed, confidence=confidence, copies=copies.found,
+                failed=failed, confidence=confidence, copies=copies.found, boolean=metric in tables.booleans,
             )  # fmt: skip
             summary.rows.append(row)
             if row.non_finite:
                 summary.notes.append(_non_finite_note(row))
-            if row.sd == 0 and row.n > 1 and not copies.found:
+            if row.sd == 0 and row.ci_lower is None and row.n > 1 and not copies.found:
                 summary.notes.append(f"{scenario}: '{metric}' was the same in all {row.n} replications: no interval")
     summary.distinct = distinct
     return summary

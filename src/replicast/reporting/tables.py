@@ -100,5 +100,10 @@ class RunTables:
         schema = self.unified(table).schema
         return pl.concat([pl.DataFrame(schema=schema), *self.chunks(table, scenarios)], rechunk=True)
 
+    @property
+    def booleans(self) -> tuple[str, ...]:
+        """Metrics that are proportions: booleans in every replication, as far as they are there."""
+        return self.unified(METRICS).booleans
+
     def metric_names(self) -> list[str]:
         return [name for name in self.unified(METRICS).schema if name not in ("scenario", "replication")]

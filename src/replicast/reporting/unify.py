@@ -5,8 +5,8 @@ integers; dates beside times become times; anything else beside another type bec
 missing values takes the type it has elsewhere; a column that a replication did not return is missing there. Columns
 stand in order of first appearance.
 
-A column of nothing but missing values is stored as a logical one. A metric is never logical, so that it is known there;
-of a table, `doubtful` names the columns where only the rows can tell.
+A column of nothing but missing values is stored as a logical one. Of a table, `doubtful` names the columns where only
+the rows can tell. A metric that is logical wherever it is stored is a boolean: it is read as 0 and 1.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Unified:
     schema: dict[str, pl.DataType] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     doubtful: tuple[str, ...] = ()
+    booleans: tuple[str, ...] = ()
 
 
 def polars_types(schema: Schema) -> dict[str, pl.DataType]:
@@ -68,7 +69,9 @@ def unify_metrics(schemas: Sequence[Schema]) -> Unified:
         for name, kind in types.items():
             found.setdefault(name, set()).add(kind)
     for name, kinds in found.items():
-        unified.schema[name] = common_type(kinds - {pl.Boolean()} or {pl.Float64()})
+        unified.schema[name] = common_type(kinds - {pl.Boolean()} or {pl.Int64()})
+        if kinds == {pl.Boolean()}:
+            unified.booleans += (name,)
         if {pl.Int64(), pl.Float64()} <= kinds:
             unified.notes.append(f"metric '{name}' came as integer and as double: written as double")
     return unified

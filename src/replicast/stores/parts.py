@@ -33,20 +33,20 @@ def keys(scenario: str, replications: NDArray[np.int64]) -> dict[str, Array]:
 
 
 def metric_column(values: Sequence[Metric]) -> Array:
-    """int64 where all values are integers, else float64; a missing value is null, a NaN stays NaN.
+    """bool where all values are booleans, int64 where all are whole, else float64; a missing value is null.
 
     A column of nothing but missing values is of bool, and takes the type it has elsewhere.
     """
     kinds = set(map(type, values))
     if kinds == {float}:
         return Array(np.array(values, dtype=np.float64))
-    whole = not kinds - {int, type(None)} and all(v is None or abs(v) <= INT64_MAX for v in values)
-    if whole and int in kinds:
+    if kinds <= {bool, type(None)}:
+        return Array(values, DataType.bool())
+    whole = not kinds - {int, bool, type(None)} and all(v is None or abs(v) <= INT64_MAX for v in values)
+    if whole:
         if type(None) not in kinds:
             return Array(np.array(values, dtype=np.int64))
-        return Array(values, DataType.int64())
-    if kinds == {type(None)}:
-        return Array(values, DataType.bool())
+        return Array([None if v is None else int(v) for v in values], DataType.int64())
     return Array([None if v is None else float(v) for v in values], DataType.float64())
 
 

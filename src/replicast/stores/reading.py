@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from arro3.core import Table
+from arro3.core import DataType, Table
 from numpy.typing import NDArray
 
 
@@ -15,9 +15,9 @@ def replications_of(table: Table) -> NDArray[np.int64]:
 
 
 def doubles(table: Table, name: str) -> NDArray[np.float64]:
-    """A column of numbers as doubles, a missing value as NaN."""
+    """A column of numbers or booleans as doubles, a missing value as NaN."""
     column = table.column(name)
-    if column.null_count:
+    if column.null_count or DataType.is_boolean(column.type):
         return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
     return np.concatenate([np.empty(0), *(chunk.to_numpy() for chunk in column.chunks)])
 

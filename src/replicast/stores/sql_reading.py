@@ -46,9 +46,22 @@ class Reader:
         for page in pages(stretches, lambda s: max(PAGE_VALUES // max(len(self._shapes[s.shape].metrics), 1), 1)):
             names = list(dict.fromkeys(name for s in page for name, _ in self._shapes[s.shape].metrics))
             replications = [i for s in page for i in range(s.first, s.last + 1)]
-            yield self._metrics_page(replications, {metric_ids[name]: name for name in names})
+            columns = self._metrics_page(replications, {metric_ids[name]: name for name in names})
+            self._make_booleans(page, columns)
+            arrays = {name: parts.metric_column(column) for name, column in columns.items()}
+            yield Table.from_pydict({**self._keys(replications), **arrays})
 
-    def _metrics_page(self, replications: Sequence[int], names: Mapping[int, str]) -> Table:
+    def _make_booleans(self, page: Sequence[Stretch], columns: Mapping[str, list[Metric]]) -> None:
+        """Of whole numbers where a replication's shape says that they are."""
+        start = 0
+        for stretch in page:
+            end = start + stretch.last - stretch.first + 1
+            for name, kind in self._shapes[stretch.shape].metrics:
+                if kind == "bool":
+                    columns[name][start:end] = [None if v is None else bool(v) for v in columns[name][start:end]]
+            start = end
+
+    def _metrics_page(self, replications: Sequence[int], names: Mapping[int, str]) -> dict[str, list[Metric]]:
         values = self._schema.metric_values.c
         query = sa.select(values.metric_id, values.replication, values.value, values.whole, values.exact).where(
             values.scenario_id == self._scenario_id,
@@ -61,8 +74,7 @@ class Reader:
             if replication in places:
                 found = float(exact) if exact is not None else value if whole is None else whole
                 columns[metric_id][places[replication]] = found
-        arrays = {name: parts.metric_column(columns[key]) for key, name in names.items()}
-        return Table.from_pydict({**self._keys(replications), **arrays})
+        return {name: columns[key] for key, name in names.items()}
 
     def rows(self, table: str, stored: ModelTable, stretches: Sequence[Stretch]) -> Iterator[Table]:
         """Pages of a model's table, cut where its columns or their types change."""

@@ -60,7 +60,7 @@ def metric_rows(
 
 
 def _metric_values(values: Sequence[Metric], kind: Kind) -> dict[str, Values]:
-    """`value` holds every number; `whole` holds integers exactly, so that they come back as such."""
+    """`value` holds every number; `whole` holds integers exactly, so that they come back as such, and booleans."""
     kinds = set(map(type, values))
     missing = np.array([v is None for v in values]) if type(None) in kinds else None
     doubles = np.array([0.0 if v is None else v for v in values], dtype=np.float64)
@@ -69,8 +69,8 @@ def _metric_values(values: Sequence[Metric], kind: Kind) -> dict[str, Values]:
     if value.notes:
         exact = Values("text", [value.notes.get(row) for row in range(len(values))])
     whole = Values("integer", Constant(None))
-    if int in kinds:
-        is_whole = [type(v) is int and INT64_MIN <= v <= INT64_MAX for v in values]
+    if kinds & {int, bool}:
+        is_whole = [isinstance(v, int) and INT64_MIN <= v <= INT64_MAX for v in values]
         numbers = np.array([v if w else 0 for v, w in zip(values, is_whole, strict=True)], dtype=np.int64)
         whole = Values("integer", numbers, ~np.array(is_whole))
     return {"value": value, "whole": whole, "exact": exact}

@@ -265,6 +265,10 @@ def metrics_are_exact(store: Store) -> None:
     found = stored(store, run)
     wanted = {"a": [None, "2.5", None], "b": ["1.0", None, None], "c": [None, None, 3]}
     expect({name: found[name] for name in wanted}, wanted, "metrics that some replications lack")
+    run = new_run()
+    store.save(run, [outcome(1, a=True, b=True), outcome(2, a=None, b=2), outcome(3, a=False, b=False)])
+    shown = [repr(stored(store, run)[name]) for name in "ab"]
+    expect(shown, ["[True, None, False]", "[1, 2, 0]"], "booleans, alone and beside a count")
 
 
 def types_are_exact(store: Store) -> None:

@@ -73,7 +73,7 @@ def read_replications(store: Store, run: str, scenario: str, numbers: Sequence[i
 
 
 def differences(one: Stored, other: Stored) -> list[str]:
-    """Where two results of the same replication differ, bit for bit; empty where they do not."""
+    """Where two results of the same replication differ; empty where they do not. Tables are compared bit for bit."""
     if one.failed or other.failed:
         return _failure_differences(one, other)
     found = []
@@ -109,8 +109,17 @@ def _metric_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> lis
     return [
         f"{name}: {one.get(name)!r}; {other.get(name)!r}"
         for name in names
-        if repr(one.get(name)) != repr(other.get(name))
+        if not _same_metric(one.get(name), other.get(name))
     ]
+
+
+def _same_metric(one: Any, other: Any) -> bool:
+    """Bit for bit; by value where they are of two types, as one of both may have been stored in a column of doubles."""
+    if type(one) is type(other) or one is None or other is None:
+        return repr(one) == repr(other)
+    if float in (type(one), type(other)):
+        return float(one) == float(other)
+    return bool(one == other)
 
 
 def _table_differences(name: str, one: pl.DataFrame, other: pl.DataFrame) -> list[str]:
