@@ -115,6 +115,11 @@ def test_a_negative_jump_is_refused() -> None:
         nth_stream(seed_state(1), -1)
 
 
+def signed(state: tuple[int, ...]) -> list[int]:
+    """A state as R shows it in `.Random.seed`."""
+    return [10407, *((value + 2**31) % 2**32 - 2**31 for value in state)]
+
+
 @needs_r
 def test_r_itself_agrees_for_many_seeds() -> None:
     seeds = [0, 1, -1, 42, 2147483647, -2147483647, *(7919 * i * (-1) ** i for i in range(60))]
@@ -133,7 +138,7 @@ def test_r_itself_agrees_for_many_seeds() -> None:
     ours = []
     for seed in seeds:
         ours += [list(random_seed(seed, "doRNG", i, 0, True) or ()) for i in (1, 2, 3, 4)]
-        ours.append(list(random_seed(seed, "doRNG", 4, 2, False) or ()))
+        ours.append(signed(nth_substream(nth_stream(seed_state(seed), 3), 2)))
     assert integers_of_r(script) == ours
 
 
@@ -168,3 +173,14 @@ def test_dorng_draws_on_the_same_streams(seed: int) -> None:
         RNGkind("L'Ecuyer-CMRG"); set.seed({seed}L)
         for (state in foreach(i = 1:5) %dorng% .Random.seed) cat(state, "\\n")"""
     assert integers_of_r(script) == [list(s or ()) for s in random_seeds(seed, "doRNG", 1, 5, 0, True)]
+
+
+@pytest.mark.parametrize(("kind", "before", "sub"), [("parallel", 0, 0), ("future", 1, 1), ("doRNG", 1, 0)])
+def test_separate_scenarios_are_two_to_the_40_streams_apart_and_never_on_sub_streams(
+    kind: str, before: int, sub: int
+) -> None:
+    start = nth_substream(nth_stream(seed_state(42), 5 - before + 3 * 2**40), sub)
+    found = random_seed(42, kind, 5, 3, common=False)  # type: ignore[arg-type]
+    assert found is not None
+    assert [value % 2**32 for value in found[1:]] == list(start)
+    assert random_seed(42, kind, 5, 0, common=False) == random_seed(42, kind, 5, 0, common=True)  # type: ignore[arg-type]

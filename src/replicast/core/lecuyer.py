@@ -32,6 +32,8 @@ STREAM = 127
 """A stream is 2**127 steps long."""
 SUBSTREAM = 76
 """A sub-stream is 2**76 steps long."""
+SCENARIO = 40
+"""Where streams are separate, scenarios are 2**40 streams apart."""
 GENERATORS = 10407
 """R's code for kind "L'Ecuyer-CMRG", normal.kind "Inversion", sample.kind "Rejection"."""
 
@@ -103,8 +105,8 @@ def _squared(step: Matrix, modulus: int, times: int) -> Matrix:
 def random_seed(seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool) -> RandomSeed | None:
     """R's `.Random.seed` for a replication, or None where the model seeds itself.
 
-    Where scenarios do not share random numbers, scenario j (from 0) begins j sub-streams further on, so that the first
-    scenario keeps the shared ones.
+    Where scenarios do not share random numbers, scenario j (from 0) begins j·2⁴⁰ streams further on, so that the first
+    scenario keeps the shared ones. It is never a sub-stream: a model takes those for sources of its own.
     """
     if kind == "own":
         return None
@@ -155,8 +157,8 @@ def _apply_all(power: int, states: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _start(seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool) -> State:
     streams = replication if kind == "parallel" else replication - 1
-    substreams = (1 if kind == "future" else 0) + (0 if common else scenario_index)
-    return nth_substream(nth_stream(seed_state(seed), streams), substreams)
+    streams += 0 if common else scenario_index << SCENARIO
+    return nth_substream(nth_stream(seed_state(seed), streams), 1 if kind == "future" else 0)
 
 
 def _signed(state: State) -> RandomSeed:
