@@ -20,6 +20,7 @@ ID, a unique beginning of one, or `latest`.
 | 1 | finished, but replications (too many) or `collate` failed; or verify, check or replay found a difference |
 | 2 | the request is wrong; nothing was started |
 | 3 | the executor or the store failed |
+| 4 | finished, but the precision asked for was not reached (several at once: 3, then 1, then 4) |
 | 130 | interrupted; what was simulated is stored |
 
 On a terminal, a run shows a bar: done, failed, rate, time left, and the mean ± half-width of the first metric so far,

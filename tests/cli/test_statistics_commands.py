@@ -142,6 +142,7 @@ def test_a_run_until_precise_ends_by_saying_where_it_was(replicast: Call, model:
                       "--scenario", "b:level=1000000")  # fmt: skip
     assert "wait=0.01%: a: NOT met within --max 12" in unmet.stderr
     assert "wait=0.01%: b: met at 10 of 12" in unmet.stderr
+    assert (done.returncode, unmet.returncode) == (0, 4)
 
 
 def test_the_end_of_a_run_until_precise_is_in_its_json(replicast: Call, model: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -75,7 +76,10 @@ def test_what_is_no_finite_number_is_counted_and_told(store: ObjectStore) -> Non
     assert (row.planned, row.n, row.failed, row.non_finite) == (8, 3, 1, 4)
     assert row.mean == 3.0
     assert (row.min, row.max) == (1.0, 5.0)
-    assert summary.notes == ["base: 4 values are missing, NaN or infinite in 'value': the mean is of the other 3"]
+    assert summary.notes == [
+        "base: 4 values are missing, NaN or infinite in 'value': the mean is of the other 3",
+        "base: every mean leaves out 1 failed; they may not be like the rest",
+    ]
 
 
 def test_one_such_value_is_told_as_one(store: ObjectStore) -> None:
@@ -274,3 +278,46 @@ def test_missing_values_leave_a_boolean_what_it_is(make_run: MakeRun) -> None:
     run = make_run({"base": [{"late": True}, {"late": None}, {"late": False}, {}]})
     (row,) = run.summary().rows
     assert (run.summary().booleans, row.n, row.non_finite) == ({"late"}, 2, 2)
+
+
+LARGEST = 1.7976931348623157e308
+
+
+def test_values_up_to_the_largest_double_give_a_summary_a_comparison_and_a_report(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    far = [{"x": LARGEST if i % 2 else -LARGEST} for i in range(30)]
+    run = make_run({"base": far, "other": far[::-1]})
+    row = run.summary().rows[0]
+    assert (row.mean, row.sd, row.ci_lower, row.half_width, row.max) == (0.0, None, None, None, LARGEST)
+    assert "base: the spread of 'x' is beyond the largest double: no interval" in run.summary().notes
+    assert run.compare().differences[0].note == "a difference is beyond the largest double"
+    assert all(ranked.kept for ranked in run.rank("x", "lower").ranked)
+    assert run.report(tmp_path / "r.html").stat().st_size > 10_000
+    run.collate(tmp_path / "out")
+
+
+def test_whole_numbers_above_2_to_the_53_keep_their_spread(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"id": 2**62 + k} for k in range(10)]})
+    (row,) = run.summary().rows
+    assert row.sd == pytest.approx(statistics.stdev(range(10)), rel=1e-15)
+    assert row.mean == float(2**62 + 4)
+
+
+def test_a_mean_says_beside_it_which_replications_failed(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"x": 1.0}, {"x": 2.0}, None, None, None], "fine": [{"x": 1.0}] * 5})
+    found = run.summary()
+    said = "leaves out 3 failed; they may not be like the rest"
+    assert [row.caution for row in found.rows] == [said, ""]
+    assert [note for note in found.notes if "failed" in note] == [f"base: every mean {said}"]
+
+
+def test_skewed_values_are_said_to_be_so_with_what_to_do(make_run: MakeRun) -> None:
+    rng = np.random.default_rng(1)
+    values = [
+        {"cost": float(x), "wait": float(y)} for x, y in zip(rng.lognormal(0, 2, 30), rng.normal(9, 1, 30), strict=True)
+    ]
+    (note,) = make_run({"base": values}).summary().notes
+    assert note.startswith("base: 'cost' is skewed (skewness ")
+    assert "covers the mean less often than 95 %; run " in note
+    assert note.endswith("or look at the median (summary --quantiles 0.5)")

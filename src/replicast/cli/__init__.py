@@ -14,7 +14,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0, 1, 2, 3 or 130, as the reference says."""
+    """Runs one command and returns its exit status: 0, 1, 2, 3, 4 or 130, as the reference says."""
     from .arguments import parse
 
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -20,7 +20,7 @@ examples:
   replicast summary latest                                means with confidence intervals
 
 exit status: 0 done; 1 replications or collate failed, or a difference was found; 2 the request is wrong;
-3 the executor or the store failed; 130 interrupted
+3 the executor or the store failed; 4 the precision asked for was not reached; 130 interrupted
 """
 
 

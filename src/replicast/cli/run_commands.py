@@ -22,7 +22,7 @@ from .screen import duration, number, print_json, print_summary, say, say_note
 if TYPE_CHECKING:
     from replicast.executors.pool import Pool
 
-DONE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 130
+DONE, TOO_MANY_FAILED, NOT_PRECISE, INTERRUPTED = 0, 1, 4, 130
 
 
 def request_from(chosen: argparse.Namespace) -> Any:
@@ -202,6 +202,8 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
                 raise
             say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
     judgements = handle.precision()
+    met = all(judgement.state == "met" for judgement in judgements.values())
+    status = TOO_MANY_FAILED if not good else DONE if met else NOT_PRECISE
     if chosen.json:
         files = {name: str(path) for name, path in collated.files.items()} if collated else {}
         print_json({
@@ -211,7 +213,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
             "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
             "precision": precision_document(record, judgements), "notes": summary.notes, "files": files,
         })  # fmt: skip
-        return DONE if good else TOO_MANY_FAILED
+        return status
     for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
         say_note(note)
     for line in precision_lines(record, judgements):
@@ -226,7 +228,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
             say(f"  {path}{rows}")
     if conclusion.failed or not good:
         _explain(handle, conclusion, planned, allowed=allowed)
-    return DONE if good else TOO_MANY_FAILED
+    return status
 
 
 def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool) -> None:

@@ -9,6 +9,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
 
+from replicast.core.digits import percent, shown
+
 from .tables import Toned, print_table
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def number(value: float | None) -> str:
         return str(value)
     if value == int(value) and abs(value) < 1e7:
         return str(int(value))
-    return f"{value:.4g}"
+    return shown(value) if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def print_summary(summary: Summary, *, confidence: float, top: int | None = None) -> None:
@@ -81,14 +83,14 @@ def print_summary(summary: Summary, *, confidence: float, top: int | None = None
     level = f"{confidence * 100:.10g} % interval" if level else ""
     rows = []
     for row in summary.rows:
-        interval = (
-            f"[{number(row.ci_lower)}, {number(row.ci_upper)}]" if row.ci_lower is not None else Toned("none", "doubt")
-        )
-        relative = f"±{row.relative_half_width:.1%}" if row.relative_half_width is not None else ""
+        width = row.half_width
+        bounds = f"[{shown(row.ci_lower, width)}, {shown(row.ci_upper, width)}]"
+        interval = bounds if row.ci_lower is not None else Toned("none", "doubt")
+        relative = f"±{percent(row.relative_half_width)}" if row.relative_half_width is not None else ""
         count = f"{row.n:,}" if row.n == row.planned else Toned(f"{row.n:,} of {row.planned:,}", "doubt")
-        rows.append([row.scenario, row.metric, count, number(row.mean), interval, relative, number(row.sd),
-                     number(row.min), number(row.median), number(row.max)])  # fmt: skip
-    headers = ["scenario", "metric", "n", "mean", level, "", "sd", "min", "median", "max"]
+        rows.append([row.scenario, row.metric, count, shown(row.mean, width), interval, relative, number(row.sd),
+                     number(row.min), number(row.median), number(row.max), Toned(row.caution, "doubt")])  # fmt: skip
+    headers = ["scenario", "metric", "n", "mean", level, "", "sd", "min", "median", "max", ""]
     print_table(headers, rows, right=range(2, 10), optional=(9, 7, 8, 6), top=top)
 
 

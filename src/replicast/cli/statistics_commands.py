@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
 from .look_commands import open_run
@@ -85,10 +86,12 @@ def _print_comparison(found: Comparison, chosen: argparse.Namespace) -> None:
 
 
 def _comparison_cells(row: ComparisonRow) -> list[str]:
-    interval = "none" if row.ci_lower is None else f"[{number(row.ci_lower)}, {number(row.ci_upper)}]"
+    width = None if row.ci_lower is None or row.ci_upper is None else 0.5 * (row.ci_upper - row.ci_lower)
+    interval = "none" if width is None else f"[{shown(row.ci_lower, width)}, {shown(row.ci_upper, width)}]"
     n = f"{row.n:,}" if row.method == "paired" else f"{row.n_scenario:,} and {row.n_baseline:,}"
     return [
-        row.metric, row.scenario, n, number(row.mean_scenario), number(row.mean_baseline), number(row.difference),
+        row.metric, row.scenario, n, number(row.mean_scenario), number(row.mean_baseline),
+        shown(row.difference, width),
         interval, "" if row.correlation is None else f"{row.correlation:.2f}",
         Toned(row.claim, "good" if row.verdict in ("lower", "higher") else "quiet"), row.remark,
     ]  # fmt: skip

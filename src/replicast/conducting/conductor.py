@@ -82,7 +82,7 @@ class Progress:
             return None
         mean = self.sum / self.n
         variance = (self.squares - self.n * mean * mean) / (self.n - 1) if self.n > 1 else 0.0
-        if self.n < 2 or variance <= 0:
+        if self.n < 2 or not 0 < variance < math.inf:
             return mean, None
         return mean, t_critical(confidence, self.n - 1) * math.sqrt(variance / self.n)
 

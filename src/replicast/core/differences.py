@@ -117,11 +117,21 @@ def can_be_chance(n: int, *samples: NDArray[np.float64]) -> bool:
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
     """Pearson's; None where either does not vary."""
+    a, b = within_reach(a), within_reach(b)
     if len(a) < 2 or np.ptp(a) == 0.0 or np.ptp(b) == 0.0:
         return None
     a, b = (a - a.mean()) / np.ptp(a), (b - b.mean()) / np.ptp(b)
     found = float(a @ b) / math.sqrt(float(a @ a) * float(b @ b))
     return min(1.0, max(-1.0, found))
+
+
+FAR = 1e150
+
+
+def within_reach(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values, scaled by a power of two where their squares or differences would leave the doubles."""
+    finite = values[np.isfinite(values)]
+    return values * 2.0**-600 if len(finite) and float(np.abs(finite).max()) > FAR else values
 
 
 def welch(left: NDArray[np.float64], right: NDArray[np.float64], *, proportions: bool = False) -> Difference:

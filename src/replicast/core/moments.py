@@ -8,6 +8,7 @@ standard deviation are rounded once, and 10⁸ values need a few hundred bytes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,15 @@ class Moments:
             found += _block_moments(np.asarray(values[start : start + BLOCK], dtype=np.float64))
         return found
 
+    @classmethod
+    def of_whole(cls, values: Iterable[int]) -> Moments:
+        """As `of`, of whole numbers of any size: above 2^53 a double would lose digits of them."""
+        listed = list(values)
+        if not listed:
+            return cls()
+        total, squares = sum(listed) << SCALE, sum(v * v for v in listed) << 2 * SCALE
+        return cls(len(listed), 0, total, squares, float(min(listed)), float(max(listed)))
+
     def __add__(self, other: Moments) -> Moments:
         return Moments(
             n=self.n + other.n,
@@ -62,11 +72,17 @@ class Moments:
 
     @property
     def sd(self) -> float | None:
-        """The double nearest to the exact sample standard deviation (divisor n - 1); None of fewer than two values."""
+        """The double nearest to the exact sample standard deviation (divisor n - 1).
+
+        None of fewer than two values, and where it is beyond the largest double.
+        """
         if self.n < 2:
             return None
         spread = self.n * self.squares - self.total * self.total
-        return _root_of_ratio(spread, self.n * (self.n - 1) << 2 * SCALE)
+        try:
+            return _root_of_ratio(spread, self.n * (self.n - 1) << 2 * SCALE)
+        except OverflowError:
+            return None
 
 
 def _block_moments(block: NDArray[np.float64]) -> Moments:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .differences import FEWEST_EQUAL, ROUNDING, can_be_chance
+from .differences import FEWEST_EQUAL, ROUNDING, can_be_chance, within_reach
 from .distributions import check_confidence, student_t_quantile
 from .errors import RequestError
 from .moments import Moments
@@ -77,6 +77,7 @@ def _table(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 def _beaten_in_pairs(table: NDArray[np.float64], confidence: float) -> Iterator[NDArray[np.bool_]]:
     """For each row of `table`, which rows beat it by their paired differences; larger is better."""
     p = 1.0 - (1.0 - confidence) / max(len(table) - 1, 1)
+    table = within_reach(table)
     binary = are_zero_or_one(np.abs(table[np.isfinite(table)]))
     largest = np.nanmax(np.abs(table), axis=1, initial=0.0)
     for own, reach in zip(table, largest, strict=True):

@@ -45,6 +45,11 @@ class SummaryRow:
     q75: float | None
     max: float | None
 
+    @property
+    def caution(self) -> str:
+        """What must be said beside a mean that is not of all replications."""
+        return f"leaves out {self.failed:,} failed; they may not be like the rest" if self.failed else ""
+
 
 @dataclass(frozen=True, slots=True)
 class MeanInterval:
@@ -62,13 +67,15 @@ class MeanInterval:
 def mean_interval(n: int, mean: float | None, sd: float | None, confidence: float = 0.95) -> MeanInterval | None:
     """The t interval of `n` independent values (Law 2015, eq. 4.12).
 
-    None where there is none: of fewer than two values, and of values that do not vary, which say nothing of how far the
-    next one would lie.
+    None where there is none: of fewer than two values, of values that do not vary, which say nothing of how far the
+    next one would lie, and of bounds beyond the largest double.
     """
     if n < 2 or mean is None or not sd:
         return None
     se = sd / math.sqrt(n)
     half_width = t_critical(confidence, n - 1) * se
+    if math.isinf(abs(mean) + half_width):
+        return None
     return MeanInterval(se, half_width, mean - half_width, mean + half_width)
 
 

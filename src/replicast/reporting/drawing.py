@@ -36,7 +36,16 @@ def short(value: float, digits: int = 4) -> str:
     text = f"{value:.{digits}g}"
     if "e" in text and 1e-4 <= abs(value) < 1e7:
         text = f"{value:.0f}"
+    return minus(text)
+
+
+def minus(text: str) -> str:
+    """With the sign that a printer would set."""
     return text.replace("-", "−")
+
+
+FURTHEST = 1e300
+"""Where a scale ends at the latest, so that lengths, and sums of many values, are doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Scale:
     def over(cls, values: Sequence[float], start: float, end: float, margin: float = 0.04) -> Scale:
         """A scale over the finite ones of `values`, with a little room on both sides."""
         finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
-        low, high = min(finite), max(finite)
+        low, high = max(min(finite), -FURTHEST), min(max(finite), FURTHEST)
         room = (high - low) * margin or abs(low) * 0.1 or 1.0
         return cls(low - room, high + room, start, end)
 

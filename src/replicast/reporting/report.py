@@ -6,8 +6,11 @@ import shlex
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
+
 from replicast.conducting.rules import judge_run
 from replicast.core.comparison import ComparisonRow
+from replicast.core.digits import percent, shown
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -18,7 +21,7 @@ from . import html
 from .as_toml import experiment_as_toml
 from .charts import MOST_PANELS, MOST_ROWS, Interval, convergence_plot, distribution_plot, interval_plot
 from .comparing import Comparison, RunValues, compare_run, describe_method, values_of_run
-from .drawing import short
+from .drawing import FURTHEST, minus, short
 from .response_plot import ranged_parameters, response_plot
 from .rows import failures_frame
 from .scenarios import as_text, scenarios_frame
@@ -136,7 +139,19 @@ def _results(found: Findings) -> str:
     rows = [_summary_cells(row) for row in found.summary.rows]
     if not rows:
         return html.paragraph("No replication has returned a metric yet.")
-    headers = ["scenario", "metric", "n", "mean", f"{found.level} interval", "± of mean", "sd", "min", "median", "max"]
+    headers = [
+        "scenario",
+        "metric",
+        "n",
+        "mean",
+        f"{found.level} interval",
+        "± of mean",
+        "sd",
+        "min",
+        "median",
+        "max",
+        "",
+    ]
     about = html.paragraph(
         f"Each replication is one observation. The interval holds the model's true mean with {found.level} confidence "
         "(Student's t over replications); it says nothing of how well the model fits the world."
@@ -145,7 +160,7 @@ def _results(found: Findings) -> str:
     if found.judgements:
         met = [f"{name}: {_judgement(judgement)}" for name, judgement in found.judgements.items()]
         goal = html.paragraph(f"Run until {found.record.options.precision}. " + "; ".join(met[:MOST_ROWS]) + ".")
-    return about + goal + html.table("Summary over replications", headers, rows, names=(1,))
+    return about + goal + html.table("Summary over replications", headers, rows, names=(1,), words=(10,))
 
 
 def _judgement(judgement: Judgement) -> str:
@@ -155,12 +170,12 @@ def _judgement(judgement: Judgement) -> str:
 
 
 def _summary_cells(row: SummaryRow) -> list[str]:
-    interval = "none" if row.ci_lower is None or row.ci_upper is None else _bounds(row.ci_lower, row.ci_upper)
-    relative = "" if row.relative_half_width is None else f"{row.relative_half_width:.1%}"
+    interval = _bounds(row.ci_lower, row.ci_upper)
+    relative = "" if row.relative_half_width is None else percent(row.relative_half_width)
     n = f"{row.n:,}" + (f" of {row.planned:,}" if row.n != row.planned else "")
     return [
-        row.scenario, row.metric, n, _shown(row.mean), interval, relative,
-        *map(_shown, (row.sd, row.min, row.median, row.max)),
+        row.scenario, row.metric, n, minus(shown(row.mean, row.half_width)), interval, relative,
+        *map(_shown, (row.sd, row.min, row.median, row.max)), row.caution,
     ]  # fmt: skip
 
 
@@ -168,8 +183,11 @@ def _shown(value: float | None) -> str:
     return "" if value is None else short(value)
 
 
-def _bounds(lower: float, upper: float) -> str:
-    return f"{short(lower)} to {short(upper)}"
+def _bounds(lower: float | None, upper: float | None) -> str:
+    if lower is None or upper is None:
+        return "none"
+    half_width = 0.5 * upper - 0.5 * lower
+    return minus(f"{shown(lower, half_width)} to {shown(upper, half_width)}")
 
 
 def _metrics(found: Findings) -> str:
@@ -179,7 +197,8 @@ def _metrics(found: Findings) -> str:
 
 def _metric(found: Findings, metric: str, place: int) -> str:
     rows = [row for row in found.summary.rows if row.metric == metric]
-    values = found.values.of_metric(metric) if any(row.n for row in rows) else {}
+    known = found.values.of_metric(metric) if any(row.n for row in rows) else {}
+    values = {name: np.clip(own, -FURTHEST, FURTHEST) for name, own in known.items()}
     if not values:
         return html.section(f"metric-{place + 1}", metric, html.paragraph("It has no finite value."), level=3)
     pieces = []
@@ -248,7 +267,7 @@ def _sentence(text: str) -> str:
 
 
 def _difference_cells(row: ComparisonRow) -> list[str]:
-    interval = "none" if row.ci_lower is None or row.ci_upper is None else _bounds(row.ci_lower, row.ci_upper)
+    interval = _bounds(row.ci_lower, row.ci_upper)
     n = f"{row.n:,}" if row.method == "paired" else f"{row.n_scenario:,} and {row.n_baseline:,}"
     correlation = "" if row.correlation is None else short(row.correlation, 2)
     return [row.scenario, row.metric, n, _shown(row.difference), interval, correlation, row.conclusion]

@@ -10,16 +10,23 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from arro3.core import Table
+from arro3.core import DataType, Table
 from numpy.typing import NDArray
 
+from replicast.core.doubts import Doubt, doubt_of
+from replicast.core.moments import Moments
 from replicast.core.ports import Store
+from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
-from replicast.core.statistics import SummaryRow, summarise
+from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles
 
 from .rows import Rows
+from .summary_notes import doubtful, notes_on
 from .tables import METRICS, RunTables
+
+EXACT_BELOW = 2.0**53
+"""Whole numbers from here on are no doubles of all their digits."""
 
 INTEGERS = ("planned", "n", "failed", "non_finite")
 TEXTS = ("scenario", "metric")
@@ -81,6 +88,7 @@ def summarise_run(
     tables = tables or RunTables(store, record)
     coverage = store.coverage(record.id)
     summary, distinct = Summary(booleans=frozenset(tables.booleans)), {}
+    doubts: dict[str, dict[str, Doubt]] = {}
     if tables.source.note:
         summary.notes.append(tables.source.note)
     for scenario in (s.name for s in record.experiment.scenarios):
@@ -90,27 +98,49 @@ def summarise_run(
         planned = min(counted, max(record.replications, copies.successful + failed))
         if copies.found:
             summary.notes.append(copies_note(scenario, copies))
-        for metric, values in _metric_columns(tables, scenario).items():
-            row = summarise(
-                values, scenario=scenario, metric=metric, planned=int(planned),
-                failed=failed, confidence=confidence, copies=copies.found, boolean=metric in tables.booleans,
+        for metric, column in _metric_columns(tables, scenario).items():
+            row = summary_row(
+                column.moments, quantiles(column.values, QUARTILES), scenario=scenario, metric=metric,
+                planned=int(planned), failed=failed, confidence=confidence, copies=copies.found,
+                boolean=metric in tables.booleans,
             )  # fmt: skip
             summary.rows.append(row)
-            if row.non_finite:
-                summary.notes.append(_non_finite_note(row))
-            if row.sd == 0 and row.ci_lower is None and row.n > 1 and not copies.found:
-                summary.notes.append(f"{scenario}: '{metric}' was the same in all {row.n} replications: no interval")
+            summary.notes += notes_on(row, copies=copies.found)
+            if row.ci_lower is not None and metric not in tables.booleans and (doubt := doubt_of(column.values)):
+                doubts.setdefault(metric, {})[scenario] = doubt
+        if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
+            summary.notes.append(f"{scenario}: every mean {summary.rows[-1].caution}")
+    summary.notes += [doubtful(metric, own, confidence) for metric, own in doubts.items()]
     summary.distinct = distinct
     return summary
 
 
-def _metric_columns(tables: RunTables, scenario: str) -> dict[str, NDArray[np.float64]]:
-    """Each metric's values over all successful replications, a missing one as NaN: 8 bytes a value and no more."""
-    pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tables.metric_names()}
+@dataclass(slots=True)
+class _Column:
+    """A metric's values over all successful replications, a missing one as NaN, and their moments, which are exact."""
+
+    values: NDArray[np.float64]
+    moments: Moments
+
+
+def _metric_columns(tables: RunTables, scenario: str) -> dict[str, _Column]:
+    names = tables.metric_names()
+    pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    moments = dict.fromkeys(names, Moments())
     for part in tables.parts(METRICS, [scenario]):
-        for name, own in pieces.items():
-            own.append(doubles(part, name) if name in part.column_names else np.full(part.num_rows, np.nan))
-    return {name: np.concatenate(own) if own else np.empty(0) for name, own in pieces.items()}
+        for name in names:
+            known = name in part.column_names
+            own = doubles(part, name) if known else np.full(part.num_rows, np.nan)
+            pieces[name].append(own)
+            whole = known and DataType.is_integer(part.schema.field(name).type) and (np.abs(own) >= EXACT_BELOW).any()
+            moments[name] += _of_whole(part, name) if whole else Moments.of(own)
+    return {name: _Column(np.concatenate(own) if own else np.empty(0), moments[name]) for name, own in pieces.items()}
+
+
+def _of_whole(part: Table, name: str) -> Moments:
+    listed = part.column(name).to_pylist()
+    present = [value for value in listed if value is not None]
+    return Moments(non_finite=len(listed) - len(present)) + Moments.of_whole(present)
 
 
 def count_distinct(store: Store, run: str, scenario: str, planned: float) -> Copies:
@@ -130,8 +160,3 @@ def copies_note(scenario: str, copies: Copies) -> str:
         f"{scenario}: of {copies.successful} replications {one}, so no interval is given. Does the model seed itself "
         "with a constant? It should draw from the stream that replicast gives it, or seed itself with `seed`."
     )
-
-
-def _non_finite_note(row: SummaryRow) -> str:
-    which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
-    return f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': the mean is of the other {row.n}"

@@ -1,0 +1,38 @@
+"""What must be said beside the numbers of a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from replicast.core.doubts import Doubt
+from replicast.core.statistics import SummaryRow
+
+
+def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
+    """On one row: values that are not finite, do not vary, or are beyond what a double holds."""
+    if row.non_finite:
+        which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
+        yield f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': the mean is of the other {row.n}"
+    if copies or row.n < 2 or row.ci_lower is not None:
+        return
+    if row.sd == 0:
+        yield f"{row.scenario}: '{row.metric}' was the same in all {row.n} replications: no interval"
+    else:
+        yield f"{row.scenario}: the spread of '{row.metric}' is beyond the largest double: no interval"
+
+
+def doubtful(metric: str, doubts: Mapping[str, Doubt], confidence: float) -> str:
+    """On a metric whose t intervals may cover less often than they say, and what to do about it."""
+    worst = max(doubts, key=lambda scenario: (doubts[scenario].enough, doubts[scenario].share or 0.0))
+    doubt, level = doubts[worst], f"{100 * confidence:.6g} %"
+    where = f"{worst}: " if len(doubts) == 1 else f"{len(doubts)} scenarios, {worst} most: "
+    median = "or look at the median (summary --quantiles 0.5)"
+    if doubt.skewness is None:
+        return (
+            f"{where}one replication makes up {doubt.share or 0.0:.0%} of the variance of '{metric}' (heavy tails): "
+            f"its interval may cover the mean less often than {level}; run more replications {median}"
+        )
+    return (
+        f"{where}'{metric}' is skewed (skewness {doubt.skewness:.1f}): an interval of {doubt.n} such values covers the "
+        f"mean less often than {level}; run {doubt.enough:,} or more {median}"
+    )
