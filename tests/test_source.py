@@ -6,13 +6,15 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.asking import source as module
-from replicast.asking.source import SUMMARY_HEADER, changes, find_source
+from replicast.asking import walking
+from replicast.asking.source import SUMMARY_HEADER, Choice, changes, find_source
 from replicast.core.errors import RequestError
 from replicast.performing.copies import Source, check_out, code_hash, digest
 from replicast.stores.objects import ObjectStore
@@ -39,18 +41,25 @@ def git(folder: Path, *arguments: str) -> None:
 
 BELONGS = [
     "model.py", "helper.py", "R/functions.R", "data/beds.csv", "data/deep/er/x.parquet", "ü ö.csv", "README.md",
-    "wards/__init__.py", "a#b.txt", "model.v2.R", "results/notes.csv",
+    "wards/__init__.py", "a#b.txt", "model.v2.R", "results/notes.csv", "env/x.py", "build/x.py", "dist/x.whl",
+    "runs/beds.csv", "venv/ward.py", ".here", "lib/x.csv", "src/wards.egg-info/PKG-INFO", "summary.parquet",
+    "old/summary.parquet", "renv/activate.R",
 ]  # fmt: skip
 DOES_NOT = [
     ".hidden", ".venv/lib/x.py", ".Rhistory", "__pycache__/model.pyc", "helper.pyc", "backup.py~", "node_modules/x.js",
-    "renv/library/x.R", "venv/bin/python.py", "env/x.py", "build/x.py", "dist/x.whl", "runs/x/run.json",
-    "data/__pycache__/x.py", "wards/.cache/y",
+    "renv/library/x.R", "data/__pycache__/x.py", "wards/.cache/y", "packages/pyvenv.cfg", "packages/lib/x.py",
+    "made/CACHEDIR.TAG", "made/x.csv", "conda/conda-meta/history", "conda/lib/x.py", "stored/one/run.json",
 ]  # fmt: skip
 
 
-def test_all_that_lies_beside_the_model_belongs_to_it_but_what_cannot_be_its_own(project: Path) -> None:
+def test_all_that_lies_in_the_project_belongs_to_the_model_but_what_is_hidden_or_a_cache_or_installed(
+    project: Path,
+) -> None:
+    """Never by its name alone: a folder called env, build, dist or runs may be the model's own package or data."""
     fill(project, [*BELONGS, *DOES_NOT])
-    assert sorted(find_source(project).files) == sorted(BELONGS)
+    found = find_source(project)
+    assert sorted(found.files) == sorted(BELONGS)
+    assert found.left_out == {}
 
 
 @pytest.mark.parametrize("store", ["runs", "my results", "data/stored"])
@@ -65,14 +74,20 @@ def test_a_store_of_runs_is_left_out_whatever_it_is_called(project: Path, store:
 def test_a_folder_that_holds_results_is_left_out(project: Path, tmp_path: Path) -> None:
     fill(project, ["model.py", "out/a.csv", "out/deep/b.csv", "other/c.csv"])
     assert list(find_source(project, without=[project / "out"]).files) == ["model.py", "other/c.csv"]
-    assert list(find_source(project, without=[project / "none", tmp_path]).files) == []
+    assert len(find_source(project, without=[project / "none", tmp_path, project]).files) == 4
 
 
-@pytest.mark.parametrize("summary", ["summary.csv", "summary.parquet"])
-def test_what_collate_wrote_is_left_out(project: Path, summary: str) -> None:
-    fill(project, ["model.py", "tables/metrics.csv", "data/summary of wards.csv"])
-    (project / "tables" / summary).write_bytes(SUMMARY_HEADER + b"non_finite\n")
-    assert list(find_source(project).files) == ["data/summary of wards.csv", "model.py"]
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_what_collate_wrote_is_left_out_and_said_to_be(
+    project: Path, replicast: Callable[..., subprocess.CompletedProcess[str]], kind: str
+) -> None:
+    fill(project, ["data/summary of wards.csv"])
+    fill(project, ["model.py"], "def simulate(rng):\n    return rng.random()\n")
+    assert replicast("run", "model.py", "-n", "2", "--name", "x", cwd=project).returncode == 0
+    assert replicast("collate", "x", "-o", "tables", "--format", kind, cwd=project).returncode == 0
+    found = find_source(project)
+    assert list(found.files) == ["data/summary of wards.csv", "model.py"]
+    assert found.left_out == {"tables": "collate wrote it"}
 
 
 def test_a_summary_of_the_user_s_own_is_data(project: Path) -> None:
@@ -119,32 +134,38 @@ def test_a_needed_file_is_taken_wherever_it_lies(project: Path) -> None:
         find_source(project, ["none.R"])
 
 
-class TestLargeFolders:
-    def test_of_many_files_the_code_is_taken_also_from_subfolders(
+class TestTooLargeAFolder:
+    def test_too_many_files_are_refused_with_the_folders_that_hold_most(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "MOST_FILES", 20)
-        fill(project, ["model.R", "R/functions.R", "needed.csv", *(f"data/{i}.csv" for i in range(30))])
-        found = find_source(project, ["model.R", "needed.csv"])
-        assert sorted(found.files) == ["R/functions.R", "model.R", "needed.csv"]
-        assert found.left_out > 0
+        fill(project, ["model.R", *(f"data/{i}.csv" for i in range(30))])
+        with pytest.raises(RequestError, match=r"more than 20 files, among them data \(\d+ files\).*exclude"):
+            find_source(project, ["model.R"])
+        assert list(find_source(project, ["model.R"], choice=Choice(exclude=("data",))).files) == ["model.R"]
 
-    def test_of_very_many_code_files_those_beside_the_model_are_taken(
+    def test_too_many_bytes_are_refused_with_the_largest_files(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MOST_FILES", 20)
-        fill(project, ["model.py", "helper.py", *(f"package/{i}.py" for i in range(30))])
-        assert sorted(find_source(project, ["model.py"]).files) == ["helper.py", "model.py"]
+        monkeypatch.setattr(module, "MOST_BYTES", 10**6)
+        fill(project, ["model.py", "lib/helper.py", "data/small.bin"])
+        fill(project, ["data/large.bin"], "x" * 2 * 10**6)
+        with pytest.raises(RequestError, match=r"the largest files: data/large.bin \(2 MB\)"):
+            find_source(project, ["model.py"])
+        found = find_source(project, ["model.py"], choice=Choice(exclude=("**/large.*",)))
+        assert sorted(found.files) == ["data/small.bin", "lib/helper.py", "model.py"]
 
-    def test_of_large_files_the_code_is_taken(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MOST_BYTES", 1000)
-        fill(project, ["model.py", "lib/helper.py"])
-        fill(project, ["data.bin"], "x" * 2000)
-        found = find_source(project, ["model.py"])
-        assert (sorted(found.files), found.left_out) == (["lib/helper.py", "model.py"], 1)
-        assert sorted(find_source(project, ["model.py", "data.bin"]).files) == ["data.bin", "lib/helper.py", "model.py"]
+    def test_a_home_folder_is_refused_before_it_is_looked_through(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(project, ["model.py"])
+        monkeypatch.setattr(module, "Walk", None)
+        for home in (project, project / "me"):
+            monkeypatch.setenv("HOME", str(home))
+            with pytest.raises(RequestError, match="your home directory"):
+                find_source(project, ["model.py"])
 
-    def test_a_home_folder_is_not_read_to_its_end(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_large_folder_is_not_read_to_its_end(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "MOST_FILES", 20)
         fill(project, ["model.py", *(f"f{folder}/{i}.txt" for folder in range(20) for i in range(10))])
         looked_at: list[str] = []
@@ -154,22 +175,137 @@ class TestLargeFolders:
             looked_at.append(str(path))
             return scan(path)
 
-        monkeypatch.setattr(module.os, "scandir", counting)
-        find_source(project, ["model.py"])
+        monkeypatch.setattr(walking.os, "scandir", counting)
+        with pytest.raises(RequestError):
+            find_source(project, ["model.py"])
         assert len(looked_at) < 60
 
 
-def test_a_loop_of_links_ends_and_a_linked_file_is_copied(project: Path, tmp_path: Path) -> None:
-    fill(project, ["model.py", "data/x.csv"])
-    (tmp_path / "elsewhere.csv").write_text("linked")
-    (project / "linked.csv").symlink_to(tmp_path / "elsewhere.csv")
-    (project / "data" / "loop").symlink_to(project)
-    (project / "dangling").symlink_to(tmp_path / "nothing")
+class TestLinks:
+    def test_a_loop_of_links_ends_and_what_is_linked_is_copied(self, project: Path, tmp_path: Path) -> None:
+        fill(project, ["model.py", "data/x.csv"])
+        fill(tmp_path, ["elsewhere.csv", "shared/deep/y.csv"], "linked")
+        (project / "linked.csv").symlink_to(tmp_path / "elsewhere.csv")
+        (project / "shared").symlink_to(tmp_path / "shared")
+        (project / "data" / "loop").symlink_to(project)
+        (tmp_path / "shared" / "back").symlink_to(project)
+        (project / "dangling").symlink_to(tmp_path / "nothing")
+        found = find_source(project)
+        assert sorted(found.files) == ["data/x.csv", "linked.csv", "model.py", "shared/deep/y.csv"]
+        assert found.left_out == {
+            "dangling": "it is a link that leads nowhere",
+            "data/loop": "it is a link to a folder above it",
+            "shared/back": "it is a link to a folder above it",
+        }
+        found.copy_to(tmp_path / "copy")
+        for name in ("linked.csv", "shared/deep/y.csv"):
+            assert (tmp_path / "copy" / name).read_text() == "linked"
+            assert not (tmp_path / "copy" / name).is_symlink()
+
+    def test_a_link_to_a_very_large_folder_is_refused(self, project: Path, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setattr(module, "MOST_FILES", 20)
+        fill(project, ["model.py"])
+        fill(tmp_path / "all", [f"{i}.csv" for i in range(30)])
+        (project / "all").symlink_to(tmp_path / "all")
+        with pytest.raises(RequestError, match="all \\("):
+            find_source(project)
+
+
+def test_names_that_are_no_text_and_things_that_are_no_files_are_named(project: Path) -> None:
+    fill(project, ["model.py"])
+    (project / os.fsdecode(b"caf\xe9.csv")).write_text("x")
+    os.mkfifo(project / "pipe")
     found = find_source(project)
-    assert sorted(found.files) == ["data/x.csv", "linked.csv", "model.py"]
-    found.copy_to(tmp_path / "copy")
-    assert (tmp_path / "copy" / "linked.csv").read_text() == "linked"
-    assert not (tmp_path / "copy" / "linked.csv").is_symlink()
+    assert list(found.files) == ["model.py"]
+    assert sorted(found.left_out.values()) == ["it is no file", "its name is not UTF-8"]
+
+
+class TestChoice:
+    def test_what_is_included_is_taken_though_a_rule_leaves_it_out(self, project: Path) -> None:
+        fill(project, ["model.py", "private.py", ".env", "big/a.csv", "big/b.txt", "cache/CACHEDIR.TAG", "cache/x.csv"])
+        (project / ".gitignore").write_text("private.py\nbig/\n")
+        git(project, "init", "-q")
+        assert list(find_source(project).files) == ["model.py"]
+        choice = Choice(("private.py", ".env", "big/*.csv", "cache/"))
+        assert sorted(find_source(project, choice=choice).files) == [
+            ".env", "big/a.csv", "cache/CACHEDIR.TAG", "cache/x.csv", "model.py", "private.py",
+        ]  # fmt: skip
+        assert sorted(find_source(project, choice=Choice(("big",), ("**/*.txt",))).files) == ["big/a.csv", "model.py"]
+
+    @pytest.mark.parametrize("pattern", ["nothing.csv", "../x", "/etc/passwd", "", "data/*.none"])
+    def test_what_includes_nothing_of_the_project_is_refused(self, project: Path, pattern: str) -> None:
+        fill(project, ["model.py", "data/x.csv"])
+        with pytest.raises(RequestError, match=r"\[source\] include"):
+            find_source(project, choice=Choice((pattern,)))
+
+    @pytest.mark.parametrize(
+        ("pattern", "gone"),
+        [
+            ("data", {"data/a.csv", "data/deep/b.csv", "data/deep/c.txt"}),
+            ("data/", {"data/a.csv", "data/deep/b.csv", "data/deep/c.txt"}),
+            ("data/*.csv", {"data/a.csv"}),
+            ("data/**/*.csv", {"data/a.csv", "data/deep/b.csv"}),
+            ("**/*.csv", {"data/a.csv", "data/deep/b.csv", "d.csv"}),
+            ("?.csv", {"d.csv"}),
+            ("**/deep", {"data/deep/b.csv", "data/deep/c.txt"}),
+        ],
+    )
+    def test_what_is_excluded_is_gone(self, project: Path, pattern: str, gone: set[str]) -> None:
+        names = {"model.py", "data/a.csv", "data/deep/b.csv", "data/deep/c.txt", "d.csv"}
+        fill(project, names)
+        assert set(find_source(project, choice=Choice((), (pattern,))).files) == names - gone
+
+    def test_what_the_model_needs_is_never_excluded(self, project: Path) -> None:
+        fill(project, ["model.py", "helper.py"])
+        assert list(find_source(project, ["model.py"], choice=Choice((), ("*.py",))).files) == ["model.py"]
+
+
+class TestRepositories:
+    def test_negations_and_files_that_are_tracked_though_ignored_count_as_git_counts_them(self, project: Path) -> None:
+        fill(project, ["model.py", "a.csv", "keep.csv", "tracked.csv", "sub/b.csv", "sub/c.csv"])
+        (project / ".gitignore").write_text("*.csv\n!keep.csv\n")
+        (project / "sub" / ".gitignore").write_text("!c.csv\n")
+        git(project, "init", "-q")
+        git(project, "add", "-f", "tracked.csv")
+        found = find_source(project)
+        assert sorted(found.files) == ["keep.csv", "model.py", "sub/c.csv", "tracked.csv"]
+        assert set(found.left_out) == {"a.csv", "sub/b.csv"}
+
+    def test_submodules_and_work_trees_are_asked_themselves(self, project: Path, tmp_path: Path) -> None:
+        fill(tmp_path / "library", ["shared.py", "made.log"])
+        (tmp_path / "library" / ".gitignore").write_text("*.log\n")
+        git(tmp_path / "library", "init", "-q")
+        git(tmp_path / "library", "add", ".")
+        git(tmp_path / "library", "commit", "-q", "-m", "first")
+        fill(project, ["model.py"])
+        git(project, "init", "-q")
+        git(project, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(tmp_path / "library"), "lib")
+        git(project, "add", ".")
+        git(project, "commit", "-q", "-m", "first")
+        fill(project, ["lib/made.log"])
+        git(project, "worktree", "add", "-q", str(tmp_path / "tree"))
+        assert sorted(find_source(project).files) == ["lib/shared.py", "model.py"]
+        assert sorted(find_source(tmp_path / "tree").files) == ["model.py"]
+
+    def test_a_hook_that_names_another_repository_does_not_mislead(
+        self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(project, ["model.py", "x.log"])
+        (project / ".gitignore").write_text("*.log\n")
+        git(project, "init", "-q")
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / "another"))
+        assert list(find_source(project).files) == ["model.py"]
+
+    def test_where_git_is_not_installed_nothing_is_left_out_and_that_is_said(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(project, ["model.py", "x.log"])
+        (project / ".gitignore").write_text("*.log\n")
+        git(project, "init", "-q")
+        monkeypatch.setenv("PATH", "")
+        found = find_source(project)
+        assert sorted(found.files) == ["model.py", "x.log"]
+        assert "git could not be asked" in found.notes[0]
 
 
 class TestCopies:

@@ -69,6 +69,7 @@ def run(
     collate: str | None = None,
     streams: str | None = None,
     common: bool | None = None,
+    project: str | Path | None = None,
     watch: Watch = ignore_progress,
 ) -> Run:
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
@@ -76,7 +77,8 @@ def run(
     `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
     callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
     {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication. `tolerate` is a count or a
-    share such as "5%". A `seed` that is not given is chosen, and recorded.
+    share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
+    the model, where that is not the model's own.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`.
@@ -85,7 +87,7 @@ def run(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
         timeout_seconds=timeout, retries=retries, tolerate=None if tolerate is None else str(tolerate),
-        precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers,
+        precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers, project=project,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
     with Preparation(request, on=on, store_url=None if store is None else str(store)) as preparation:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.roots import root_of, root_said
 from replicast.asking.source import check_function
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Collation, ModelReference, model_reference_from_text
@@ -48,7 +49,7 @@ def _locate_model(request: Request, base: Path) -> Located:
         if request.model:
             raise RequestError("give either a model or a command after '--', not both")
         here = Path.cwd() if request.command and request.file is None else base
-        return Located(ModelReference("command", command=tuple(map(str, command))), here)
+        return Located(ModelReference("command", command=tuple(map(str, command))), root_said(request) or here)
     model = request.model
     if model is None and request.file is not None:
         model = request.file.get("model")
@@ -58,10 +59,17 @@ def _locate_model(request: Request, base: Path) -> Located:
         raise RequestError(
             "which model? Name a file (model.py, model.R), a package.module:function, or an --experiment"
         )
-    return _locate_callable(model) if callable(model) else _locate_text(model, base)
+    return _locate_callable(model, request) if callable(model) else _locate_text(model, base, request)
 
 
-def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
+def _in_project(request: Request, path: Path, language: Any, function: str) -> Located:
+    """A model in a file, named from the root of its project."""
+    root, path = root_of(request, path)
+    name = path.relative_to(root).as_posix()
+    return Located(ModelReference(language, name, function), root, (name,))
+
+
+def _locate_text(text: str | os.PathLike[str], base: Path, request: Request) -> Located:
     head, function = model_reference_from_text(os.fspath(text))
     suffix = Path(head).suffix.lower()
     path = base / head
@@ -69,9 +77,7 @@ def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
         if not path.is_file():
             neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in (".py", *R_SUFFIXES)]
             raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
-        language = "python" if suffix == ".py" else "r"
-        path = path.resolve()
-        return Located(ModelReference(language, path.name, function), path.parent, (path.name,))  # type: ignore[arg-type]
+        return _in_project(request, path, "python" if suffix == ".py" else "r", function)
     if (path.exists() and not (path / "__init__.py").is_file()) or "/" in head:
         what = (
             "is a folder"
@@ -83,7 +89,7 @@ def _locate_text(text: str | os.PathLike[str], base: Path) -> Located:
         hint = "; name the file in it" if path.is_dir() else ""
         hint = "; any other program runs as a command: replicast run -- PROGRAM ARG..." if path.is_file() else hint
         raise ModelError(f"'{head}' {what}{hint}")
-    return _locate_module(head, function, base)
+    return _locate_module(head, function, root_said(request) or base)
 
 
 def _locate_module(name: str, function: str, base: Path) -> Located:
@@ -102,7 +108,7 @@ def _locate_module(name: str, function: str, base: Path) -> Located:
     return Located(ModelReference("python", "", function, module=name), folder)
 
 
-def _locate_callable(function: Callable[..., Any]) -> Located:
+def _locate_callable(function: Callable[..., Any], request: Request) -> Located:
     """A function of a file travels as that file; anything else (notebook, closure) stays on this machine."""
     module = inspect.getmodule(function)
     name = getattr(function, "__qualname__", "")
@@ -110,7 +116,7 @@ def _locate_callable(function: Callable[..., Any]) -> Located:
     if module is not None and module.__name__ != "__main__" and file and name.isidentifier():
         path = Path(file).resolve()
         if getattr(module, name, None) is function and "." not in module.__name__:
-            return Located(ModelReference("python", path.name, name), path.parent, (path.name,))
+            return _in_project(request, path, "python", name)
     try:
         text = inspect.getsource(function)
     except (OSError, TypeError):
@@ -132,12 +138,19 @@ def _locate_collation(request: Request, located: Located) -> dict[str, Any]:
         Template.parse(command, COLLATION)
         return {"collation": Collation(command=command)}
     file = own.get("file", located.reference.file)
-    base = Path.cwd() if request.collate is not None else located.folder
-    path = (base / file).resolve()
-    if not path.is_file():
+    bases = [located.folder, (located.folder / located.reference.file).parent]
+    if request.collate is not None:
+        bases = [Path.cwd()]
+    elif request.file is not None and "file" in own:
+        bases.insert(0, request.file.folder)
+    path = next((found for base in bases if (found := (base / file).resolve()).is_file()), None)
+    if path is None:
         raise RequestError(f"there is no file '{file}' to collate with")
     if located.folder not in path.parents:
-        raise RequestError(f"'{file}' must lie in the model's folder, {located.folder}, to travel with it")
+        raise RequestError(
+            f"'{file}' must lie in the model's project, {located.folder}, to travel with it; --project DIR names a "
+            "folder that holds both"
+        )
     name, function = path.relative_to(located.folder).as_posix(), own.get("function", "collate")
     check_function(path, function)
     return {"collation": Collation(name, function), "needed": (*located.needed, name)}

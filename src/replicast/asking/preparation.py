@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from replicast.asking.locating import Located, locate
+from replicast.asking.missing import remedy
 from replicast.asking.request import (
     Request,
     continue_record,
@@ -20,11 +21,13 @@ from replicast.asking.request import (
     replications_of,
     settle,
 )
+from replicast.asking.roots import choice_of
 from replicast.asking.settings import default_store, inside_worker
 from replicast.asking.source import find_source
 from replicast.conducting.conductor import Conclusion, Ending, FixedRule, Progress, Rule, Watch, conduct
-from replicast.core.errors import RequestError, nearest
+from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Experiment
+from replicast.core.parameters import Signature
 from replicast.core.ports import Executor, Store
 from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
@@ -107,7 +110,7 @@ class Preparation:
             self.pool.warm_up(self._useful_workers())
             self.store: Store = self._open_store()
             self.source = self.stage(self.pool.folder)
-            self.signature = self.pool.describe()
+            self.signature = self._described()
             self.experiment = settle(self.request, self._draft, self.signature)
         except BaseException:
             self._stack.close()
@@ -116,6 +119,14 @@ class Preparation:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _described(self) -> Signature:
+        """What the model says of itself. Raises ModelError, with the way to what was left out of its source."""
+        try:
+            return self.pool.describe()
+        except ModelError as error:
+            hint = remedy(f"{error}\n{error.detail}", self.source.folder, self.source.left_out)
+            raise ModelError(f"{error}; {hint}" if hint else str(error), error.detail) from None
 
     def _open_store(self) -> Store:
         """The store asked for; for a run on AWS without one, the bucket of the stack, which has to be there."""
@@ -151,7 +162,7 @@ class Preparation:
         located: Located = self.located
         if located.function is not None:
             return stage_callable(located.function, folder)
-        source = find_source(located.folder, located.needed, self._without)
+        source = find_source(located.folder, located.needed, self._without, choice_of(self.request))
         source.copy_to(folder)
         return source
 
@@ -264,6 +275,12 @@ def given_function(record: RunRecord, function: Callable[..., Any] | None) -> Ca
     return function
 
 
+def project_of(record: RunRecord) -> Path:
+    """The folder that a run's source was copied from, where it is on this machine; else the working directory."""
+    project = Path(record.project) if record.project else None
+    return project if project is not None and project.is_dir() else Path.cwd()
+
+
 def pool_for(
     store: Store,
     record: RunRecord,
@@ -274,7 +291,7 @@ def pool_for(
 ) -> Pool:
     """A pool over the run's stored copy of its source."""
     workers = workers or record.options.workers
-    pool = Pool(Path(), experiment or record.experiment, workers=workers, project=Path.cwd())
+    pool = Pool(Path(), experiment or record.experiment, workers=workers, project=project_of(record))
     try:
         pool.folder = pool.scratch / "model"
         if record.experiment.model.language == "callable":

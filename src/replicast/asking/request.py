@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .locating import Located
 
 DEFAULT_REPLICATIONS = 10
+MOST_LEFT_OUT = 200
+"""Names of files left out that a record keeps."""
 
 
 WHOLE_NUMBERS = {
@@ -78,6 +80,7 @@ class Request:
     maximum: int | None = None
     look_ahead: int | None = None
     workers: int | None = None
+    project: str | os.PathLike[str] | None = None
     file: ExperimentFile | None = None
 
     def __post_init__(self) -> None:
@@ -206,6 +209,8 @@ def new_record(request: Request, experiment: Experiment, source: Source, signatu
         files=source.files,
         code_hash=code_hash(source.files),
         git_commit=_git_commit(source.folder),
+        project=str(source.folder),
+        left_out=dict(list(source.left_out.items())[:MOST_LEFT_OUT]),
         host=platform.node(),
         user=_user(),
         versions={"replicast": __version__, "python": platform.python_version()} | dict(signature.versions),
@@ -237,7 +242,8 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
         listed = "\n".join(f"  - {line}" for line in found)
         raise RunChanged(
             f"run '{old.id}' is another experiment:\n{listed}\n"
-            "Its results stay as they are. Give this experiment another --name, or none."
+            "Its results stay as they are. Give this experiment another --name, or none; or go on with the model as it "
+            f"was, from the run's own copy: replicast resume {old.id}"
         )
     replications = max(old.replications, replications_of(request))
     return dataclasses.replace(

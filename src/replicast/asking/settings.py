@@ -16,11 +16,12 @@ TOP_KEYS: dict[str, Any] = {
     "model": str, "command": list, "replications": int, "seed": int, "parameters": dict, "scenarios": dict,
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
     "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int, "design": dict,
-    "look_ahead": int,
+    "look_ahead": int, "source": dict,
 }  # fmt: skip
 INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},
     "streams": {"kind": str, "common": bool},
+    "source": {"root": str, "include": list, "exclude": list},
     "design": {"csv": str, "latin_hypercube": int, "sobol": int, "ranges": dict, "seed": int},
 }
 KIND_NAMES = {

@@ -1,151 +1,124 @@
 """The model's source: which files belong to it, its copy in the run, and what changed since.
 
-A run simulates from a copy, since people edit while it runs and R reads files piece by piece. Everything beside the
-model's file is copied, as models read data and helpers from there, except what cannot be the model's: hidden files,
-caches, virtual environments, stores, collated results, where standard output goes, and what git
-ignores.
+A run simulates from a copy, since people edit while it runs and R reads files piece by piece. Everything in the project
+is copied that is neither hidden, nor ignored by version control, nor a cache or an installed package, nor what a run
+wrote. `[source] include` and `exclude` change that.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.performing.copies import Source, digest
 
-LEFT_OUT = {"__pycache__", "node_modules", "renv", "packrat", "venv", "env", "site-packages", "build", "dist", "runs"}
+from .walking import SUMMARY_HEADER, Found, Walk
+
 CODE = {".py", ".r", ".jl", ".m", ".sh", ".stan", ".sql", ".c", ".cpp", ".h", ".f90", ".toml"}
 DOCUMENTS = {".md", ".rst", ".html", ".pdf", ".png", ".svg", ".ipynb", ".docx"}
 """What people write beside a model and no model reads: a change of it makes no other model."""
 
-MOST_FILES = 2000
-MOST_BYTES = 100 << 20
-SUMMARY_HEADER = b"scenario,metric,planned,n,failed,"
+MOST_FILES = 10_000
+MOST_BYTES = 100 * 10**6
+NAMED = 5
+WAY_OUT = (
+    "Give the model a folder of its own (--project DIR, or [source] root in experiment.toml), or leave out what it "
+    "does not read: [source] exclude"
+)
 
 
-def find_source(folder: Path, needed: Iterable[str] = (), without: Iterable[Path] = ()) -> Source:
-    """All files of the model that lives in `folder`; only code and `needed` where the folder is large.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `[source]` says: patterns as in `data/**/*.csv` from the project's root; a folder is all that is in it.
 
-    `without` are folders that hold results. Raises RequestError where a needed file is not there.
+    `include` goes before what is left out by rule, `exclude` before everything.
     """
-    folder = folder.resolve()
-    excluded = {path.resolve() for path in without}
-    names = _files_known_to_git(folder) or sorted(_walk(folder, folder, excluded))
-    excluded_files = _our_output()
-    names = [n for n in names if not _lies_in(folder / n, excluded) and not _is_one_of(folder / n, excluded_files)]
-    taken = [name for name in names if not _in_results(folder, name)]
-    if _too_many(folder, taken):
-        code = [name for name in taken if Path(name).suffix.lower() in CODE]
-        taken = [name for name in code if "/" not in name] if _too_many(folder, code) else code
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def find_source(
+    root: Path, needed: Iterable[str] = (), without: Iterable[Path] = (), choice: Choice = Choice()
+) -> Source:
+    """All files of the project at `root`. `without` are files and folders that hold results.
+
+    Raises RequestError where a needed file is not there, or the project is too large to be copied.
+    """
+    root = root.resolve()
+    _check_root(root)
+    exclude = pattern_of(choice.exclude) if choice.exclude else None
+    found = Walk(root, without, exclude, MOST_FILES).all()
+    for name in _included(root, choice.include, exclude):
+        found.sizes[name] = (root / name).stat().st_size
+        found.left_out.pop(name, None)
     for name in needed:
-        if not (folder / name).is_file():
-            raise RequestError(f"there is no file '{folder / name}'")
-        if name not in taken:
-            taken.append(name)
-    return Source(folder, {name: digest(folder / name) for name in sorted(taken)}, len(names) - len(taken))
+        if not (root / name).is_file():
+            raise RequestError(f"there is no file '{root / name}'")
+        found.sizes[name] = (root / name).stat().st_size
+        found.left_out.pop(name, None)
+    _check_size(root, found)
+    files = {name: digest(root / name) for name in sorted(found.sizes)}
+    return Source(root, files, found.left_out, tuple(found.notes))
 
 
-def _too_many(folder: Path, names: Sequence[str]) -> bool:
-    return len(names) > MOST_FILES or sum(_size(folder / name) for name in names) > MOST_BYTES
+def _check_root(root: Path) -> None:
+    home = Path.home().resolve()
+    if root == home or root in home.parents:
+        what = "your home directory" if root == home else f"a folder above your home directory, '{root}'"
+        raise RequestError(
+            f"the model's project would be {what}, and a run copies its project. Give the model a folder of its own: "
+            "move it there, or name it with --project DIR or [source] root in experiment.toml"
+        )
 
 
-def _walk(folder: Path, root: Path, excluded: set[Path]) -> Iterator[str]:
-    """Names of files, breadth first, up to just over MOST_FILES."""
-    waiting, found = [folder], 0
-    while waiting and found <= MOST_FILES:
-        try:
-            entries = sorted(os.scandir(waiting.pop(0)), key=lambda entry: entry.name)
-        except PermissionError:
-            continue
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.name.startswith(".") or entry.name.endswith((".pyc", "~")):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in LEFT_OUT and path not in excluded and not _is_store(path):
-                    waiting.append(path)
-            elif entry.is_file():
-                found += 1
-                yield path.relative_to(root).as_posix()
+def _check_size(root: Path, found: Found) -> None:
+    if len(found.sizes) > MOST_FILES:
+        folders = Counter(name.rpartition("/")[0] or "." for name in found.sizes)
+        listed = ", ".join(f"{folder} ({count:,} files)" for folder, count in folders.most_common(NAMED))
+        raise RequestError(f"'{root}' holds more than {MOST_FILES:,} files, among them {listed}. {WAY_OUT}")
+    total = sum(found.sizes.values())
+    if total > MOST_BYTES:
+        largest = sorted(found.sizes.items(), key=lambda item: -item[1])[:NAMED]
+        listed = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for name, size in largest)
+        limit = f"more than the {MOST_BYTES / 1e6:,.0f} MB that a run copies"
+        raise RequestError(f"'{root}' holds {total / 1e6:,.0f} MB, {limit}; the largest files: {listed}. {WAY_OUT}")
 
 
-def _files_known_to_git(folder: Path) -> list[str]:
-    """Files that git tracks or would, where the folder lies in a work tree that does not ignore it."""
-    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-        return []
-    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."]
-    try:
-        listed = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    names = sorted(set(os.fsdecode(listed).split("\0")) - {""})
-    return [n for n in names if (folder / n).is_file() and not _is_left_out(n) and not _in_store(folder, n)]
+def _included(root: Path, patterns: Sequence[str], exclude: re.Pattern[str] | None) -> set[str]:
+    """Raises RequestError for a pattern that leads out of the project or to nothing."""
+    names = set()
+    for pattern in patterns:
+        path = Path(pattern.rstrip("/"))
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise RequestError(
+                f"[source] include takes paths below the project '{root}', and '{pattern}' is none; "
+                "set --project or [source] root to a folder that holds it"
+            )
+        own = [found for start in sorted(root.glob(str(path))) for found in _files_of(start)]
+        if not own:
+            raise RequestError(f"[source] include: no file of '{root}' fits '{pattern}'")
+        names |= {found.relative_to(root).as_posix() for found in own}
+    return {name for name in names if exclude is None or not exclude.fullmatch(name)}
 
 
-def _our_output() -> set[tuple[int, int]]:
-    """Device and number of the files where standard output and error go, as in `replicast run … > log.txt`."""
-    found = set()
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):
-            status = os.fstat(descriptor)
-            found.add((status.st_dev, status.st_ino))
-    return found
+def _files_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(inner for inner in path.rglob("*") if inner.is_file())
 
 
-def _is_one_of(path: Path, files: set[tuple[int, int]]) -> bool:
-    status = path.stat()
-    return (status.st_dev, status.st_ino) in files
+def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Fits the names that any of the patterns means, and what lies in folders that one means."""
+    return re.compile("|".join(f"(?:{_as_expression(pattern)})(?:/.*)?" for pattern in patterns), re.DOTALL)
 
 
-def _is_left_out(name: str) -> bool:
-    return any(part in LEFT_OUT or part.startswith(".") for part in Path(name).parts)
-
-
-def _is_store(path: Path) -> bool:
-    """Whether a folder is a store of runs, or a run: nothing in it belongs to a model."""
-    if (path / "run.json").is_file():
-        return True
-    return any(child.name[:1].isalnum() and (child / "run.json").is_file() for child in _children(path))
-
-
-def _children(path: Path) -> list[Path]:
-    try:
-        return [Path(entry.path) for entry in os.scandir(path) if entry.is_dir()][:50]
-    except OSError:
-        return []
-
-
-def _in_store(folder: Path, name: str) -> bool:
-    return any(_is_store(folder / parent) for parent in list(Path(name).parents)[:-1])
-
-
-def _in_results(folder: Path, name: str) -> bool:
-    """Whether a file lies in a folder that `collate` wrote, which its summary gives away."""
-    parent = (folder / name).parent
-    if parent == folder:
-        return False
-    summary = parent / "summary.csv"
-    try:
-        with summary.open("rb") as file:
-            return file.read(len(SUMMARY_HEADER)) == SUMMARY_HEADER and parent.name != "expected"
-    except OSError:
-        return (parent / "summary.parquet").is_file()
-
-
-def _lies_in(path: Path, folders: set[Path]) -> bool:
-    return any(folder == path or folder in path.parents for folder in folders)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _as_expression(pattern: str) -> str:
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.strip("/"))
+    meanings = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(meanings.get(piece, re.escape(piece)) for piece in pieces)
 
 
 def changes(old: Mapping[str, str], new: Source) -> list[str]:
@@ -171,3 +144,6 @@ def check_function(path: Path, name: str) -> None:
     known = re.findall(r"^(?:async )?def (\w+)|^([\w.]+) *(?:<-|=) *function", text, re.MULTILINE)
     hint = nearest(name, ("".join(pair) for pair in known)) or " (it defines no function)"
     raise ModelError(f"{path.name} has no function '{name}'{hint}")
+
+
+__all__ = ["SUMMARY_HEADER", "Choice", "changes", "check_function", "find_source", "pattern_of"]

@@ -18,6 +18,7 @@ from .arguments import add_values, check_output, grid_values, named_scenario, on
 from .precision_lines import precision_document, precision_lines
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
+from .source_lines import source_lines
 
 if TYPE_CHECKING:
     from replicast.executors.pool import Pool
@@ -41,7 +42,7 @@ def request_from(chosen: argparse.Namespace) -> Any:
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
            ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
-            "maximum", "look_ahead", "workers")}  # fmt: skip
+            "maximum", "look_ahead", "workers", "project")}  # fmt: skip
     return Request(
         model=chosen.model, command=getattr(chosen, "command_model", ()),
         parameters=parameters, scenarios=scenarios, grid=grid,
@@ -69,6 +70,8 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             keep_hint(preparation.store, record.id, usual_seconds)
         if not quiet:
             _announce(record, is_new=preparation.is_new)
+            for line in source_lines(preparation.source):
+                say(line)
             if why := getattr(preparation.store, "why", ""):
                 say(f"note: its results go to a database that cannot be reached from here ({why})")
         if chosen.detach and chosen.on == "aws":
@@ -241,13 +244,19 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
         say(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
     if not conclusion.failed:
         return
-    first = next(iter(handle.failures()))
+    from replicast.asking.missing import remedy
+
+    first, record = next(iter(handle.failures())), handle.record
     which = f"replication {first['replication']} of scenario '{first['scenario']}'"
     say(f"\n{which} failed: {first['type']}: {first['message']}")
     if first["traceback"]:
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():
         say("--- the end of its log ---\n" + first["log"].rstrip()[-2000:] + "\n---")
+    if hint := remedy(
+        "\n".join(str(first[part]) for part in ("message", "traceback", "log")), record.project, record.left_out
+    ):
+        say(hint)
     scenario = f" --scenario '{first['scenario']}'" if len(handle.record.experiment.scenarios) > 1 else ""
     say(f"again, here: replicast replay {handle.id} {first['replication']}{scenario}{option}")
     verdict = "within --tolerate" if allowed else "more than --tolerate allows"

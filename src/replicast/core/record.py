@@ -68,7 +68,8 @@ class Options:
 class RunRecord:
     """`files` maps each file of the model's source to its SHA-256; `replications` are those planned per scenario.
 
-    `planned` holds, by scenario, what a run until precise came to: only replications up to there count.
+    `planned` holds, by scenario, what a run until precise came to: only replications up to there count. `project` is
+    the folder that the source was copied from, on `host`, and `left_out` says why of what was not copied.
     """
 
     id: str
@@ -86,6 +87,8 @@ class RunRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     signature: Mapping[str, Any] = field(default_factory=dict)
     planned: Mapping[str, int] = field(default_factory=dict)
+    project: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         content = {"format": FORMAT} | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from replicast.core.errors import RequestError
@@ -16,11 +16,12 @@ FOLDER = "model"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files of a model below `folder`, relative to it, with their SHA-256; `left_out` counts files not taken."""
+    """Files of a model below `folder`, relative to it, with their SHA-256; `left_out` says why of some not taken."""
 
     folder: Path
     files: Mapping[str, str]
-    left_out: int = 0
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def only(self, names: Container[str]) -> Source:
         return replace(self, files={name: content for name, content in self.files.items() if name in names})
