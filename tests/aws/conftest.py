@@ -24,6 +24,7 @@ from .image_engines import Docker, Engine, RootFileSystem, docker_answers
 __all__ = ["mariadb", "postgres"]
 
 REGION = "eu-west-2"
+TAUGHT = (str(Path(__file__).with_name("taught.py")),)
 
 
 def free_port() -> int:
@@ -35,7 +36,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[str]:
     """Its address. Functions run as processes of this machine, with this interpreter's packages."""
-    with started(free_port(), {"MINISTACK_REGION": REGION}) as url:
+    with started(free_port(), {"MINISTACK_REGION": REGION}, emulator=TAUGHT) as url:
         yield url
 
 

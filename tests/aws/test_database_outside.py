@@ -18,7 +18,7 @@ from replicast.aws.stack import StackState
 from replicast.core.errors import RequestError, StoreError
 from replicast.runs import Run
 
-from .conftest import REGION, free_port, use_account
+from .conftest import REGION, TAUGHT, free_port, use_account
 from .guarded import Guarded
 from .test_by_hand import execute, give_model
 from .test_permissions import role_of
@@ -40,7 +40,7 @@ USER_MAY = [
 @pytest.fixture(scope="module")
 def strict() -> Iterator[str]:
     """An emulator that enforces the roles of functions and the rights of users."""
-    with started(free_port(), {"MINISTACK_REGION": REGION, "AUTH": "true"}) as url:
+    with started(free_port(), {"MINISTACK_REGION": REGION, "AUTH": "true"}, emulator=TAUGHT) as url:
         yield url
 
 

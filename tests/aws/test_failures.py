@@ -153,7 +153,7 @@ def change_items(aws: Aws, stack: StackState, change: Callable[[dict[str, Any]],
 
 
 def lose_the_first_item_of_the_first_round(items: dict[str, Any]) -> None:
-    first = [{"Variable": "$.batch.first", "NumericEquals": 1}, {"Variable": "$.round", "NumericEquals": 1}]
+    first = [{"Variable": "$.batch.first", "NumericEquals": 1}, {"Variable": "$.item.round", "NumericEquals": 1}]
     items["StartAt"] = "Lose"
     items["States"]["Lose"] = {"Type": "Choice", "Default": "Perform", "Choices": [{"And": first, "Next": "Lost"}]}
     items["States"]["Lost"] = {"Type": "Succeed"}
@@ -192,7 +192,7 @@ def test_throttled_functions_are_asked_again_until_all_is_there(
     text = "import time\ndef simulate(rng):\n    time.sleep(0.3)\n    return float(rng.normal())\n"
     found, run = ended(aws, stack, created(stack, write_model(text), 6))
     assert found["status"] == "SUCCEEDED", found
-    assert [name for name in run.store.documents(run.id, "cloud") if "/lost/" in name], "nothing was throttled"
+    assert not [name for name in run.store.documents(run.id, "cloud") if "/lost/" in name], "throttling is no loss"
     assert numbers(run) == [1, 2, 3, 4, 5, 6]
     assert len(run.failures()) == 0
 

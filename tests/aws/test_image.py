@@ -24,7 +24,7 @@ from replicast.aws.sandbox import ACCOUNT, started
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.runs import Run
 
-from .conftest import REGION, SMALL, Deploy, free_port, use_account, wait_for
+from .conftest import REGION, SMALL, TAUGHT, Deploy, free_port, use_account, wait_for
 from .image_engines import TAG, Docker, Engine, docker
 
 MODEL = (
@@ -130,7 +130,7 @@ def test_an_r_model_runs_in_the_image_and_is_collated_there_to_the_bytes_of_a_ru
 def with_images(docker_engine: Docker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """An emulator that takes pushes and runs functions in containers; of the image, every layer is there already."""
     assert docker_engine
-    with started(free_port(), {"MINISTACK_REGION": REGION}, reachable=True) as url:
+    with started(free_port(), {"MINISTACK_REGION": REGION}, reachable=True, emulator=TAUGHT) as url:
         use_account(monkeypatch, url, ACCOUNT)
         yield Aws(region=REGION)
     left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={TAG}").stdout.split()

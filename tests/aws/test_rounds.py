@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicast.aws.limits import Capacity, usable_seconds
-from replicast.aws.rounds import ITEMS_A_ROUND, Loss, Round, batch_size, items_of, next_round, reason_of
+from replicast.aws.limits import CHILD_OUTPUT, ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds
+from replicast.aws.rounds import Loss, Round, batch_size, items_of, next_round, reason_of
 from replicast.core.planning import cut
 from replicast.core.replication import Batch
 
 CAPACITY = Capacity(900, concurrency=10)
 
 
-def after(missing: list[Batch], before: Round | None, losses: tuple[Loss, ...] = (), retries: int = 1) -> Round:
-    return next_round(missing, before, losses, capacity=CAPACITY, seconds=None, retries=retries)
+def after(
+    missing: list[Batch],
+    before: Round | None,
+    losses: tuple[Loss, ...] = (),
+    retries: int = 1,
+    begun: Container[Batch] | None = None,
+) -> Round:
+    began = set(before.batches) if begun is None and before else begun or set()
+    return next_round(missing, before, losses, begun=began, capacity=CAPACITY, seconds=None, retries=retries)
 
 
 def test_replications_of_unknown_length_are_shared_among_all_functions() -> None:
@@ -45,10 +54,10 @@ def test_batches_share_a_functions_start_and_end_well_before_its_timeout(
 
 def test_no_round_has_more_items_than_a_map_takes_well_and_the_rest_comes_in_the_next() -> None:
     everything = [Batch("base", 1, ITEMS_A_ROUND + 5)]
-    first = next_round(everything, None, [], capacity=Capacity(), seconds=600, retries=1)
+    first = next_round(everything, None, [], begun=(), capacity=Capacity(), seconds=600, retries=1)
     assert len(first.batches) == ITEMS_A_ROUND
     left = [Batch("base", ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 5)]
-    second = next_round(left, first, [], capacity=Capacity(), seconds=600, retries=1)
+    second = next_round(left, first, [], begun=first.batches, capacity=Capacity(), seconds=600, retries=1)
     assert [batch.first for batch in second.batches] == list(range(ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 6))
 
 
@@ -60,7 +69,7 @@ def test_a_lost_batch_comes_back_in_quarters() -> None:
     first = Round(1, [Batch("base", 1, 8), Batch("base", 9, 16)])
     lost = Batch("base", 9, 16)
     losses = [Loss(lost, "Runtime.ExitError", "gone")]
-    second = next_round([lost], first, losses, capacity=CAPACITY, seconds=0.01, retries=1)
+    second = next_round([lost], first, losses, begun=[lost], capacity=CAPACITY, seconds=0.01, retries=1)
     assert second.batches == [Batch("base", 9, 10), Batch("base", 11, 12), Batch("base", 13, 14), Batch("base", 15, 16)]
     assert (second.number, second.idle, second.given_up) == (2, 0, [])
 
@@ -78,6 +87,27 @@ def test_a_replication_that_is_lost_alone_once_more_than_retries_is_given_up_wit
     assert third.batches == []
     (given_up,) = third.given_up
     assert (given_up.replication, given_up.kind, given_up.type) == (7, "died", "FunctionKilled")
+
+
+def test_a_batch_that_never_began_comes_back_as_it_was_however_often() -> None:
+    batch = Batch("base", 1, 8)
+    current = Round(1, [batch])
+    for _ in range(6):
+        current = after([batch], current, retries=0, begun=set())
+        assert (current.batches, current.given_up) == ([batch], [])
+
+
+def test_children_of_the_largest_round_return_less_than_a_state_may_hold() -> None:
+    assert ITEMS_A_ROUND * (len(CHILD_OUTPUT) + 1) < 200 * 1024 < QUOTAS["state"].value
+
+
+@pytest.mark.parametrize(
+    ("asked", "unreserved", "at_once"), [(1000, 10, 8), (1000, 1000, 998), (5, 10, 5), (1000, 1, 1), (1000, None, 1000)]
+)
+def test_a_map_is_no_wider_than_the_account_leaves_room_for_beside_plan_and_collate(
+    asked: int, unreserved: int | None, at_once: int
+) -> None:
+    assert Capacity(concurrency=asked).within(unreserved).concurrency == at_once
 
 
 def test_a_throttled_replication_is_never_given_up() -> None:

@@ -48,7 +48,7 @@ def validated(definition: str, folder: Path) -> subprocess.CompletedProcess[str]
 def test_asl_validator_finds_the_state_machine_valid(tmp_path: Path) -> None:
     functions = {f"${{{name}Function}}": f"arn:aws:lambda:eu-west-2:1:function:{name}" for name in FUNCTIONS}
     definition = state_machine()
-    for placeholder, arn in functions.items():
+    for placeholder, arn in (functions | {"${Partition}": "aws"}).items():
         assert placeholder in definition
         definition = definition.replace(placeholder, arn)
     done = validated(definition, tmp_path)
@@ -88,7 +88,7 @@ def test_a_functions_time_is_more_than_an_express_execution_has_so_children_are_
 
 def test_every_task_has_a_timeout_and_retries_with_jitter_and_a_cap() -> None:
     tasks = [(name, state) for name, state in states() if state["Type"] == "Task"]
-    assert len(tasks) == 4
+    assert len(tasks) == 5
     for name, state in tasks:
         assert "TimeoutSeconds" in state or "TimeoutSecondsPath" in state, name
         for retry in state["Retry"]:
@@ -119,6 +119,18 @@ def test_the_map_is_distributed_with_standard_children_and_returns_nothing() -> 
     assert simulate["MaxConcurrencyPath"] == "$.concurrency"
     assert simulate["ToleratedFailurePercentage"] == 100
     assert not {"ItemBatcher", "ResultWriter"} & set(simulate)
+    ends = [state for state in simulate["ItemProcessor"]["States"].values() if "Next" not in state]
+    assert len(ends) == 3
+    assert all(state["OutputPath"] is None for state in ends)
+
+
+def test_what_was_throttled_or_lost_is_noted_without_a_function_that_might_be_throttled_too() -> None:
+    items = json.loads(state_machine())["States"]["Simulate"]["ItemProcessor"]["States"]
+    throttled, lost = items["Perform"]["Catch"]
+    assert (throttled["ErrorEquals"], items[throttled["Next"]]["Type"]) == (
+        ["Lambda.TooManyRequestsException"], "Succeed"
+    )  # fmt: skip
+    assert items[lost["Next"]]["Resource"] == "arn:${Partition}:states:::aws-sdk:s3:putObject"
 
 
 def test_no_secret_stands_in_template_or_state_machine() -> None:

@@ -2,7 +2,8 @@
 
 <run>/cloud/<execution>/rounds/000001.json     the items of a round, as the Distributed Map reads them
 <run>/cloud/<execution>/state/000001.json      what that round has to remember of earlier ones
-<run>/cloud/<execution>/lost/1/….json          a batch of round 1 whose function ended without an answer, and why
+<run>/cloud/<execution>/begun/1/17             a function began with item 17 of round 1: only then is its absence a try
+<run>/cloud/<execution>/lost/1/17.json         why item 17 of round 1 has no answer, as Step Functions wrote it down
 <run>/cloud/<execution>/order.json             batches to be performed although stored, for `--retry-failed`
 <run>/cloud/job.json                           the execution that conducts the run, or did last
 <run>/cloud/hint.json                          seconds that a replication took at home, if it was tried
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,14 +25,15 @@ from replicast.core.planning import cut, merge, missing
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
-from replicast.stores.objects import encode_name
 
 from .limits import Capacity
-from .rounds import MOST_ROUNDS_WITHOUT_PROGRESS, GivenUp, Loss, Round, batch_size, items_of, next_round
+from .rounds import MOST_ROUNDS_WITHOUT_PROGRESS, GivenUp, Loss, Round, batch_size, items_of, next_round, without_result
 
 FOLDER = "cloud"
 HINT, JOB = f"{FOLDER}/hint.json", f"{FOLDER}/job.json"
-LOSSES_READ = 1000
+READERS = 32
+"""Requests to the store at once, where each is of one small object."""
+
 PARTS_READ = 200
 
 OURS = ("ModelError", "RequestError", "ParameterError")
@@ -78,17 +81,19 @@ class Cloud:
         """Raises StoreError. Asked twice for the same round, it gives the same answer if the same is stored."""
         if self.store.read(order.run, CANCEL) is not None:
             return self._stop(order, "RunCancelled", f"run {order.run} was cancelled; what was simulated is stored")
-        before, losses = self._round(order), self._losses(order)
+        before = self._round(order)
         anew = self._anew(order) if before is None else []
         batches = self._missing()
         if not batches and not anew:
             return self._collate(order)
+        begun, losses = self._fate(order, before, batches)
         if why := self._cannot_go_on(order, before, losses):
             return why
         seconds = self._seconds()
         following = next_round(
-            batches, before, losses, capacity=self.capacity, seconds=seconds, retries=self.record.options.retries
-        )
+            batches, before, losses, begun=begun, capacity=self.capacity, seconds=seconds,
+            retries=self.record.options.retries,
+        )  # fmt: skip
         size = batch_size(sum(map(len, anew)), capacity=self.capacity, seconds=seconds)
         following.batches += cut(anew, size)
         self._give_up(following.given_up)
@@ -165,15 +170,20 @@ class Cloud:
         items = self._get(f"{where}/rounds/{order.round:06d}.json")
         return None if state is None or items is None else Round.from_json(state, items)
 
-    def _losses(self, order: Order) -> list[Loss]:
-        """What ended without an answer in the round before."""
-        prefix = f"{FOLDER}/{order.execution}/lost/{order.round}"
-        found = []
-        for name in self.store.documents(order.run, prefix)[:LOSSES_READ]:
-            note = self._get(name)
-            error = note["error"]
-            found.append(Loss(Batch(**note["batch"]), error["Error"], _readable(error["Cause"])))
-        return found
+    def _fate(self, order: Order, before: Round | None, missing: list[Batch]) -> tuple[set[Batch], list[Loss]]:
+        """Of the batches of the round before that stored nothing: those that began, and why they have no answer."""
+        if before is None:
+            return set(), []
+        stuck = dict.fromkeys(without_result(missing, before))
+        began, noted = (
+            {int(name.rpartition("/")[2].partition(".")[0]): name for name in self.store.documents(order.run, prefix)}
+            for prefix in (begun_folder(order.execution, order.round), lost_folder(order.execution, order.round))
+        )
+        names = [(at, noted[at]) for at in stuck if at in noted]
+        with ThreadPoolExecutor(READERS) as readers:
+            notes = readers.map(self._get, [name for _, name in names])
+            losses = [_loss(before.batches[at], note) for (at, _), note in zip(names, notes, strict=True)]
+        return {before.batches[at] for at in stuck if at in began}, losses
 
     def _give_up(self, given_up: list[GivenUp]) -> None:
         """Records as failed what no function could have. These are the only outcomes that no worker wrote."""
@@ -196,12 +206,22 @@ def ours(loss: Loss) -> str:
     return next((name for name in OURS if loss.error == name or loss.cause.startswith(f"{name}: ")), "")
 
 
-def loss_document(execution: str, number: int, batch: Batch) -> str:
-    return f"{FOLDER}/{execution}/lost/{number}/{encode_name(batch.scenario)}/{batch.first}-{batch.last}.json"
+def begun_folder(execution: str, number: int) -> str:
+    return f"{FOLDER}/{execution}/begun/{number}"
+
+
+def lost_folder(execution: str, number: int) -> str:
+    """As the state machine spells it too."""
+    return f"{FOLDER}/{execution}/lost/{number}"
 
 
 def order_document(execution: str) -> str:
     return f"{FOLDER}/{execution}/order.json"
+
+
+def _loss(batch: Batch, note: Mapping[str, Any] | None) -> Loss:
+    error = {} if note is None else note["error"]
+    return Loss(batch, error.get("Error", ""), _readable(error.get("Cause", "")))
 
 
 def _readable(cause: str) -> str:

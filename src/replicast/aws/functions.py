@@ -23,7 +23,7 @@ from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
 
 from .by_hand import record_by_hand, signature_from_dict
-from .cloud import JOB, Answer, Cloud, Order, loss_document
+from .cloud import JOB, Answer, Cloud, Order, begun_folder
 from .database_runs import COLLATED, DatabaseRuns
 from .limits import Capacity
 from .performing import Performer, processors
@@ -31,7 +31,6 @@ from .stack import stack_url
 
 RUNS, DEPLOYED, SIGNATURE = "runs", "deployed", "signature.json"
 SHOWN_ROWS = 20
-CAUSE_KEPT = 20_000
 
 
 class Context(Protocol):
@@ -63,11 +62,9 @@ def runs() -> ObjectStore | DatabaseRuns:
 def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     """What to do next for a run: simulate what is missing, collate, or stop. `event` has `order` and `execution`.
 
-    The order is what the execution was started with, or the answer to the round before. An event with `lost` is no
-    question: it says which batch of which round got no answer, and why.
+    The order is what the execution was started with, or the answer to the round before; `quota` is what Lambda says of
+    the account at this moment, or why it does not.
     """
-    if "lost" in event:
-        return note_loss(event["lost"])
     execution, typed = event["execution"], dict(event["order"])
     if "run" not in typed:
         typed = {"run": begin_by_hand(typed, execution)}
@@ -76,6 +73,7 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
         store.take_in(typed["run"])
     record = read_record(store, typed["run"])
     capacity = Capacity(int(os.environ["REPLICAST_SECONDS"]), concurrency=int(os.environ["REPLICAST_CONCURRENCY"]))
+    capacity = capacity.within(event.get("quota", {}).get("unreserved"))
     order = Order(typed["run"], execution["id"].rpartition(":")[2], typed.get("round", 0))
     if not order.round:
         store.write(typed["run"], JOB, json.dumps({"execution": execution["id"]}).encode())
@@ -83,15 +81,6 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     if isinstance(store, DatabaseRuns) and answer.next != "simulate":
         store.show(record)
     return answer.to_json(bucket=os.environ["REPLICAST_BUCKET"], prefix=RUNS)
-
-
-def note_loss(lost: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes down why a batch has no answer; noted twice it is one note."""
-    batch, error = lost["batch"], lost["error"]
-    where = loss_document(lost["execution"], lost["round"], Batch(**batch))
-    note = {"batch": batch, "error": {"Error": error.get("Error", ""), "Cause": error.get("Cause", "")[:CAUSE_KEPT]}}
-    runs().write(lost["run"], where, json.dumps(note).encode())
-    return {}
 
 
 def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str:
@@ -128,6 +117,8 @@ _performer: Performer | None = None
 def simulate(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Performs a batch; returns how many of its replications were stored and how many are left."""
     batch = Batch(**event["batch"])
+    if "item" in event:
+        mark_begun(event["run"], **event["item"])
     performer = performer_of(event["run"], context)
     try:
         done = performer.perform(batch, lambda: context.get_remaining_time_in_millis() / 1000)
@@ -135,6 +126,11 @@ def simulate(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         forget_performer()
         raise named(error) from None
     return {"stored": done.stored, "left": done.left}
+
+
+def mark_begun(run: str, execution: str, round: int, index: int) -> None:
+    """Leaves word that the function came to its batch, so that its absence later on is a try and no throttling."""
+    ObjectStore(f"{bucket_url()}/{RUNS}").write(run, f"{begun_folder(execution, round)}/{index}", b"")
 
 
 def named(error: ReplicastError) -> ReplicastError:

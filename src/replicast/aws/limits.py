@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replicast.core.errors import RequestError
 
@@ -40,10 +40,18 @@ QUOTAS: Mapping[str, Quota] = {
 }
 """Read from the pages that `source` names, on AS_OF; `docs/explanation/aws-costs.md` says how to check them again."""
 
-ITEMS_A_ROUND = 100_000
-"""Batches of one round: an item list of some 6 MB, and a map run that ends within the hour at usual start rates."""
+CHILD_OUTPUT = "{}"
+"""What a child of the map returns. Without ResultWriter Step Functions puts all of them into one array, which may have
+no more than a state may hold, whatever the map's ResultPath says: github.com/aws/aws-cdk/issues/24799."""
 
-EVENTS_A_ROUND = 30
+ITEMS_A_ROUND = 40_000
+"""Batches of one round: an item list of some 2.5 MB, and children's outputs of half of what a state may hold."""
+
+RESERVE = 2
+"""Functions that a map leaves free for Plan and Collate. They are not reserved in Lambda: an account with a quota of
+10 is refused that ("below its minimum value of [10]", github.com/aws-samples/alarm-context-tool/issues/2)."""
+
+EVENTS_A_ROUND = 40
 """Events that one round adds to the history of the conducting execution, rounded up."""
 
 
@@ -54,6 +62,15 @@ class Capacity:
     function_seconds: int = 900
     memory: int = 1769
     concurrency: int = 1000
+
+    def within(self, unreserved: int | None) -> Capacity:
+        """With no more batches at once than an account's unreserved functions leave room for; None is not known."""
+        return self if unreserved is None else replace(self, concurrency=width(self.concurrency, unreserved))
+
+
+def width(asked: int, unreserved: int) -> int:
+    """Functions at once of a map, in an account in which so many may run that no function has reserved."""
+    return max(1, min(asked, unreserved - RESERVE))
 
 
 def violations(capacity: Capacity, *, replication_seconds: float | None, rounds: int = 1) -> Iterator[str]:

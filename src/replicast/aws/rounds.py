@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,11 +93,16 @@ def next_round(
     before: Round | None,
     losses: Iterable[Loss],
     *,
+    begun: Container[Batch],
     capacity: Capacity,
     seconds: float | None,
     retries: int,
 ) -> Round:
-    """The batches of the next round. `seconds` is what a slow replication takes, None if none is known."""
+    """The batches of the next round. `seconds` is what a slow replication takes, None if none is known.
+
+    `begun` are the batches whose function began: only for those is an absence a try. What was throttled away, or lost
+    on its way, comes again as it was.
+    """
     size = batch_size(sum(map(len, missing)), capacity=capacity, seconds=seconds)
     if before is None:
         return Round(1, cut(missing, size)[:ITEMS_A_ROUND])
@@ -115,7 +120,9 @@ def next_round(
         if not remaining:
             continue
         stuck = count((b.first, b.last) for b in remaining) == len(batch)
-        if stuck and len(batch) == 1:
+        if stuck and (batch not in begun or _is_blameless(reasons.get(batch))):
+            again.append(batch)
+        elif stuck and len(batch) == 1:
             again += _try_alone(following, batch, reasons.get(batch), retries)
         elif stuck:
             again += cut(remaining, max(1, min(size, math.ceil(len(batch) / SHRINK))))
@@ -127,8 +134,6 @@ def next_round(
 
 def _try_alone(following: Round, batch: Batch, loss: Loss | None, retries: int) -> list[Batch]:
     """The batch once more, or none if it has been tried `retries` times after the first."""
-    if loss is not None and any(name in f"{loss.error} {loss.cause}" for name in BLAMELESS):
-        return [batch]
     key = (batch.scenario, batch.first)
     tries = following.alone[key] = following.alone.get(key, 0) + 1
     if tries <= retries:
@@ -136,6 +141,17 @@ def _try_alone(following: Round, batch: Batch, loss: Loss | None, retries: int) 
     kind, error, message = reason_of(loss)
     following.given_up.append(GivenUp(batch.scenario, batch.first, kind, error, message))
     return []
+
+
+def _is_blameless(loss: Loss | None) -> bool:
+    return loss is not None and any(name in f"{loss.error} {loss.cause}" for name in BLAMELESS)
+
+
+def without_result(missing: Iterable[Batch], before: Round) -> list[int]:
+    """Indices of the batches of a round that have none of their replications stored."""
+    index = _by_scenario(missing)
+    lengths = (sum(map(len, _overlap(batch, index))) for batch in before.batches)
+    return [at for at, (batch, left) in enumerate(zip(before.batches, lengths, strict=True)) if left == len(batch)]
 
 
 def reason_of(loss: Loss | None) -> tuple[FailureKind, str, str]:

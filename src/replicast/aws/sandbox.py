@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from replicast.core.errors import ExecutorError, RequestError
@@ -20,6 +20,7 @@ from replicast.core.errors import ExecutorError, RequestError
 STARTING_SECONDS = 60.0
 ENDING_SECONDS = 15.0
 REGION, ACCOUNT = "us-east-1", "000000000001"
+EMULATOR = ("-P", "-m", "replicast.aws.emulator")
 IN_CONTAINERS = {
     "BIND_HOST": "0.0.0.0",
     "LAMBDA_DOCKER_FLAGS": "--env AWS_ALLOW_HTTP=true --read-only --tmpfs /tmp:exec",
@@ -37,9 +38,16 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def started(port: int, extra: Mapping[str, str] | None = None, *, reachable: bool = False) -> Iterator[str]:
+def started(
+    port: int,
+    extra: Mapping[str, str] | None = None,
+    *,
+    reachable: bool = False,
+    emulator: Sequence[str] = EMULATOR,
+) -> Iterator[str]:
     """Its address, for as long as the block lasts; nothing is left of it. Raises RequestError, ExecutorError.
 
+    `emulator` is what Python is to run.
     A `reachable` one listens on every interface, so that it can run image functions, in containers.
     """
     if importlib.util.find_spec("ministack") is None:
@@ -50,7 +58,9 @@ def started(port: int, extra: Mapping[str, str] | None = None, *, reachable: boo
     if healthy(url):
         raise RequestError(f"something answers at {url} already; choose another --port")
     with tempfile.TemporaryDirectory(prefix="replicast-", ignore_cleanup_errors=True) as folder:
-        process, log = _start(url, port, Path(folder), (IN_CONTAINERS if reachable else {}) | dict(extra or {}))
+        process, log = _start(
+            url, port, Path(folder), (IN_CONTAINERS if reachable else {}) | dict(extra or {}), emulator
+        )
         try:
             _wait(process, url, log)
             yield url
@@ -58,7 +68,9 @@ def started(port: int, extra: Mapping[str, str] | None = None, *, reachable: boo
             _end(process)
 
 
-def _start(url: str, port: int, folder: Path, extra: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+def _start(
+    url: str, port: int, folder: Path, extra: Mapping[str, str], emulator: Sequence[str]
+) -> tuple[subprocess.Popen[bytes], Path]:
     scratch, log = folder / "scratch", folder / "emulator.log"
     scratch.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -71,7 +83,7 @@ def _start(url: str, port: int, folder: Path, extra: Mapping[str, str]) -> tuple
     } | dict(extra)  # fmt: skip
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=settings, cwd=scratch,
+            [sys.executable, *emulator], env=settings, cwd=scratch,
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     return process, log

@@ -1,0 +1,106 @@
+"""The emulator with what AWS refuses and it does not, taught from AWS's documentation and other projects' issues.
+
+Run as a program in the emulator's place: `python tests/aws/taught.py`. Each lesson names its source.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from replicast.aws.emulator import Lesson, complete, service, taught
+
+STATE_BYTES = 256 * 1024
+
+
+def resource(provisioners: Any, kind: str, deed: str) -> Callable[[Lesson], Lesson]:
+    """As `taught`, for what a template does with resources of a kind."""
+
+    def put(lesson: Lesson) -> Lesson:
+        handlers = provisioners._RESOURCE_HANDLERS[kind]
+        before = handlers[deed]
+        handlers[deed] = lambda *arguments, **named: lesson(before, *arguments, **named)
+        return lesson
+
+    return put
+
+
+def teach_states() -> None:
+    states = service("stepfunctions")
+
+    @taught(states, "_apply_result_selector")
+    def _map_aggregates_its_childrens_outputs(before: Lesson, state: Any, data: Any) -> Any:
+        """Without ResultWriter a map's result is the array of all outputs, whatever its ResultPath says, and fails
+        above 256 KiB (github.com/aws/aws-cdk/issues/24799; Step Functions' quotas: "Maximum input or output size")."""
+        distributed = state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
+        if distributed and "ResultWriter" not in state and len(json.dumps(data, separators=(",", ":"))) > STATE_BYTES:
+            why = "The Map returned a result with a size exceeding the maximum number of bytes service limit."
+            raise states._ExecutionError("States.DataLimitExceeded", why)
+        return before(state, data)
+
+    @taught(states, "_find_matching_catcher")
+    def _some_errors_are_caught_by_nothing(before: Lesson, catchers: Any, error: str) -> Any:
+        """ "States.ALL can't catch the States.DataLimitExceeded terminal error", says
+        docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html."""
+        return None if error == "States.DataLimitExceeded" else before(catchers, error)
+
+
+def teach_lambda() -> None:
+    functions = service("lambda_svc")
+    error = functions.error_response_json
+
+    @taught(functions, "_put_function_concurrency")
+    def _a_small_account_has_nothing_to_reserve(before: Lesson, name: str, data: Any) -> Any:
+        """ "decreases account's UnreservedConcurrentExecution below its minimum value of [10]" in an account that has
+        no more (github.com/aws-samples/one-observability-demo/issues/278, .../alarm-context-tool/issues/2); [100]
+        elsewhere."""
+        settings = json.loads(functions._get_account_settings()[2])["AccountLimit"]
+        wanted, least = int(data.get("ReservedConcurrentExecutions", 0)), min(100, settings["ConcurrentExecutions"])
+        if settings["UnreservedConcurrentExecutions"] - wanted < least:
+            why = ("Specified ReservedConcurrentExecutions for function decreases account's "
+                   f"UnreservedConcurrentExecution below its minimum value of [{least}].")  # fmt: skip
+            return error("InvalidParameterValueException", why, 400)
+        return before(name, data)
+
+    @taught(functions, "_update_code")
+    def _a_functions_kind_stays(before: Lesson, name: str, data: Any) -> Any:
+        """ "Please don't provide ImageUri when updating a function with packageType Zip"
+        (github.com/umihico/pythonista-chromeless/issues/19); the other way round: github.com/aws/aws-cdk/issues/13037.
+        """
+        kind = functions._functions[name]["config"].get("PackageType", "Zip") if name in functions._functions else ""
+        given = "ImageUri" if "ImageUri" in data else "S3Bucket"
+        if kind and (kind == "Image") != (given == "ImageUri"):
+            why = f"Please don't provide {given} when updating a function with packageType {kind}."
+            return error("InvalidParameterValueException", why, 400)
+        return before(name, data)
+
+
+def teach_cloudformation() -> None:
+    made = importlib.import_module("ministack.services.cloudformation.provisioners")
+    functions = service("lambda_svc")
+
+    @resource(made, "AWS::Lambda::Function", "create")
+    def _reserving_goes_through_the_same_door(before: Lesson, logical_id: str, props: Any, stack: str) -> Any:
+        """As `_a_small_account_has_nothing_to_reserve`, from a template."""
+        found = before(logical_id, props, stack)
+        if "ReservedConcurrentExecutions" in props:
+            status, _, body = functions._put_function_concurrency(found[0], props)
+            if status >= 400:
+                raise ValueError(f"Resource handler returned message: {json.loads(body)['message']}")
+        return found
+
+
+def main() -> None:
+    complete()
+    teach_states()
+    teach_lambda()
+    teach_cloudformation()
+    importlib.import_module("ministack.app").main()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
+    main()
