@@ -24,13 +24,13 @@ from replicast.conducting.conductor import (
     CANCEL,
     Conclusion,
     Watch,
-    someone_at_work,
 )
+from replicast.conducting.presence import refuse_company, someone_at_work
 from replicast.core.errors import RequestError, RunNotFound, StoreError, nearest
 from replicast.core.given import whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord, check_replications, read_record
+from replicast.core.record import NAME, RunRecord, check_more, read_record
 
 if TYPE_CHECKING:
     from replicast.core.selection import Better
@@ -360,13 +360,17 @@ class Run:
         workers: int | None = None,
         watch: Watch = ignore_progress,
         function: Callable[..., Any] | None = None,
+        join: bool = False,
     ) -> Conclusion:
         """Computes what is missing of `n` replications a scenario in all (as planned before, if not given).
 
-        `retry_failed` tries failed replications again. A run of a callable needs that `function` again.
+        `retry_failed` tries failed replications again. A run of a callable needs that `function` again. Where another
+        process is at work on the run, this is refused, unless to `join` it and share the work.
         """
-        n = whole_number(n, "n")
-        if n is not None and check_replications(n) > self.record.replications:
+        n = check_more(self.record, whole_number(n, "n"))
+        if not join:
+            refuse_company(self.store, self.id)
+        if n is not None and n > self.record.replications:
             self._record = self.record.with_replications(n)
             self.store.write(self.id, NAME, self._record.to_json())
         redo = None
@@ -377,7 +381,7 @@ class Run:
             conclusion = conduct_on_aws(self.record, self.store, watch, redo)
         else:
             with pool_for(self.store, self.record, workers=workers, function=function) as pool:
-                conclusion = conduct_locally(self.record, self.store, pool, watch, redo)
+                conclusion = conduct_locally(self.record, self.store, pool, watch, redo, join=join)
         self._record = find_run(self.store, self.id)
         return conclusion
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from replicast.cli import main
-from replicast.conducting.conductor import CONDUCTOR, someone_at_work
+from replicast.conducting.presence import CONDUCTOR, someone_at_work
 from replicast.core.errors import ReplicastError, RunNotFound, StoreError
 from replicast.core.record import NAME, RunRecord
 from replicast.runs import Run, find_run, run

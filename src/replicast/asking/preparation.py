@@ -25,6 +25,7 @@ from replicast.asking.roots import choice_of
 from replicast.asking.settings import default_store, inside_worker
 from replicast.asking.source import find_source
 from replicast.conducting.conductor import Conclusion, Ending, FixedRule, Progress, Rule, Watch, conduct
+from replicast.conducting.presence import refuse_company
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.parameters import Signature
@@ -176,6 +177,7 @@ class Preparation:
         old = existing_record(self.store, self.request)
         if old is not None:
             self.is_new = False
+            refuse_company(self.store, old.id)
             self._record = continue_record(self.request, old, self.experiment, self.source)
             self.source.only(old.files).save(self.store, old.id)
             self.store.write(old.id, NAME, self._record.to_json())
@@ -219,11 +221,17 @@ def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
 
 
 def conduct_locally(
-    record: RunRecord, store: Store, pool: Pool | Serial, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
+    record: RunRecord,
+    store: Store,
+    pool: Pool | Serial,
+    watch: Watch,
+    redo: Mapping[str, Iterable[int]] | None = None,
+    *,
+    join: bool = False,
 ) -> Conclusion:
     assignment = Assignment(record.id, record.experiment, record.options.retries, worker=f"{record.host}/")
     pool.join(assignment, store, record.options.timeout_seconds)
-    return _conduct(record, store, pool, watch, redo)
+    return _conduct(record, store, pool, watch, redo, join=join)
 
 
 def conduct_on_aws(
@@ -238,9 +246,15 @@ def conduct_on_aws(
 
 
 def _conduct(
-    record: RunRecord, store: Store, executor: Executor, watch: Watch, redo: Mapping[str, Iterable[int]] | None
+    record: RunRecord,
+    store: Store,
+    executor: Executor,
+    watch: Watch,
+    redo: Mapping[str, Iterable[int]] | None,
+    *,
+    join: bool = False,
 ) -> Conclusion:
-    conclusion = conduct(record, store, executor, rule_of(record), watch, redo=redo)
+    conclusion = conduct(record, store, executor, rule_of(record), watch, redo=redo, join=join)
     if record.options.precision and conclusion.ending is Ending.DONE:
         record = replace(record, planned=conclusion.planned)
         store.write(record.id, NAME, record.to_json())

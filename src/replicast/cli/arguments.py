@@ -161,6 +161,7 @@ def _add_looking(add: Add) -> None:
     _run_argument(resume)
     resume.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario in all")
     resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
+    resume.add_argument("--join", action="store_true", help="share the work with whoever is at work on it")
     resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     resume.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
     resume.add_argument("--quiet", action="store_true", help="no progress and no messages")

@@ -120,7 +120,11 @@ def resume(chosen: argparse.Namespace) -> int:
     started = time.monotonic()
     try:
         conclusion = handle.resume(
-            chosen.replications, retry_failed=chosen.retry_failed, workers=chosen.workers, watch=screen.show
+            chosen.replications,
+            retry_failed=chosen.retry_failed,
+            workers=chosen.workers,
+            watch=screen.show,
+            join=chosen.join,
         )
     except Interrupted as interruption:
         screen.close()

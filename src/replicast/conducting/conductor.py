@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Annotated, Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from replicast.core.distributions import t_critical
 from replicast.core.errors import ExecutorError
-from replicast.core.planning import Range, merge, missing, without
+from replicast.core.planning import Range, cut, merge, missing, without
 from replicast.core.ports import Executor, Job, JobState, Saved, Store
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
-from replicast.machine.processes import THIS_SYSTEM, is_alive
+
+from .presence import Attendance, Shareable
 
 POLL_SECONDS = 0.1
 MARKER_SECONDS = 1.0
-BEAT_SECONDS = 5.0
-SILENT_SECONDS = 20.0
-CLOCKS_APART_SECONDS = 300.0
 ROUNDS_WITHOUT_PROGRESS = 3
 HOPELESS_AFTER = 10
-CANCEL, CONDUCTOR = "cancel", "conductor.json"
+CANCEL = "cancel"
+PIECES_OF_A_SHARE = 64
 
 
 class Ending(Enum):
@@ -115,14 +110,19 @@ def conduct(
     watch: Watch,
     *,
     redo: Mapping[str, Iterable[int]] | None = None,
+    join: bool = False,
 ) -> Conclusion:
     """Has all that is missing performed, and `redo` (replications by scenario) once more.
 
-    Raises ExecutorError, StoreError, ModelError and Interrupted.
+    With `join`, the work is shared with whoever is at work on the run already, which is refused else. Raises
+    RequestError, ExecutorError, StoreError, ModelError and Interrupted.
     """
-    conductor = Conductor(record, store, executor, rule, watch, redo or {})
-    store.delete(record.id, CANCEL)
+    attendance = Attendance(store, record.id, executor.name, join=join)
+    conductor = Conductor(record, store, executor, rule, watch, redo or {}, attendance)
+    attendance.arrive()
     try:
+        if not attendance.shares:
+            store.delete(record.id, CANCEL)
         return conductor.conduct()
     finally:
         conductor.leave()
@@ -137,12 +137,13 @@ class Conductor:
         rule: Rule,
         watch: Watch,
         redo: Mapping[str, Iterable[int]],
+        attendance: Attendance,
     ) -> None:
         self.record, self.store, self.executor, self.rule, self.watch = record, store, executor, rule, watch
-        self._redo = redo
+        self._redo, self._attendance = redo, attendance
         first = record.experiment.scenarios[0].name
         self.progress = Progress(planned=0, scenario=first)
-        self._beat_at = self._looked_at = 0.0
+        self._looked_at = 0.0
         self._planned: dict[str, int] = {}
 
     def conduct(self) -> Conclusion:
@@ -176,6 +177,8 @@ class Conductor:
         return batches
 
     def _perform(self, batches: list[Batch]) -> Ending:
+        if self._attendance.shares:
+            batches = from_the_end(batches)
         job = self.executor.start(batches)
         try:
             return self._watch_job(job)
@@ -187,7 +190,7 @@ class Conductor:
     def _watch_job(self, job: Job) -> Ending:
         while job.poll(POLL_SECONDS) is JobState.RUNNING:
             self._take_in(job)
-            self._beat()
+            self._beat(job)
             if self._hopeless():
                 job.cancel()
                 self._take_in(job)
@@ -216,32 +219,23 @@ class Conductor:
         self._looked_at = now
         return self.store.read(self.record.id, CANCEL) is not None
 
-    def _beat(self) -> None:
-        """Says in the store that someone is at work here, for `status`."""
-        now = time.monotonic()
-        if now - self._beat_at >= BEAT_SECONDS:
-            self._beat_at = now
-            pid, host, created = os.getpid(), platform.node(), THIS_SYSTEM.created(os.getpid())
-            presence = Presence(pid, host, time.time(), self.executor.name, created)
-            self.store.write(self.record.id, CONDUCTOR, msgspec.json.encode(presence))
+    def _beat(self, job: Job) -> None:
+        """Says in the store that someone is at work here, and leaves to others what they have done."""
+        if self._attendance.beat() and isinstance(job, Shareable) and self._attendance.in_company():
+            coverage = self.store.coverage(self.record.id)
+            job.forget({name: merge(coverage.done(name)) for name in self._planned})
 
     def leave(self) -> None:
-        if self._beat_at:
-            self.store.delete(self.record.id, CONDUCTOR)
+        self._attendance.leave()
 
     def _conclude(self, ending: Ending) -> Conclusion:
         progress = self.progress
         return Conclusion(ending, dict(self._planned), progress.done, progress.failed, progress.simulated)
 
 
-class Presence(msgspec.Struct, frozen=True):
-    """Who conducts a run, as conductor.json says it; `time` and when it was `created` are in seconds since 1970."""
-
-    pid: Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
-    host: str
-    time: float
-    executor: str
-    created: float | None = None
+def from_the_end(batches: Sequence[Batch]) -> list[Batch]:
+    """The same replications, last ones first, so that two who share them meet in the middle."""
+    return cut(batches, max(1, sum(map(len, batches)) // PIECES_OF_A_SHARE))[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,18 +247,3 @@ class FixedRule:
 
     def wanted(self, _store: Store, _done: Mapping[str, list[Range]]) -> dict[str, int]:
         return dict.fromkeys(self.scenarios, self.replications)
-
-
-def someone_at_work(store: Store, run: str) -> dict[str, Any] | None:
-    """Who conducts the run at this moment, if anyone does."""
-    content = store.read(run, CONDUCTOR)
-    try:
-        presence = msgspec.json.decode(content or b"", type=Presence)
-    except msgspec.MsgspecError:  # a beat that was torn is followed by another, if anyone is there
-        return None
-    silent = time.time() - presence.time
-    if not -CLOCKS_APART_SECONDS < silent < SILENT_SECONDS:
-        return None
-    if presence.host == platform.node() and not is_alive(presence.pid, presence.created):
-        return None
-    return msgspec.structs.asdict(presence)

@@ -74,6 +74,10 @@ def cut(batches: Iterable[Batch], size: int) -> list[Batch]:
     return pieces
 
 
+def _left(batch: Batch, done: list[Range]) -> list[Range]:
+    return [(max(first, batch.first), last) for first, last in gaps(batch.last, done) if last >= batch.first]
+
+
 class BatchQueue:
     """Batches to be performed, from which pieces of any size are taken; scenarios take turns."""
 
@@ -90,6 +94,16 @@ class BatchQueue:
             (self._turn.appendleft if at_front else self._turn.append)(batch.scenario)
         (waiting.appendleft if at_front else waiting.append)(batch)
         self.left += len(batch)
+
+    def forget(self, done: Mapping[str, Iterable[Range]]) -> None:
+        """Leaves out what has been done elsewhere meanwhile."""
+        for scenario, waiting in self._waiting.items():
+            ranges = merge(done.get(scenario, ()))
+            kept = [Batch(scenario, *left) for batch in waiting for left in _left(batch, ranges)]
+            self.left += sum(map(len, kept)) - sum(map(len, waiting))
+            waiting.clear()
+            waiting.extend(kept)
+        self._turn = deque(scenario for scenario in self._turn if self._waiting[scenario])
 
     def put_back(self, batch: Batch) -> None:
         """Returns replications that were taken and not performed, to be taken next."""

@@ -190,6 +190,16 @@ def check_run_name(name: str) -> str:
     return name
 
 
+def check_more(record: RunRecord, number: int | None) -> int | None:
+    """Raises RequestError for fewer replications than the run's plan has: a plan only grows."""
+    if number is not None and check_replications(number) < record.replications:
+        raise RequestError(
+            f"{record.replications} replications of each scenario are planned in run {record.id}, and -n only raises "
+            f"that: leave -n out to compute what is missing of them, or ask for more ({number} was asked for)"
+        )
+    return number
+
+
 def check_replications(number: int) -> int:
     if number < 1:
         raise RequestError(f"the number of replications must be 1 or more, and {number} is not")

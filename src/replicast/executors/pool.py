@@ -20,7 +20,7 @@ from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Store
 from replicast.core.replication import Batch
 from replicast.machine.deaths import reason_of_death
-from replicast.machine.processes import descendants, end_carriers, end_group
+from replicast.machine.processes import THIS_SYSTEM, descendants, end_carriers, end_group
 from replicast.performing.worker import Assignment
 
 from .pool_job import PoolJob
@@ -102,6 +102,7 @@ class Pool:
         process = self.processes[0]
         self._open(process, self.experiment, None)
         process.order(describe=None)
+        THIS_SYSTEM.created(process.process.pid)  # imports psutil while the worker imports the model
         news = _wait_for_news(process)
         if news is None:
             status = process.kill()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import ExecutorError, ModelError, StoreError
-from replicast.core.planning import BatchQueue, gaps, merge
+from replicast.core.planning import BatchQueue, Range, gaps, merge
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch, Failure, Outcome
 from replicast.machine.deaths import reason_of_death
@@ -206,6 +206,10 @@ class PoolJob:
         if self._blameless_deaths >= DEATHS_WITHOUT_CULPRIT:
             reason = reason_of_death(status)[1].replace(" while this replication ran", "")
             raise ExecutorError(f"worker processes die before they simulate anything: {reason}\n{log}".rstrip())
+
+    def forget(self, done: Mapping[str, list[Range]]) -> None:
+        """Leaves out what another process has done meanwhile."""
+        self._queue.forget(done)
 
     def cancel(self) -> None:
         """Has every process save what it has and leave; kills what has not left after GRACE_SECONDS."""

@@ -6,14 +6,14 @@ A model that ends its process ends this one; the pool is there for models that m
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import ExecutorError
 from replicast.core.experiment import Experiment
-from replicast.core.planning import BatchQueue
+from replicast.core.planning import BatchQueue, Range
 from replicast.core.ports import JobState, Saved, Store
 from replicast.core.replication import Batch
 from replicast.machine.condition import Spoilt
@@ -94,6 +94,10 @@ class SerialJob:
         seconds = sum(saved.seconds for saved in self._news[before:])
         self._size = min(self._size * 2, MOST_AT_ONCE) if seconds < 0.1 else 1
         return JobState.RUNNING
+
+    def forget(self, done: Mapping[str, list[Range]]) -> None:
+        """Leaves out what another process has done meanwhile."""
+        self._queue.forget(done)
 
     def progress(self) -> Sequence[Saved]:
         news = list(self._news)

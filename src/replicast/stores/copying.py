@@ -21,7 +21,7 @@ from .reading import replications_of
 
 METRICS = "metrics"
 KEYS = ("scenario", "replication")
-OF_THE_MOMENT, CLOUD = ("conductor.json", "cancel"), "cloud/"
+OF_THE_MOMENT, CLOUD, SHARING = ("conductor.json", "cancel"), "cloud/", "at-work/"
 """Documents that say who is at work on a run, and how far, which is nobody at work on its copy."""
 
 BATCH_REPLICATIONS = 1000
@@ -85,7 +85,7 @@ def refuse_another(target: Store, run: str, record: bytes) -> None:
 def documents_of(store: Store, run: str) -> list[str]:
     """Names of all documents and artefacts, without the parts in which an object store keeps rows."""
     names = store.documents(run, "")
-    return [name for name in names if not name.startswith(("parts/", CLOUD)) and name not in OF_THE_MOMENT]
+    return [name for name in names if not name.startswith(("parts/", CLOUD, SHARING)) and name not in OF_THE_MOMENT]
 
 
 class RowsByReplication:
