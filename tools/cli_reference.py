@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # Command line
 
 Results go to standard output, progress and messages to standard error. Every command has `--json`. `RUN` is a run's
-ID, a unique beginning of one, or `latest`.
+ID, a unique beginning of one, or `latest`, which it is where none is named.
 
 | exit status | means |
 |---|---|

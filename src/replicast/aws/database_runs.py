@@ -79,6 +79,11 @@ class DatabaseRuns:
         else:
             self.database.delete(run, name)
 
+    def remove(self, run: str) -> None:
+        """The database last: while its record is there, the run can be removed again."""
+        self.bucket.remove(run)
+        self.database.remove(run)
+
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         self.database.save(run, outcomes)
 
@@ -171,6 +176,9 @@ class OutsideRuns:
     @staticmethod
     def _place(name: str) -> str:
         return f"{PREPARED}/{name}" if is_prepared(name) else name
+
+    def remove(self, run: str) -> None:
+        raise StoreError(f"run {run} is in the database, which cannot be reached from here: {self.why}")
 
     def save(self, run: str, _outcomes: Sequence[Outcome]) -> None:
         raise StoreError(f"results of run {run} go to the database, which cannot be reached from here: {self.why}")

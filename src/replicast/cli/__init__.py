@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import signal
 import sys
@@ -11,12 +13,15 @@ from types import FrameType
 from replicast.core.errors import ModelError, ReplicastError
 
 INTERRUPTED = 130
+ASCII = {"±": "+/-", "…": "...", "·": "|", "✓": "+", "✗": "x", "–": "-", "−": "-", "×": "x", "━": "=", "╺": " ",
+         "─": "-", "│": "|", "’": "'", "\N{NO-BREAK SPACE}": " "}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1, 2, 3, 4 or 130, as the reference says."""
     from .arguments import parse
 
+    speak_any_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
@@ -31,6 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def speak_any_encoding() -> None:
+    """Has signs that a terminal's or file's encoding lacks written in ASCII, instead of ending in an error."""
+    codecs.register_error("replicast", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replicast")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(ASCII.get(c, c.encode("ascii", "backslashreplace").decode()) for c in lost), error.end
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -6,12 +6,15 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
 
 from replicast import __version__
-from replicast.core.errors import RequestError, nearest
+from replicast.core.errors import RequestError
 
+from . import aws_commands
+from .help import examples
+from .parser import Add, Parser
+
+RUN = "a run's ID, a unique beginning of one, or 'latest' (default: latest)"
 EPILOGUE = """\
 examples:
   replicast run model.py -n 100 --seed 42 -o results      a model to its tables, on all cores
@@ -24,26 +27,11 @@ exit status: 0 done; 1 replications or collate failed, or a difference was found
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """Complains as the rest of replicast does, naming the nearest option or command."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown, found, listed = message.partition("unrecognized arguments: ")[2], "", self._option_string_actions
-        if unknown:
-            first = unknown.split()[0].split("=")[0]
-            found = nearest(first, listed) if first.startswith("-") else ""
-            message = f"there is no option '{first}'{found}" if first.startswith("-") else f"what is '{first}' for?"
-        elif "invalid choice: '" in message:
-            given = message.split("invalid choice: '")[1].split("'")[0]
-            choices = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
-            if choices and given not in choices:
-                message = f"there is no command '{given}'{nearest(given, choices)}"
-        raise RequestError(f"{message}; see: {self.prog} --help")
-
-
 def parse(arguments: Sequence[str]) -> int:
     """Runs the command that the arguments name. Raises RequestError for arguments that fit none."""
     arguments, command = _split_command(arguments)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     parser, commands = build_parser()
     if not arguments:
         parser.print_help(sys.stderr)
@@ -68,8 +56,6 @@ def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
-    from . import aws_commands  # which takes Parser from here
-
     parser = Parser(
         prog="replicast",
         description="N replications of any simulation model, in parallel; every result kept, every number reproducible",
@@ -83,8 +69,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     def add(name: str, action: str, text: str) -> Parser:
         commands[name] = group.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
-        )
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False, epilog=examples(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
         commands[name].set_defaults(action=action)
         commands[name].add_argument("--json", action="store_true", help="print the result as JSON")
         return commands[name]
@@ -105,8 +92,12 @@ def _store(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's ID, a unique beginning of one, or 'latest'")
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help=RUN)
     _store(parser)
+
+
+def _replications(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("-n", "--replications", type=int, metavar="N", help=text)
 
 
 def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
@@ -129,7 +120,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_model(parser, optional=True)
     parser.usage = "replicast run MODEL [-n N] [--seed S] [options]\n       replicast run [options] -- COMMAND ARG..."
     parser.add_argument(
-        "-n", type=int, dest="replications", metavar="N", help="replications of each scenario (default: 10)"
+        "-n",
+        "--replications",
+        type=int,
+        dest="replications",
+        metavar="N",
+        help="replications of each scenario (default: 10)",
     )
     parser.add_argument("--on", default="local", metavar="WHERE", help="local (default), serial or aws")
     parser.add_argument("--stack", metavar="NAME", help="with --on aws: the stack to run on (default: replicast)")
@@ -148,31 +144,32 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--look-ahead", type=int, metavar="K", help="with --precision: K more must not undo it (default: 5)"
     )
     parser.add_argument("--collate", metavar="FILE[:FUNCTION]", help="the model's own collation")
-    parser.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
+    parser.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
     parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
-
-
-Add = Callable[[str, str, str], Parser]
 
 
 def _add_looking(add: Add) -> None:
     resume = add("resume", "run_commands:resume", "compute what is missing of a run, or more of it")
     _run_argument(resume)
-    resume.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario in all")
+    _replications(resume, "replications of each scenario in all")
     resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
     resume.add_argument("--join", action="store_true", help="share the work with whoever is at work on it")
     resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
-    resume.add_argument("-o", dest="output", metavar="DIR", help="also collate to DIR")
+    resume.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     resume.add_argument("--quiet", action="store_true", help="no progress and no messages")
     status = add("status", "look_commands:status", "say how a run stands")
     _run_argument(status)
     status.add_argument("--watch", action="store_true", help="until nobody is at work on it")
-    _store(add("list", "look_commands:list_runs", "list the runs of a store"))
+    listed = add("list", "look_commands:list_runs", "list the runs of a store")
+    _store(listed)
+    listed.add_argument("--tag", action="append", default=[], metavar="T", help="only runs with this tag (repeatable)")
+    listed.add_argument("--top", type=at_least_one, metavar="K", help="the newest K runs only")
     _run_argument(add("cancel", "look_commands:cancel", "stop a run; what is stored stays"))
     summary = add("summary", "look_commands:summary", "means, intervals and quartiles of each metric and scenario")
     _run_argument(summary)
     _confidence(summary)
+    _top(summary)
     summary.add_argument("--csv", action="store_true", help="print the summary as CSV")
     summary.add_argument("--needed", metavar="5%|0.5", help="how many replications that half-width would take, instead")
     summary.add_argument("--quantiles", metavar="P,P", help="quantiles with their intervals, instead: 0.5,0.9")
@@ -181,12 +178,23 @@ def _add_looking(add: Add) -> None:
     )
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
-    collate.add_argument("-o", dest="output", required=True, metavar="DIR", help="the folder to write to")
+    collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
     collate.add_argument("--format", default="csv", metavar="csv|parquet", help="default: csv")
     collate.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table (repeatable)")
     failures = add("failures", "look_commands:failures", "show what failed, with the model's own tracebacks")
     _run_argument(failures)
+    _top(failures)
     failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"takes 1 or more, and '{text}' is not")
+    return int(text)
+
+
+def _top(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--top", type=at_least_one, metavar="K", help="show the first K rows only")
 
 
 def _confidence(parser: argparse.ArgumentParser) -> None:
@@ -205,10 +213,11 @@ def _add_statistics(add: Add) -> None:
     compare.add_argument(
         "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
     )
+    _top(compare)
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
     report = add("report", "statistics_commands:report", "write a run's results to one HTML page that needs no network")
     _run_argument(report)
-    report.add_argument("-o", dest="output", metavar="F.html", help="default: RUN.html in this folder")
+    report.add_argument("-o", "--output", metavar="F.html", help="default: RUN.html in this folder")
     report.add_argument("--baseline", metavar="SCENARIO", help="to compare with (default: the first scenario)")
     _confidence(report)
     warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
@@ -225,18 +234,30 @@ def _add_statistics(add: Add) -> None:
     warmup.add_argument(
         "--window", type=int, metavar="W", help="of the moving average, in steps (default: a twentieth)"
     )
-    warmup.add_argument("-o", dest="output", metavar="FILE", help="also Welch's plot, as .html or .svg")
+    warmup.add_argument("-o", "--output", metavar="FILE", help="also Welch's plot, as .html or .svg")
     _confidence(warmup)
 
 
 def _add_stores(add: Add) -> None:
+    tag = add("tag", "keep_commands:tag", "give a run words to find it by")
+    _run_argument(tag)
+    tag.add_argument("tag", nargs="+", metavar="TAG", help="a word, such as paper")
+    tag.add_argument("--remove", action="store_true", help="take these tags away instead")
+    note = add("note", "keep_commands:note", "keep a sentence about a run")
+    _run_argument(note)
+    note.add_argument("text", metavar="TEXT", help="in the place of an earlier note; '' takes it away")
+    delete = add("delete", "keep_commands:delete", "remove a run and all its results for good")
+    delete.add_argument("run", metavar="RUN", help="a run's ID, a unique beginning of one, or 'latest'")
+    _store(delete)
+    delete.add_argument("--yes", action="store_true", help="do not ask")
     copy = add("copy", "store_commands:copy", "copy a run to another store and verify it by content")
-    copy.add_argument("run", metavar="RUN", help="a run's ID, a unique beginning of one, or 'latest'")
+    copy.add_argument("run", nargs="?", default="latest", metavar="RUN", help=RUN)
     copy.add_argument("--from", required=True, dest="source", metavar="URL", help="the store that has the run")
     copy.add_argument("--to", required=True, dest="target", metavar="URL", help="the store to copy it to")
     sql = add("sql", "store_commands:sql", "ask a run in SQL: its metrics, replications, scenarios, summary and tables")
     _run_argument(sql)
     sql.add_argument("query", metavar="QUERY", help='for instance "select scenario, avg(wait) from metrics group by 1"')
+    _top(sql)
     sql.add_argument("--csv", action="store_true", help="print the answer as CSV")
 
 
@@ -261,56 +282,3 @@ def _add_checking(add: Add) -> None:
     kind.add_argument("--python", action="store_true", help="a model in Python (default)")
     doctor = add("doctor", "doctor_command:doctor", "say what of replicast works on this machine")
     _store(doctor)
-
-
-def key_values(text: str, option: str) -> dict[str, Any]:
-    """`k=v,k=v` → texts whose type the model decides."""
-    from replicast.core.parameters import Text
-
-    found: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
-        key, separator, value = part.partition("=")
-        if not separator or not key.strip():
-            raise RequestError(f"{option} takes NAME=VALUE, and '{part}' is not of that form")
-        add_values(found, {key.strip(): Text(value)}, option)
-    return found
-
-
-def add_values(found: dict[str, Any], more: dict[str, Any], option: str) -> None:
-    """Raises RequestError for a name that has a value already: which of the two is meant?"""
-    for name in found.keys() & more.keys():
-        raise RequestError(f"{option} gives '{name}' two values; keep one of the two")
-    found |= more
-
-
-def one_key_value(text: str, option: str) -> dict[str, Any]:
-    from replicast.core.parameters import Text
-
-    key, separator, value = text.partition("=")
-    if not separator or not key.strip():
-        raise RequestError(f"{option} takes NAME=VALUE, and '{text}' is not of that form")
-    return {key.strip(): Text(value)}
-
-
-def grid_values(text: str) -> dict[str, list[Any]]:
-    from replicast.core.parameters import Text
-
-    key, separator, values = text.partition("=")
-    if not separator or not key.strip() or not values:
-        raise RequestError(f"--grid takes NAME=VALUE,VALUE,…, and '{text}' is not of that form")
-    return {key.strip(): [Text(value) for value in values.split(",")]}
-
-
-def named_scenario(text: str) -> tuple[str, dict[str, Any]]:
-    name, _, values = text.partition(":")
-    if not name.strip():
-        raise RequestError(f"--scenario takes NAME:K=V,K=V, and '{text}' is not of that form")
-    return name.strip(), key_values(values, "--scenario")
-
-
-def check_output(chosen: argparse.Namespace) -> None:
-    """Refuses before anything is simulated what no folder can be written to afterwards."""
-    if chosen.output is not None and (
-        not chosen.output or (Path(chosen.output).exists() and not Path(chosen.output).is_dir())
-    ):
-        raise RequestError(f"-o takes a folder, and '{chosen.output}' is not one")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import RequestError
 
-from .arguments import Parser
 from .estimate_command import PILOT
+from .parser import Parser
 from .screen import print_json, say, say_note
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
     estimate = add("estimate", "estimate_command:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
-    estimate.add_argument("-n", type=int, dest="replications", metavar="N", help="replications of each scenario")
+    estimate.add_argument("-n", "--replications", type=int, metavar="N", help="replications of each scenario")
     estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
     estimate.add_argument(
         "--pilot", type=int, default=PILOT, metavar="K", help=f"replications tried here (default: {PILOT})"
@@ -78,7 +78,12 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     add_model(parser, optional=True)
     parser.add_argument(
-        "-n", type=int, dest="replications", metavar="N", help="replications when started by hand with {}"
+        "-n",
+        "--replications",
+        type=int,
+        dest="replications",
+        metavar="N",
+        help="replications when started by hand with {}",
     )
     parser.add_argument(
         "--package", default="zip", metavar="zip|image", help="zip (default) needs no Docker; R needs image"

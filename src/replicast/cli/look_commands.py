@@ -7,13 +7,15 @@ import dataclasses
 import sys
 import time
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import RequestError, StoreError
 
-from .arguments import check_output
+from .hints import command as hint
 from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note
+from .values import check_output
 
 WATCH_SECONDS = 1.0
 STATE_TONES = {"done": "good", "running": "", "incomplete": "doubt", "cancelled": "doubt"}
@@ -48,8 +50,11 @@ def status(chosen: argparse.Namespace) -> int:
         found = handle.status()
     if chosen.watch and sys.stderr.isatty():
         say()
+    from replicast.stores.labels import labels_of
+
+    labels = labels_of(handle.store, handle.id)
     if chosen.json:
-        print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(found) | dataclasses.asdict(labels))
         return 0
     share = f" ({found.done / found.planned:.0%})" if found.planned else ""
     print(f"run       {found.id}")
@@ -57,8 +62,12 @@ def status(chosen: argparse.Namespace) -> int:
     print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
     print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
     print(f"created   {found.created}")
+    if labels.tags:
+        print(f"tags      {' '.join(labels.tags)}")
+    if labels.note:
+        print(f"note      {labels.note}")
     if found.state in ("incomplete", "cancelled"):
-        say(f"go on with: replicast resume {found.id}")
+        say(f"go on with: {hint('resume', found.id, handle.store.label)}")
     return 0
 
 
@@ -66,36 +75,48 @@ def list_runs(chosen: argparse.Namespace) -> int:
     from replicast.asking.preparation import open_named_store
     from replicast.asking.settings import default_store
     from replicast.runs import Run
+    from replicast.stores.labels import labels_of
 
     store = open_named_store(chosen.store or default_store())
-    found = []
+    found, labels = [], {}
     for name in store.runs():
+        labels[name] = labels_of(store, name)
+        if not set(chosen.tag) <= set(labels[name].tags):
+            continue
         try:
             found.append(Run(store, name).status())
         except (StoreError, RequestError) as error:
             say(f"left out: {error}")
     found.sort(key=lambda one: (one.created, one.id))
+    found = found[-chosen.top :] if chosen.top else found
     if chosen.json:
-        print_json([dataclasses.asdict(one) for one in found])
+        print_json([dataclasses.asdict(one) | dataclasses.asdict(labels[one.id]) for one in found])
         return 0
     if not found:
-        say(f"there is no run in '{store.label}'")
+        tagged = f" with the tag '{', '.join(chosen.tag)}'" if chosen.tag else ""
+        say(f"there is no run{tagged} in '{store.label}'")
         return 0
     rows = [
         [one.id, Toned(one.state, STATE_TONES.get(one.state, "doubt")), f"{one.done:,}/{one.planned:,}",
-         Toned(f"{one.failed:,}", "bad") if one.failed else "0", one.model, one.created[:19].replace("T", " ")]
+         Toned(f"{one.failed:,}", "bad") if one.failed else "0", one.model,
+         one.created[:19].replace("T", " "), " ".join(labels[one.id].tags), labels[one.id].note]
         for one in found
     ]  # fmt: skip
-    print_table(["run", "state", "done", "failed", "model", "created"], rows, right=(2, 3), optional=(5, 4), names=(0,))
+    headers = ["run", "state", "done", "failed", "model", "created", "tags", "note"]
+    print_table(headers, rows, right=(2, 3), optional=(5, 4), names=(0,), words=(6, 7))
     return 0
 
 
 def cancel(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
-    at_work = handle.status().at_work
-    handle.cancel()
+    found = handle.status()
+    at_work = found.at_work
+    if found.state != "done":
+        handle.cancel()
     if chosen.json:
-        print_json({"run": handle.id, "cancelled": True, "was_running": at_work is not None})
+        print_json({"run": handle.id, "cancelled": found.state != "done", "was_running": at_work is not None})
+    elif found.state == "done":
+        say(f"run {handle.id} is finished: there is nothing to cancel")
     else:
         say(f"run {handle.id} is asked to stop; what is stored stays" if at_work else
             f"nobody is at work on run {handle.id}; it is marked as cancelled")  # fmt: skip
@@ -120,7 +141,7 @@ def summary(chosen: argparse.Namespace) -> int:
     elif chosen.csv:
         print(found.frame().write_csv(), end="")
     elif found.rows:
-        print_summary(found, confidence=chosen.confidence)
+        print_summary(found, confidence=chosen.confidence, top=chosen.top)
     else:
         say("no replication has returned a metric yet")
     for note in found.notes:
@@ -166,11 +187,13 @@ def failures(chosen: argparse.Namespace) -> int:
         return 0
     if not len(rows):
         say(f"no replication of run {handle.id} failed")
-    for row in rows:
+    for row in islice(rows, chosen.top):
         tries = f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""
         where = f"scenario '{row['scenario']}', replication {row['replication']}"
         print(folded(f"{where}: {row['type']}: {row['message']}{tries}", sys.stdout))
         for text in (row["traceback"], row["log"]):
             if text.strip():
                 print("    " + text.rstrip().replace("\n", "\n    "))
+    if chosen.top and len(rows) > chosen.top:
+        say(f"the first {chosen.top:,} of {len(rows):,} failures")
     return 0

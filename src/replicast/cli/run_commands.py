@@ -14,11 +14,12 @@ from replicast.core.errors import CollationError, ExecutorError, RequestError, S
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
-from .arguments import add_values, check_output, grid_values, named_scenario, one_key_value
+from .hints import command as hint
 from .precision_lines import precision_document, precision_lines
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
 from .source_lines import source_lines
+from .values import add_values, check_output, grid_values, named_scenario, one_key_value
 
 if TYPE_CHECKING:
     from replicast.executors.pool import Pool
@@ -86,7 +87,7 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             return _interrupted(record, interruption.conclusion, preparation.store.label, chosen)
         except (ExecutorError, StoreError):
             screen.close()
-            again = f"replicast resume {record.id}{_store_option(preparation.store.label)}"
+            again = hint("resume", record.id, preparation.store.label)
             stays = "what AWS has started goes on" if chosen.on == "aws" else "what was stored stays"
             say(f"{stays}; go on with: {again}")
             raise
@@ -142,12 +143,6 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
         f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
 
-def _store_option(url: str) -> str:
-    from replicast.asking.settings import DEFAULT_STORE
-
-    return "" if url == DEFAULT_STORE else f" --store {url}"
-
-
 def _detach(record: RunRecord, store: Store, chosen: argparse.Namespace) -> int:
     """Has another process, which no terminal can interrupt, go on with the run."""
     import os
@@ -164,9 +159,7 @@ def _detach(record: RunRecord, store: Store, chosen: argparse.Namespace) -> int:
         print_json({"run": record.id, "state": "detached"})
     else:
         print(record.id)
-        say(
-            f"it goes on in the background; look with: replicast status {record.id} --watch{_store_option(store.label)}"
-        )
+        say(f"it goes on in the background; look with: {hint('status', record.id, store.label, '--watch')}")
     return DONE
 
 
@@ -176,14 +169,14 @@ def _left_to_the_cloud(preparation: Any, chosen: argparse.Namespace) -> int:
         print_json({"run": preparation.record.id, "state": "detached", "execution": execution, "store": store})
     else:
         print(preparation.record.id)
-        say(f"AWS goes on with it; look with: replicast status {preparation.record.id} --watch --store {store}")
+        say(f"AWS goes on with it; look with: {hint('status', preparation.record.id, store, '--watch')}")
     return DONE
 
 
 def _interrupted(record: RunRecord, conclusion: Conclusion, store: str, chosen: argparse.Namespace) -> int:
     planned = sum(conclusion.planned.values())
     say(f"\ninterrupted: {conclusion.done:,} of {planned:,} replications are stored")
-    say(f"go on with: replicast resume {record.id}{_store_option(store)}")
+    say(f"go on with: {hint('resume', record.id, store)}")
     if chosen.json:
         print_json({
             "run": record.id, "store": store, "state": "interrupted", "planned": planned, "done": conclusion.done,
@@ -240,10 +233,10 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
 
 def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool) -> None:
     """Why the run is not as wished: the first failure whole, and what to do next."""
-    option = _store_option(handle.store.label)
+    store = handle.store.label
     if conclusion.ending is Ending.CANCELLED:
         say(f"cancelled: {conclusion.done:,} of {planned:,} replications are stored; "
-            f"go on with: replicast resume {handle.id}{option}")  # fmt: skip
+            f"go on with: {hint('resume', handle.id, store)}")  # fmt: skip
     if conclusion.ending is Ending.HOPELESS:
         say(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
     if not conclusion.failed:
@@ -257,12 +250,12 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():
         say("--- the end of its log ---\n" + first["log"].rstrip()[-2000:] + "\n---")
-    if hint := remedy(
+    if advice := remedy(
         "\n".join(str(first[part]) for part in ("message", "traceback", "log")), record.project, record.left_out
     ):
-        say(hint)
-    scenario = f" --scenario '{first['scenario']}'" if len(handle.record.experiment.scenarios) > 1 else ""
-    say(f"again, here: replicast replay {handle.id} {first['replication']}{scenario}{option}")
+        say(advice)
+    scenario = ["--scenario", first["scenario"]] if len(handle.record.experiment.scenarios) > 1 else []
+    say(f"again, here: {hint('replay', handle.id, store, first['replication'], *scenario)}")
     verdict = "within --tolerate" if allowed else "more than --tolerate allows"
     say(f"{conclusion.failed:,} of {planned:,} replications failed ({verdict})")
-    say(f"all failures: replicast failures {handle.id}{option}")
+    say(f"all failures: {hint('failures', handle.id, store)}")

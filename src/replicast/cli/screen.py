@@ -42,7 +42,8 @@ def folded(text: str, stream: TextIO, indent: str = "  ") -> str:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    in_ascii = "utf" not in (sys.stdout.encoding or "").lower()  # where a name might be lost
+    print(json.dumps(plain(value), indent=2, ensure_ascii=in_ascii, allow_nan=False))
 
 
 def plain(value: Any) -> Any:

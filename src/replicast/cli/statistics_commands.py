@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
+from .hints import command as hint
 from .look_commands import open_run
 from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words
 
@@ -81,7 +82,7 @@ def _print_comparison(found: Comparison, chosen: argparse.Namespace) -> None:
         "note",
     ]
     cells = [_comparison_cells(row) for row in found.differences]
-    print_table(headers, cells, right=range(2, 8), optional=(7, 4, 3, 2), names=(0, 1), words=(9,))
+    print_table(headers, cells, right=range(2, 8), optional=(7, 4, 3, 2), names=(0, 1), words=(9,), top=chosen.top)
     say_words(describe_method(found, chosen.confidence, chosen.adjust))
 
 
@@ -161,7 +162,7 @@ def _print_needed(handle: Any, rows: list[Any]) -> None:
     )
     asked = replications_to_ask_for(rows)
     if asked is not None:
-        say(f"all of them: replicast resume {handle.id} -n {asked}")
+        say(f"all of them: {hint('resume', handle.id, handle.store.label, '-n', asked)}")
 
 
 def _print_quantiles(_handle: Any, rows: list[Any]) -> None:

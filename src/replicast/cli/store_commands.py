@@ -37,5 +37,5 @@ def sql(chosen: argparse.Namespace) -> int:
     else:
         cells = [["" if value is None else str(value) for value in row] for row in found.rows()]
         numeric = [i for i, kind in enumerate(found.dtypes) if kind.is_numeric()]
-        print_table(found.columns, cells, right=numeric)
+        print_table(found.columns, cells, right=numeric, top=chosen.top)
     return 0

@@ -137,6 +137,10 @@ class Store(Protocol):
 
     def delete(self, run: str, name: str) -> None: ...
 
+    def remove(self, run: str) -> None:
+        """Removes a run and all that is stored of it. Whoever is killed meanwhile leaves it whole or gone."""
+        ...
+
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         """Commits outcomes of consecutive replications of one scenario, all at once. Raises StoreError."""
         ...

@@ -26,9 +26,11 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from replicast.core.errors import StoreError
+from replicast.core.record import NAME as RUN
 from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment, cover
+from .removing import MARKER, finish_removal, remove_folder, remove_objects
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
@@ -91,6 +93,8 @@ class ObjectStore:
         return sorted(name for name in names if self.read(name, document) is not None)
 
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
+        if new and name == RUN and self.folder is None and self.read(run, MARKER) is not None:
+            finish_removal(self, run)
         try:
             self._call(obstore.put, f"{run}/{name}", content, mode="create" if new else "overwrite")
         except AlreadyExistsError:
@@ -112,6 +116,12 @@ class ObjectStore:
             self._call(obstore.delete, f"{run}/{name}")
         except (NotFoundError, FileNotFoundError):
             return
+
+    def remove(self, run: str) -> None:
+        if self.folder is not None:
+            remove_folder(self.folder, run)
+        else:
+            remove_objects(self, run)
 
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         """Tables and artefacts first, then the ledger, then the metrics file, which commits the part."""

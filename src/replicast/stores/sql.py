@@ -26,6 +26,7 @@ from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, AddressSource, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
+from .sql_removing import remove_run
 from .sql_rows import ledger_rows, metric_rows, table_rows
 from .sql_runs import add_run, add_scenario, describe_run
 from .sql_schema import Schema, Server, check_version, create_schema, schema_of, stored_version
@@ -142,6 +143,12 @@ class SqlStore:
             documents = self.schema.documents
             statement = documents.delete().where(documents.c.run == run, documents.c.name == name)
             self.database.perform(lambda connection: connection.execute(statement), write=True)
+
+    def remove(self, run: str) -> None:
+        if self._is_there():
+            self.database.perform(lambda connection: remove_run(connection, self.schema, self.layout, run), write=True)
+            self._scenario_ids = {key: number for key, number in self._scenario_ids.items() if key[0] != run}
+            self._known_shapes = {key for key in self._known_shapes if key[0] != run}
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
         if scenario is None:

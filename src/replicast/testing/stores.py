@@ -24,6 +24,7 @@ from replicast.core.ports import Store
 from replicast.core.replication import Failure, Metric, Outcome
 from replicast.stores import open_store
 
+from .removing import a_killed_remover_leaves_a_run_whole_or_gone, a_removed_run_is_gone
 from .store_types import TYPED_COLUMNS
 
 Check = Callable[[Store], None]
@@ -408,4 +409,6 @@ CHECKS: tuple[Check, ...] = (
     many_rows_come_in_chunks,
     artefacts_are_kept,
     a_killed_saver_leaves_nothing_half,
+    a_removed_run_is_gone,
+    a_killed_remover_leaves_a_run_whole_or_gone,
 )

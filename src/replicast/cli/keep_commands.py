@@ -1,0 +1,57 @@
+"""`tag`, `note` and `delete`: what is kept about a run, and whether it is kept at all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from replicast.core.errors import RequestError
+from replicast.stores.labels import change_tags, labels_of, set_note
+
+from .look_commands import open_run
+from .screen import print_json, say
+
+
+def tag(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    labels = change_tags(handle.store, handle.id, chosen.tag, remove=chosen.remove)
+    if chosen.json:
+        print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
+    else:
+        say(f"run {handle.id}: {' '.join(labels.tags) or 'no tags'}")
+    return 0
+
+
+def note(chosen: argparse.Namespace) -> int:
+    handle = open_run(chosen)
+    labels = set_note(handle.store, handle.id, chosen.text)
+    if chosen.json:
+        print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
+    else:
+        say(f"run {handle.id}: {labels.note or 'no note'}")
+    return 0
+
+
+def delete(chosen: argparse.Namespace) -> int:
+    """Asks on a terminal; elsewhere only --yes is an answer."""
+    handle = open_run(chosen)
+    found = handle.status()
+    if found.state == "running":
+        raise RequestError(f"run {handle.id} is running, and nothing of it was deleted: replicast cancel it first")
+    if not chosen.yes:
+        _ask(f"run {handle.id} of {found.model}, {found.done:,} replications, in {handle.store.label}",
+             labels_of(handle.store, handle.id).note, handle.id)  # fmt: skip
+    handle.store.remove(handle.id)
+    if chosen.json:
+        print_json({"run": handle.id, "deleted": True})
+    else:
+        say(f"run {handle.id} and all its results are gone")
+    return 0
+
+
+def _ask(what: str, about: str, run: str) -> None:
+    if not sys.stdin.isatty():
+        raise RequestError(f"deleting {what} cannot be undone; say so with --yes")
+    say(f"this deletes {what}" + (f" ({about})" if about else "") + ", for good. Type the run's ID to go on:")
+    if input().strip() != run:
+        raise RequestError("nothing was deleted")

@@ -1,0 +1,70 @@
+"""The parser of commands, which complains as the rest of replicast does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from replicast.core.errors import RequestError
+
+from .help import MEANT_COMMANDS, MEANT_OPTIONS, meant, overview, sections
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains as the rest of replicast does, naming what was meant; shows its options by what they are for."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.partition("unrecognized arguments: ")[2]
+        if unknown:
+            first = unknown.split()[0].split("=")[0]
+            found = meant(first, self._option_string_actions, MEANT_OPTIONS)
+            message = f"there is no option '{first}'{found}" if first.startswith("-") else f"what is '{first}' for?"
+        elif "invalid choice: '" in message:
+            given = message.split("invalid choice: '")[1].split("'")[0]
+            choices = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
+            if choices and given not in choices:
+                message = f"there is no command '{given}'{meant(given, choices, MEANT_COMMANDS)}"
+        raise RequestError(f"{message}; see: {self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Takes options between a RUN that may be left out and what follows it, as `replay latest --pdb 17` has."""
+        positionals = [action for action in self._actions if not action.option_strings]
+        if args and len(positionals) > 1 and positionals[0].nargs == "?":
+            args = self._options_first(list(args))
+        return super().parse_known_args(args, namespace)
+
+    def _options_first(self, given: list[str]) -> list[str]:
+        options: list[str] = []
+        others: list[str] = []
+        while given:
+            one = given.pop(0)
+            action = self._option_string_actions.get(one.partition("=")[0])
+            (options if action else others).append(one)
+            if action and action.nargs is None and "=" not in one and given:
+                options.append(given.pop(0))
+        return options + others
+
+    def format_help(self) -> str:
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for title, actions in sections([a for a in self._actions if not isinstance(a, argparse._SubParsersAction)]):
+            formatter.start_section(title)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        formatter.add_text(self._overview() or None)
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
+    def _overview(self) -> str:
+        """The commands under this one, by what they are for."""
+        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        helps = {one.dest: one.help or "" for group in groups for one in group._choices_actions}
+        shown = [title + ":\n" + "\n".join(f"  {name:<12}  {text}" for name, text in own)
+                 for title, own in overview(helps)]  # fmt: skip
+        return "\n\n".join(shown)
+
+
+Add = Callable[[str, str, str], Parser]
+"""Adds a command: its name, `module:function` that carries it out, and what it does."""

@@ -1,0 +1,47 @@
+"""Removing a run from a folder or object store, so that a death halfway leaves it whole or gone.
+
+A folder's run is moved aside in one step and emptied there. An object store moves nothing: there a marker is written,
+then `run.json` goes, without which there is no run, then the rest, then the marker. A run of the same name that begins
+while a marker is there first finishes the removal, so that no old part is counted as its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from replicast.core.errors import StoreError
+from replicast.core.record import NAME
+
+if TYPE_CHECKING:
+    from .objects import ObjectStore
+
+ASIDE = ".removed"
+MARKER = "removing"
+
+
+def remove_folder(store: Path, run: str) -> None:
+    """Raises StoreError where the folder may not be changed; the run is whole then."""
+    aside = store / ASIDE
+    try:
+        if (store / run).exists():
+            aside.mkdir(exist_ok=True)
+            (store / run).rename(aside / f"{run}.{os.urandom(4).hex()}")
+        shutil.rmtree(aside, ignore_errors=True)  # with what an earlier removal left behind
+    except OSError as error:
+        raise StoreError(f"run {run} cannot be removed from '{store}': {error.strerror}") from error
+
+
+def remove_objects(store: ObjectStore, run: str) -> None:
+    store.write(run, MARKER, b"")
+    store.delete(run, NAME)
+    finish_removal(store, run)
+
+
+def finish_removal(store: ObjectStore, run: str) -> None:
+    for name in store.documents(run, ""):
+        if name != MARKER:
+            store.delete(run, name)
+    store.delete(run, MARKER)
