@@ -34,9 +34,16 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[str]:
+def rds_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file; host and port that are written there are those of the next instance that RDS makes."""
+    return tmp_path_factory.mktemp("rds") / "server.json"
+
+
+@pytest.fixture(scope="session")
+def emulator(rds_stand_in: Path) -> Iterator[str]:
     """Its address. Functions run as processes of this machine, with this interpreter's packages."""
-    with started(free_port(), {"MINISTACK_REGION": REGION}, emulator=TAUGHT) as url:
+    extra = {"MINISTACK_REGION": REGION, "TAUGHT_DATABASE": str(rds_stand_in)}
+    with started(free_port(), extra, emulator=TAUGHT) as url:
         yield url
 
 

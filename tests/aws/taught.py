@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import secrets
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from replicast.aws.emulator import Lesson, complete, service, taught
@@ -92,8 +95,26 @@ def teach_cloudformation() -> None:
                 raise ValueError(f"Resource handler returned message: {json.loads(body)['message']}")
         return found
 
+    @resource(made, "AWS::RDS::DBInstance", "create")
+    def _rds_keeps_the_password(before: Lesson, logical_id: str, props: Any, stack: str) -> Any:
+        """Fn::GetAtt MasterUserSecret.SecretArn is in the template reference of AWS::RDS::DBInstance; what the secret
+        holds, in docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html. A file that TAUGHT_DATABASE
+        names has host and port of a server that stands in the instance's place."""
+        found, attributes = before(logical_id, props, stack)
+        if str(props.get("ManageMasterUserPassword")).lower() == "true":
+            content = {"username": props["MasterUsername"], "password": secrets.token_urlsafe(16)}
+            answer = service("secretsmanager")._create_secret(
+                {"Name": f"rds!db-{uuid.uuid4()}", "SecretString": json.dumps(content)}
+            )
+            attributes["MasterUserSecret.SecretArn"] = json.loads(answer[2])["ARN"]
+        server = Path(os.environ.get("TAUGHT_DATABASE", "none"))
+        if server.exists():
+            attributes |= {f"Endpoint.{name}": value for name, value in json.loads(server.read_text()).items()}
+        return found, attributes
+
 
 def main() -> None:
+    os.environ.setdefault("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
     complete()
     teach_states()
     teach_lambda()
@@ -102,5 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
     main()

@@ -142,6 +142,28 @@ def test_a_stack_with_a_database_made_for_it_ends_a_run_in_that_database(
     assert guarded.password not in json.dumps(commands.status(aws))
 
 
+def test_the_template_as_it_is_makes_a_database_in_which_ten_repetitions_end_with_their_aggregate(
+    aws: Aws, server: Postgres, rds_stand_in: Path, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    server.execute("DROP DATABASE IF EXISTS replicast WITH (FORCE)")
+    server.execute("DO $$ BEGIN CREATE ROLE replicast LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    server.execute("CREATE DATABASE replicast OWNER replicast")
+    rds_stand_in.write_text(json.dumps({"Address": "127.0.0.1", "Port": str(server.port)}))
+    try:
+        state = deploy(aws, engine="postgres").state
+    finally:
+        rds_stand_in.unlink()
+    made = DatabaseStack(aws, "replicast").state().outputs
+    assert made["Secret"].rpartition(":")[2].startswith("rds!db-")
+    give_model(aws, state, write_model(MODEL), tmp_path / "home", replications=10, seed=42)
+    ended = execute(aws, state, repetitions=10)
+    assert ended["status"] == "SUCCEEDED", ended
+    output = json.loads(ended["output"])
+    ((mean,),) = server.execute("SELECT mean FROM summary WHERE metric = 'mean'", "replicast")
+    assert (output["n"], output["mean"]) == (10, mean)
+    server.execute("DROP DATABASE replicast WITH (FORCE)")
+
+
 @pytest.mark.usefixtures("guarded")
 def test_deploying_again_keeps_the_database_and_another_engine_is_refused(aws: Aws) -> None:
     first = deploy(aws, engine="postgres").state

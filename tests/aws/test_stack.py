@@ -11,6 +11,7 @@ import pytest
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request, new_record
 from replicast.aws import commands
+from replicast.aws import stack as stack_module
 from replicast.aws.access import Aws
 from replicast.aws.stack import Settings, Stack
 from replicast.core.errors import ExecutorError, RequestError
@@ -106,3 +107,47 @@ def test_what_needs_a_stack_says_how_to_deploy_one(aws: Aws) -> None:
 def test_a_name_that_could_not_name_a_bucket_is_refused(aws: Aws, name: str) -> None:
     with pytest.raises(RequestError, match="a stack cannot be called"):
         Stack(aws, name)
+
+
+IMAGE = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/replicast@sha256:" + 64 * "0"
+
+
+def names(aws: Aws) -> set[str]:
+    return {one["FunctionName"] for one in aws.client("lambda").list_functions()["Functions"]}
+
+
+def test_a_stack_goes_from_zip_to_image_and_back_without_being_destroyed(aws: Aws) -> None:
+    zipped = deploy(aws).state
+    as_image = Stack(aws).deploy(image=IMAGE, settings=SMALL)
+    assert as_image.status == "UPDATE_COMPLETE"
+    assert names(aws) == {f"replicast-{function}-image" for function in commands.FUNCTIONS}
+    definition = aws.client("stepfunctions").describe_state_machine(stateMachineArn=as_image.machine)["definition"]
+    assert "function:replicast-simulate-image" in definition
+    assert deploy(aws).state.outputs == zipped.outputs
+    assert names(aws) == {f"replicast-{function}" for function in commands.FUNCTIONS}
+
+
+def test_functions_of_one_name_for_both_kinds_would_be_refused_as_aws_refuses_them(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(aws)
+    real = stack_module.template
+    monkeypatch.setattr(stack_module, "template", lambda name="template.yaml": real(name).replace("-image'", "'"))
+    with pytest.raises(ExecutorError, match="custom-named resource requires replacing"):
+        Stack(aws).deploy(image=IMAGE, settings=SMALL)
+
+
+def test_functions_are_not_replaced_by_those_of_another_kind_while_a_run_calls_them(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = deploy(aws).state
+    monkeypatch.setattr(commands, "executions_at_work", lambda _aws, machine: ["run-1"] * (machine == state.machine))
+    with pytest.raises(RequestError, match=r"is at work \(run-1\)"):
+        commands.deploy(aws, contents=commands.Contents(package="image"), settings=SMALL)
+    assert names(aws) == {f"replicast-{function}" for function in commands.FUNCTIONS}
+
+
+def test_a_small_quota_is_said_when_a_stack_is_deployed(aws: Aws) -> None:
+    many = Settings(**{**{name: getattr(SMALL, name) for name in Settings.__slots__}, "concurrency": 5000})
+    (note,) = deploy(aws, settings=many).notes
+    assert note.startswith("this account runs 1,000 functions at once, so that a run here has 998 and not 5,000")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from replicast.conducting.conductor import CANCEL
-from replicast.core.errors import RequestError, StoreError
+from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
@@ -23,7 +23,7 @@ from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
-from .limits import SETTINGS, check_settings
+from .limits import SETTINGS, check_settings, width
 from .package import database_requirements, default_runtime, reporting_package, worker_package
 from .renv import Lock
 from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
@@ -85,7 +85,9 @@ def deploy(
     check_settings({field: getattr(settings, field) for field in SETTINGS})
     stack = Stack(aws, name, tell)
     stack.poll_seconds = poll_seconds or stack.poll_seconds
-    before = stack.state().parameters
+    found = stack.state()
+    before = found.parameters
+    refuse_another_kind_at_work(aws, found, contents.package)
     crowded = crowding_of(aws, name, wanted, settings, before)
     state = stack.prepare(repository=contents.package == "image")
     settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds))
@@ -112,7 +114,47 @@ def deploy(
         state = stack.deploy(code=code, reporting=reporting, settings=settings)
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
-    return Deployed(state, (*notes, *crowded))
+    return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
+
+
+def refuse_another_kind_at_work(aws: Aws, state: StackState, package: PackageKind) -> None:
+    """Raises RequestError where functions would be replaced by those of another kind while an execution calls them."""
+    is_image, has_functions = bool(state.parameters.get("ImageUri")), bool(state.machine)
+    if not has_functions or is_image == (package == "image"):
+        return
+    if running := executions_at_work(aws, state.machine):
+        raise RequestError(
+            f"stack '{state.name}' is at work ({', '.join(running)}), and its functions cannot be replaced by those of "
+            f"a {package} meanwhile; wait for it, or cancel it: replicast cancel RUN"
+        )
+
+
+def executions_at_work(aws: Aws, machine: str) -> list[str]:
+    with explained("list executions"):
+        pages = aws.client("stepfunctions").get_paginator("list_executions")
+        found = pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
+        return [str(one["name"]) for page in found for one in page["executions"]]
+
+
+def unreserved_of(aws: Aws) -> int | None:
+    """How many functions may run at once in the account that no function has reserved; None if it is not to be told."""
+    try:
+        with explained("see how many functions the account may run"):
+            limit = aws.client("lambda").get_account_settings()["AccountLimit"]
+    except (ExecutorError, RequestError):
+        return None
+    return int(limit["UnreservedConcurrentExecutions"])
+
+
+def quota_notes(aws: Aws, concurrency: int) -> tuple[str, ...]:
+    """What is to be said of an account that runs fewer functions at once than the stack would."""
+    unreserved = unreserved_of(aws)
+    if unreserved is None or (at_once := width(concurrency, unreserved)) == concurrency:
+        return ()
+    return (
+        f"this account runs {unreserved:,} functions at once, so that a run here has {at_once:,} and not "
+        f"{concurrency:,}; ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions",
+    )
 
 
 def with_database_packages(contents: Contents, settings: Settings, before: Mapping[str, str]) -> Contents:
@@ -139,10 +181,7 @@ def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:
     content = aws.store(f"s3://{state.bucket}").read(DEPLOYED, NAME)
     if content is not None:
         found["model"] = RunRecord.from_json(content, NAME).experiment.model.label
-    with explained("list executions"):
-        pages = aws.client("stepfunctions").get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=state.machine, statusFilter="RUNNING"):
-            found["running"] += [one["name"] for one in page["executions"]]
+    found["running"] += executions_at_work(aws, state.machine)
     return found
 
 
