@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import datetime
 import decimal
 import enum
@@ -12,10 +14,12 @@ import zoneinfo
 from collections import OrderedDict
 from typing import Any
 
+import attrs
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pydantic
 import pytest
 from arro3.core import Table
 from hypothesis import given
@@ -183,7 +187,16 @@ class TestTables:
     def test_columns_called_scenario_and_replication_give_way_to_ours(self) -> None:
         frame = {"replication": [7, 7], "x": [1, 2], "scenario": ["a", "b"]}
         for given_frame in (frame, pd.DataFrame(frame), pl.DataFrame(frame), pa.table(frame)):
-            assert table(given_frame) == {"x": [1, 2]}
+            assert table(given_frame) == {"x": [1, 2], "scenario_1": ["a", "b"]}
+
+    def test_a_key_column_of_the_models_own_is_kept_where_it_is_not_constant_and_a_note_says_so(self) -> None:
+        notes: list[str] = []
+        rows = [{"replication": 1, "replication_1": 5}, {"replication": 2, "replication_1": 6}]
+        found = read_result(rows, notes.append)[1]["table"]
+        assert columns(found) == {"replication_1_1": [1, 2], "replication_1": [5, 6]}
+        assert notes == ["the model's own column 'replication' of table 'table' is kept as 'replication_1_1'"]
+        read_result([{"replication": 3, "x": 5}] * 2, notes.append)
+        assert len(notes) == 1
 
     @pytest.mark.parametrize("rows", [0, 1, 2])
     @pytest.mark.parametrize("make", [list, pd.DataFrame, pl.DataFrame], ids=["rows", "pandas", "polars"])
@@ -233,6 +246,101 @@ class TestTables:
     def test_a_table_cannot_have_the_name_of_one_of_ours(self, name: str) -> None:
         with pytest.raises(UnusableResult, match=f"a table cannot be called '{name}'"):
             read_result({name: [{"x": 1}, {"x": 2}], "n": 1})
+
+
+Ward = enum.Enum("Ward", ["ICU", "ER"])
+Named = collections.namedtuple("Named", ["wait", "ward"])
+
+
+@dataclasses.dataclass
+class Plain:
+    wait: float
+    ward: str
+
+
+@attrs.define
+class Slotted:
+    wait: float
+    ward: str
+
+
+class Validated(pydantic.BaseModel):
+    wait: float
+    ward: str
+
+
+class TestLabels:
+    """What rows are called by is kept."""
+
+    FRAME = pd.DataFrame({"wait": [1.0, 2.0, 3.0]})
+
+    @pytest.mark.parametrize("rows", [0, 1, 3])
+    def test_labels_that_only_count_are_left_out(self, rows: int) -> None:
+        assert table(self.FRAME.iloc[:rows]) == {"wait": [1.0, 2.0, 3.0][:rows]}
+
+    def test_labels_without_a_name_are_the_column_index(self) -> None:
+        assert table(self.FRAME[self.FRAME.wait > 1]) == {"index": [1, 2], "wait": [2.0, 3.0]}
+        assert table(self.FRAME.describe())["index"] == ["count", "mean", "std", "min", "25%", "50%", "75%", "max"]
+        days = pd.date_range("2026-01-01", periods=3)
+        assert table(self.FRAME.set_index(days))["index"] == days.to_pydatetime().tolist()
+        assert table(self.FRAME.set_index(pd.Index([2, 1, 0]))) == {"index": [2, 1, 0], "wait": [1.0, 2.0, 3.0]}
+
+    def test_labels_of_several_levels_and_names_that_are_taken_are_all_kept(self) -> None:
+        several = self.FRAME.set_index([["a", "a", "b"], [1, 2, 3]])
+        assert table(several) == {"level_0": ["a", "a", "b"], "level_1": [1, 2, 3], "wait": [1.0, 2.0, 3.0]}
+        assert table(pd.DataFrame({"index": [5]}, index=["x"])) == {"level_0": ["x"], "index": [5]}
+        grouped = self.FRAME.groupby(pd.cut(self.FRAME.wait, [0, 2, 6]), observed=True).wait.mean().to_frame()
+        assert table(grouped) == {"wait_1": ["(0, 2]", "(2, 6]"], "wait": [1.5, 3.0]}
+
+    @pytest.mark.parametrize("kind", [Named, Plain, Slotted, Validated])
+    def test_objects_with_named_fields_are_rows_and_one_alone_is_a_mapping(self, kind: Any) -> None:
+        one, other = kind(wait=1.0, ward="a"), kind(wait=2.0, ward="b")
+        assert table([one, other]) == {"wait": [1.0, 2.0], "ward": ["a", "b"]}
+        assert table({"patients": [one], "n": 1}, "patients") == {"wait": [1.0], "ward": ["a"]}
+        assert metrics(one) == {"wait": 1.0}
+        assert table(one, "texts") == {"name": ["ward"], "text": ["a"]}
+
+    @pytest.mark.parametrize(
+        ("values", "labels"),
+        [
+            (pd.cut([1, 5], [0, 2, 6]), ["(0, 2]", "(2, 6]"]),
+            (pd.period_range("2026-01", periods=2, freq="M"), ["2026-01", "2026-02"]),
+            (pd.Categorical(["lo", None], categories=["hi", "lo"], ordered=True), ["lo", None]),
+            ([Ward.ICU, None], ["ICU", None]),
+        ],
+        ids=["interval", "period", "ordered", "enum"],
+    )
+    def test_intervals_periods_categories_and_members_become_their_labels(self, values: Any, labels: Any) -> None:
+        assert table(pd.DataFrame({"c": values}))["c"] == labels
+        if labels[-1] is not None:
+            assert table([{"c": value} for value in values])["c"] == labels
+
+    @pytest.mark.parametrize(
+        "vector", [[1, 2], (1, 2), np.array([1, 2]), pd.Series([1, 2]), pl.Series([1, 2]), pa.array([1, 2])]
+    )
+    def test_a_vector_without_names_is_a_table_of_one_column(self, vector: Any) -> None:
+        assert table({"waits": vector, "n": 1}, "waits") == {"value": [1, 2]}
+
+    def test_a_vector_of_one_number_or_none_is_a_table_too(self) -> None:
+        for numbers in ([], [1.5]):
+            assert metrics({"waits": np.array(numbers), "n": 1}) == {"n": 1}
+            assert table({"waits": np.array(numbers), "n": 1}, "waits") == {"value": numbers}
+
+    def test_texts_beside_numbers_are_rows_of_the_table_texts(self) -> None:
+        returned = {"wait": 1.5, "policy": "fifo", "icu": {"beds": 3, "head": "Ann"}, "day": datetime.date(2026, 1, 2)}
+        assert metrics(returned) == {"wait": 1.5, "beds": 3}
+        expected = {"name": ["policy", "icu.head", "day"], "text": ["fifo", "Ann", "2026-01-02"]}
+        assert table(returned, "texts") == expected
+        both = read_result({"texts": [{"x": 1}], "policy": "fifo"})[1]
+        assert {name: columns(own) for name, own in both.items()} == {
+            "texts": {"x": [1]}, "texts_1": {"name": ["policy"], "text": ["fifo"]}
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("hours", [datetime.timedelta(hours=2), np.timedelta64(2, "h"), pd.Timedelta(2, "h")])
+    def test_a_duration_is_a_metric_in_seconds_and_a_note_says_so(self, hours: Any) -> None:
+        notes: list[str] = []
+        assert exact(read_result({"stay": hours}, notes.append)[0]) == exact({"stay": 7200.0})
+        assert notes == ["'stay' is a duration: its value is in seconds"]
 
 
 class TestMemory:
@@ -424,9 +532,7 @@ class TestRefusals:
             refused.value
         )
 
-    @pytest.mark.parametrize(
-        "item", ["text", {"a": {"b": 1}}, {1, 2}, np.zeros((2, 2)), [1, 2, [3]], object(), {"a": "x"}]
-    )
+    @pytest.mark.parametrize("item", [{"a": {"b": 1}}, {1, 2}, np.zeros((2, 2)), [1, 2, [3]], object()])
     def test_an_item_that_is_neither_number_nor_table_is_named(self, item: Any) -> None:
         with pytest.raises(UnusableResult, match="'odd' of what the model returned is a"):
             read_result({"wait": 1.0, "odd": item})

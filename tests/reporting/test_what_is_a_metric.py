@@ -139,3 +139,23 @@ def test_a_table_by_name_is_no_row_of_metrics(run: Any) -> None:
     made = run('def simulate(rng):\n    return {"patients": [{"wait": rng.random()}]}\n')
     assert made.summary().rows == []
     assert len(made.table("patients")) == 6
+
+
+def test_labels_of_a_filtered_frame_are_a_column_in_every_replication(run: Any) -> None:
+    made = run(
+        "import pandas as pd\n"
+        "def simulate(replication):\n"
+        "    frame = pd.DataFrame({'wait': [1.0, 2.0, 3.0]})\n"
+        "    return {'n': 1.0, 'late': frame[frame.wait > 1] if replication == 2 else frame}\n",
+        n=3,
+    )
+    late = made.table("late").pl()
+    assert late["index"].to_list() == [0, 1, 2, 1, 2, 0, 1, 2]
+    assert late["wait"].to_list() == [1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 2.0, 3.0]
+
+
+def test_what_was_noted_is_said_once_in_the_summary(run: Any) -> None:
+    made = run("def simulate():\n    return {'n': 1.0, 't': [{'replication': 1}, {'replication': 2}]}\n", n=4)
+    said = "the model's own column 'replication' of table 't' is kept as 'replication_1'"
+    assert made.summary().notes.count(said) == 1
+    assert made.table("t").pl()["replication_1"].to_list() == [1, 2] * 4

@@ -52,6 +52,7 @@ class Outcome:
     `seconds` is wall time inside the model. `draws` fingerprints the final state of the random number generators that
     the model was given: 0 where it drew from none of them. Two outcomes that are equal in metrics, tables and `draws`
     are copies of one replication. `folder` holds files to be kept as artefacts; whoever saves the outcome empties it.
+    `notes` are sentences for whoever reads the run: what was renamed, converted or not kept.
     `fingerprint` is given where the outcome comes from another store, which knew `draws`; else it is computed.
     """
 
@@ -69,3 +70,4 @@ class Outcome:
     worker: str = ""
     attempt: int = 1
     fingerprint: int | None = None
+    notes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -83,8 +84,19 @@ def _array_of(values: list[Any], kinds: set[type], where: str) -> Array:
         return Array([None if v is None else v.total_seconds() for v in values], DataType.float64())
     if all(hasattr(kind, "__float__") and not hasattr(kind, "__len__") for kind in kinds):
         return Array([None if v is None else float(v) for v in values], DataType.float64())
+    if all(issubclass(kind, enum.Enum) or kind.__name__ in LABELS for kind in kinds):
+        return _array_of_texts([None if v is None else label_of(v) for v in values], where)
     named = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise UnusableResult(f"{where} holds {named}; a column holds numbers, texts, booleans, dates or times")
+
+
+LABELS = ("Interval", "Period", "UUID", "PosixPath", "WindowsPath")
+"""Types whose values are known by what they are written as: those of pandas, and of Python."""
+
+
+def label_of(value: Any) -> str:
+    """How a value is written; a member of an enumeration by its name."""
+    return value.name if isinstance(value, enum.Enum) else str(value)
 
 
 def _array_of_texts(values: Sequence[str | None], where: str) -> Array:

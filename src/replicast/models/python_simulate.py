@@ -74,6 +74,7 @@ class PythonSimulate:
         self._changeable = {k: v for k, v in defaults.items() if isinstance(v, CHANGEABLE) and k in self._names}
         self._own_streams = experiment.streams.kind == "own"
         self._careful = False
+        self._notes: list[str] = []
         self._seconds = QUICK_SECONDS
 
     def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
@@ -180,7 +181,7 @@ class PythonSimulate:
     def _perform(self, scenario: str, number: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
         start = time.perf_counter()
         try:
-            metrics, tables = read_result(call(**given))
+            metrics, tables = read_result(call(**given), self._notes.append)
         except UnusableResult as error:
             failure = Failure("error", "UnusableResult", str(error))
             return Outcome(scenario, number, time.perf_counter() - start, failure=failure)
@@ -189,7 +190,11 @@ class PythonSimulate:
             message = str(traceback.TracebackException.from_exception(error))
             failure = Failure("error", type(error).__qualname__, message, model_traceback(error, self.folder))
             return Outcome(scenario, number, seconds, failure=failure)
-        return Outcome(scenario, number, time.perf_counter() - start, metrics, tables)
+        outcome = Outcome(scenario, number, time.perf_counter() - start, metrics, tables)
+        if self._notes:
+            outcome.notes = tuple(self._notes)
+            self._notes.clear()
+        return outcome
 
     def _directory_changed(self) -> bool:
         try:

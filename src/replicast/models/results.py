@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,28 +12,35 @@ from urllib.parse import quote
 import numpy as np
 from arro3.core import Table
 
+from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 from replicast.core.scenarios import LONGEST_NAME
 
-from .columns import UnusableResult, check_name, column_array
-from .tables import OURS, as_table, is_column_mapping
+from .columns import LABELS, UnusableResult, check_name, column_array, label_of
+from .pandas_frames import free_name
+from .row_objects import as_mapping, as_rows
+from .tables import OURS, Noted, as_table, as_vector, ignore_note, is_column_mapping
 
 REFUSED_TABLES = ("metrics", "replications", "summary")
 DEFAULT_TABLE = "table"
+TEXTS = "texts"
+"""The table of texts that stand beside numbers and tables: a row each, `name` and `text`."""
+
+DURATIONS = (datetime.timedelta, np.timedelta64)
 Returned = tuple[dict[str, Metric], dict[str, Table]]
 
 
-def read_result(returned: Any) -> Returned:
+def read_result(returned: Any, noted: Noted = ignore_note) -> Returned:
     """Metrics and tables of what a model returned. Raises UnusableResult."""
     if type(returned) is float:
         return {"value": returned}, {}
     returned = _named(returned)
     if isinstance(returned, Mapping) and not is_column_mapping(returned):
-        return _read_mapping(returned)
+        return _plain_numbers(returned) or _Reading(noted).read(returned)
     number = as_number(returned)
     if number is not NOT_A_NUMBER and returned is not None:
         return {"value": number}, {}
-    table = as_table(returned, DEFAULT_TABLE)
+    table = as_table(returned, DEFAULT_TABLE, noted=noted)
     if table is None:
         raise UnusableResult(f"the model returned {describe(returned)}; {EXPECTED}")
     return {}, {DEFAULT_TABLE: table}
@@ -40,70 +49,149 @@ def read_result(returned: Any) -> Returned:
 EXPECTED = "it must return a number, named numbers (a dict), a table, or a dict of numbers and tables"
 
 
-def _read_mapping(returned: Mapping[Any, Any]) -> Returned:
+def _plain_numbers(returned: Mapping[Any, Any]) -> Returned | None:
+    """What most models return, read fast: named integers and floats and nothing else; None for any other mapping."""
     metrics: dict[str, Metric] = {}
-    tables: dict[str, Table] = {}
-    nested: dict[str, Mapping[Any, Any]] = {}
     for key, value in returned.items():
-        if type(value) is float and type(key) is str and key not in OURS and key not in metrics:
-            metrics[key] = value
+        kind = type(value)
+        fits = kind is float or (kind is int and -(2**63) < value < 2**63)
+        if not fits or type(key) is not str or key in OURS or not key.isascii() or "\0" in key:
+            return None
+        metrics[key] = value
+    return (metrics, {}) if metrics else None
+
+
+def _named(value: Any) -> Any:
+    """A pandas Series with texts for labels, or an object with named fields, as the mapping that it is; else itself."""
+    if hasattr(type(value), "iloc") and not hasattr(type(value), "columns"):
+        labels = list(value.index)
+        if labels and len(set(labels)) == len(labels) and all(isinstance(label, str) for label in labels):
+            return value.to_dict()
+    return as_mapping(value)
+
+
+class _Reading:
+    """What one mapping holds, item by item."""
+
+    def __init__(self, noted: Noted) -> None:
+        self.noted = noted
+        self.metrics: dict[str, Metric] = {}
+        self.tables: dict[str, Table] = {}
+        self.nested: dict[str, dict[str, Metric]] = {}
+        self.texts: dict[str, str] = {}
+
+    def read(self, returned: Mapping[Any, Any]) -> Returned:
+        refuse_unequal(returned)
+        metrics = self.metrics
+        for key, value in returned.items():
+            self._take(str(key), value)
+        if self.nested:
+            metrics = _spread_out(map(str, returned), metrics, self.nested)
+        if self.texts:
+            self._keep_texts()
+        if not metrics and not self.tables:
+            came = describe(returned) if returned else f"an empty {type(returned).__name__}"
+            raise UnusableResult(f"the model returned {came}; {EXPECTED}")
+        check_result_names(metrics, self.tables)
+        return metrics, self.tables
+
+    def _take(self, name: str, value: Any) -> None:
+        number = self._number(name, value)
+        if number is not NOT_A_NUMBER:
+            _add_metric(self.metrics, name, number)
+        elif (text := as_text(value)) is not None:
+            self.texts[name] = text
+        elif isinstance(named := _named(value), Mapping) and all(map(is_single, named.values())):
+            self._take_nested(name, named)
         else:
-            _read_item(str(key), value, metrics, tables, nested)
-    if nested:
-        metrics = _spread_out(map(str, returned), metrics, nested)
-    if not metrics and not tables:
-        came = describe(returned) if returned else f"an empty {type(returned).__name__}"
-        raise UnusableResult(f"the model returned {came}; {EXPECTED}")
+            self._take_table(name, named)
+
+    def _number(self, name: str, value: Any) -> Any:
+        if not isinstance(value, DURATIONS):
+            return as_number(value)
+        self.noted(f"'{name}' is a duration: its value is in seconds")
+        seconds = value / np.timedelta64(1, "s") if isinstance(value, np.timedelta64) else value.total_seconds()
+        return float(seconds) if value == value else None
+
+    def _take_nested(self, outer: str, mapping: Mapping[Any, Any]) -> None:
+        self.nested[outer] = {}
+        for inner, value in mapping.items():
+            number = self._number(f"{outer}.{inner}", value)
+            if number is NOT_A_NUMBER:
+                self.texts[f"{outer}.{inner}"] = as_text(value) or ""
+            else:
+                _add_metric(self.nested[outer], str(inner), number)
+
+    def _take_table(self, name: str, value: Any) -> None:
+        table = as_table(value, name, noted=self.noted)
+        if table is None:
+            table = as_vector(value, name)
+        if table is None:
+            raise UnusableResult(
+                f"'{name}' of what the model returned is {describe(value)}, not a number or a table{_cure(value)}"
+            )
+        if name in REFUSED_TABLES:
+            raise UnusableResult(f"a table cannot be called '{name}': replicast writes one of that name itself")
+        self.tables[name] = table
+
+    def _keep_texts(self) -> None:
+        name = free_name(TEXTS, self.tables)
+        columns = {"name": [*self.texts], "text": [*self.texts.values()]}
+        self.tables[name] = table_of({key: column_array(column, name, key) for key, column in columns.items()})
+
+
+def check_result_names(metrics: Mapping[str, Metric], tables: Mapping[str, Table]) -> None:
     for name in (*metrics, *tables):
         if not name.isascii() or "\0" in name:
             check_name(name, "the name of a metric or table")
     for name in tables:
         if len(quote(name)) > LONGEST_NAME:
             raise UnusableResult(f"the name of table '{name[:40]}…' is too long for a folder")
-    return metrics, tables
 
 
-def _named(value: Any) -> Any:
-    """A pandas Series with texts for labels as a mapping, which it is in all but name; else the value."""
-    if hasattr(type(value), "iloc") and not hasattr(type(value), "columns"):
-        labels = list(value.index)
-        if labels and len(set(labels)) == len(labels) and all(isinstance(label, str) for label in labels):
-            return value.to_dict()
-    return value
-
-
-def _read_item(
-    name: str,
-    value: Any,
-    metrics: dict[str, Metric],
-    tables: dict[str, Table],
-    nested: dict[str, Mapping[Any, Any]],
-) -> None:
-    number, value = as_number(value), _named(value)
-    if number is not NOT_A_NUMBER:
-        _add_metric(metrics, name, number)
+def refuse_unequal(returned: Mapping[Any, Any]) -> None:
+    """Refuses lists beside nothing but lists of other lengths, which are a table where their lengths are equal."""
+    lists = [value for value in returned.values() if isinstance(value, (list, tuple, np.ndarray))]
+    if (
+        len(lists) < 2
+        or len(lists) < len(returned)
+        or any(as_rows(value[:1]) for value in lists if np.ndim(value) == 1)
+    ):
         return
-    if isinstance(value, Mapping) and all(as_number(v) is not NOT_A_NUMBER for v in value.values()):
-        nested[name] = value
-        return
-    table = as_table(value, name)
-    if table is None:
-        raise UnusableResult(f"'{name}' of what the model returned is {describe(value)}, not a number or a table")
-    if name in REFUSED_TABLES:
-        raise UnusableResult(f"a table cannot be called '{name}': replicast writes one of that name itself")
-    tables[name] = table
+    if len({len(value) for value in lists if np.ndim(value)}) > 1:
+        first = next(iter(returned))
+        raise UnusableResult(
+            f"'{first}' of what the model returned is {describe(returned[first])}, and the other lists have not the "
+            "same length, so that they are no columns of one table; where each is a table of its own, give it rows, "
+            "as in {'waits': [{'wait': 1.5}, ...]}"
+        )
+
+
+def is_single(value: Any) -> bool:
+    """Whether a value is a number, a duration or a text."""
+    return as_number(value) is not NOT_A_NUMBER or as_text(value) is not None or isinstance(value, DURATIONS)
+
+
+def as_text(value: Any) -> str | None:
+    """What is known by how it is written: a text, a date or time, a member of an enumeration; else None."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, np.datetime64):
+        return str(value)
+    return label_of(value) if isinstance(value, enum.Enum) or type(value).__name__ in LABELS else None
 
 
 def _spread_out(
-    order: Iterable[str], metrics: Mapping[str, Metric], nested: Mapping[str, Mapping[Any, Any]]
+    order: Iterable[str], metrics: Mapping[str, Metric], nested: Mapping[str, Mapping[str, Metric]]
 ) -> dict[str, Metric]:
     """The numbers of inner mappings among the others, as `outer.inner` where two would have one name."""
-    taken = Counter([*metrics, *(str(inner) for mapping in nested.values() for inner in mapping)])
+    taken = Counter([*metrics, *(inner for mapping in nested.values() for inner in mapping)])
     found: dict[str, Metric] = {}
     for outer in order:
         for inner, value in nested.get(outer, {}).items():
-            name = str(inner)
-            _add_metric(found, f"{outer}.{name}" if taken[name] > 1 else name, as_number(value))
+            _add_metric(found, f"{outer}.{inner}" if taken[inner] > 1 else inner, value)
         if outer in metrics:
             _add_metric(found, outer, metrics[outer])
     return found
@@ -160,6 +248,14 @@ def describe(value: Any) -> str:
     shown = f" {text if len(text) <= 60 else text[:57] + '…'}" if text else ""
     hint = "; give its numbers names, as in {'wait': 1.5}" if _is_row_of_numbers(value) else ""
     return f"a {kind}{shown}{hint}"
+
+
+def _cure(value: Any) -> str:
+    if isinstance(value, Mapping) and value:
+        return "; name what is in it one level up, as in {'icu.wait': 1.5, 'icu.patients': [...]}"
+    if isinstance(value, np.ndarray) and value.ndim > 1:
+        return f"; its shape is {value.shape}: make it a table, as in pandas.DataFrame(x, columns=['wait', 'stay'])"
+    return ""
 
 
 def _is_row_of_numbers(value: Any) -> bool:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from arro3.core import Array, Field, RecordBatch, Schema, Table
+from arro3.core import Array, ChunkedArray, DataType, Field, RecordBatch, Schema, Table
 
 from replicast.core.arrow import fields_of, table_of
 
-from .columns import UnusableResult, check_name, column_array, is_zone, plain, timestamps
+from .columns import UnusableResult, check_name, column_array, plain
+from .pandas_frames import columns_of_frame, columns_of_series, free_name
+from .row_objects import as_rows, reader_of
 
 OURS = ("scenario", "replication")
 """Columns and metrics that a model calls so give way to replicast's own."""
+
+VALUE = "value"
+"""The column of a table that is a vector without names."""
 
 
 def is_column_mapping(value: Mapping[Any, Any]) -> bool:
@@ -26,11 +31,22 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
         return False
     if any(isinstance(c, np.ndarray) and c.ndim != 1 for c in columns) or len({len(c) for c in columns}) != 1:
         return False
-    return not any(isinstance(item, Mapping) for column in columns for item in column[:1])
+    return not any(isinstance(item, Mapping) or reader_of(type(item)) for column in columns for item in column[:1])
 
 
-def as_table(value: Any, name: str, without: Sequence[str] = OURS) -> Table | None:
-    """`value` as a table without our key columns, or None if it is not one. Raises UnusableResult for columns."""
+Noted = Callable[[str], None]
+"""Told what a reader of the results has to know of them, in one sentence."""
+
+
+def ignore_note(_sentence: str) -> None:
+    """For those who ask again for what was noted before."""
+
+
+def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted = ignore_note) -> Table | None:
+    """`value` as a table without our key columns, or None if it is not one. Raises UnusableResult for columns.
+
+    A key column of the model's own that is not the same in all rows is kept, as `replication_1` or `scenario_1`.
+    """
     kind = type(value)
     try:
         table = _table_of(value, kind, name)
@@ -39,8 +55,46 @@ def as_table(value: Any, name: str, without: Sequence[str] = OURS) -> Table | No
     if table is None:
         return None
     check_names(table.column_names, name)
-    dropped = [column for column in without if column in table.column_names]
-    return plain(table.drop_columns(dropped) if dropped else table, name)
+    for column in without:
+        if column in table.column_names:
+            table = _give_way(table, column, name, noted)
+    return plain(table, name)
+
+
+def _give_way(table: Table, column: str, name: str, noted: Noted) -> Table:
+    if _is_constant(table.column(column)):
+        return table.drop_columns([column])
+    kept = free_name(f"{column}_1", table.column_names)
+    noted(f"the model's own column '{column}' of table '{name}' is kept as '{kept}'")
+    return table.rename_columns([kept if own == column else own for own in table.column_names])
+
+
+def _is_constant(column: ChunkedArray) -> bool:
+    found = set[Any]()
+    for chunk in column.chunks:
+        numbers = DataType.is_integer(chunk.type) and not chunk.null_count
+        found |= set(np.unique(chunk.to_numpy()).tolist()) if numbers else set(chunk.to_pylist())
+        if len(found) > 1:
+            return False
+    return True
+
+
+def as_vector(value: Any, name: str) -> Table | None:
+    """An array, a series or a list of single values as a table of one column, `value`; None if it is none of these."""
+    if hasattr(type(value), "iloc") and not hasattr(type(value), "columns"):
+        return table_of(columns_of_series(value, name, VALUE))
+    if isinstance(value, np.ndarray):
+        return table_of({VALUE: column_array(value, name, VALUE)}) if value.ndim == 1 else None
+    for listing in ("to_list", "to_pylist"):
+        if hasattr(type(value), listing):
+            value = getattr(value, listing)()
+            break
+    if not isinstance(value, (list, tuple)):
+        return None
+    try:
+        return table_of({VALUE: column_array(list(value), name, VALUE)})
+    except UnusableResult:
+        return None
 
 
 ARROW_ERRORS = (ValueError, NotImplementedError, OverflowError)
@@ -49,7 +103,7 @@ ARROW_ERRORS = (ValueError, NotImplementedError, OverflowError)
 def _table_of(value: Any, kind: type, name: str) -> Table | None:
     if hasattr(kind, "dtypes") and hasattr(kind, "columns") and hasattr(kind, "to_numpy"):
         check_names(list(map(str, value.columns)), name)
-        return _from_pandas(value, name) if hasattr(kind, "iloc") else _from_polars(value)
+        return table_of(columns_of_frame(value, name)) if hasattr(kind, "iloc") else _from_polars(value)
     if hasattr(kind, "to_list"):
         return None  # a series: of what, no name says
     if hasattr(kind, "__arrow_c_stream__") or (hasattr(kind, "__arrow_c_array__") and hasattr(kind, "schema")):
@@ -57,9 +111,10 @@ def _table_of(value: Any, kind: type, name: str) -> Table | None:
     if isinstance(value, Mapping) and is_column_mapping(value):
         check_names(list(map(str, value)), name)
         return table_of({str(key): column_array(column, name, str(key)) for key, column in value.items()})
-    if isinstance(value, (list, tuple)) and all(isinstance(row, Mapping) for row in value):
-        return _from_rows(value, name)
-    return None
+    if isinstance(value, np.ndarray) and value.dtype.names and value.ndim == 1:
+        return table_of({column: column_array(value[column], name, column) for column in value.dtype.names})
+    rows = as_rows(value) if isinstance(value, (list, tuple)) else None
+    return None if rows is None else _from_rows(rows, name)
 
 
 def check_names(names: Sequence[str], table: str) -> None:
@@ -95,27 +150,3 @@ def _copied(table: Table) -> Table:
         columns = [batch.column(place).take(every) for place in range(batch.num_columns)]
         batches.append(RecordBatch.from_arrays(columns, schema=schema))
     return Table.from_batches(batches, schema=schema)
-
-
-def _from_pandas(frame: Any, name: str) -> Table:
-    if any(index is not None for index in frame.index.names):
-        frame = frame.reset_index()
-        check_names(list(map(str, frame.columns)), name)
-    columns = {}
-    for position, key in enumerate(frame.columns):
-        columns[str(key)] = _from_pandas_column(frame.iloc[:, position], name, str(key))
-    return table_of(columns)
-
-
-def _from_pandas_column(series: Any, table: str, name: str) -> Array:
-    kind = getattr(series.dtype, "kind", "O")
-    if kind in "iufb" and isinstance(series.dtype, np.dtype):
-        return column_array(series.to_numpy(), table, name)
-    if kind == "M":
-        zone = getattr(series.dtype, "tz", None)
-        ticks = series.to_numpy(dtype="datetime64[us]")
-        return timestamps(ticks, None if zone is None else str(zone) if is_zone(str(zone)) else "UTC")
-    if kind == "m":
-        return column_array(series.dt.total_seconds().to_numpy(), table, name)
-    missing = series.isna().to_numpy()
-    return column_array([None if m else v for v, m in zip(series, missing, strict=True)], table, name)

@@ -6,6 +6,7 @@ a second of being simulated where a batch takes longer.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections import deque
@@ -95,6 +96,7 @@ class Saver:
         self._store, self._run, self._saved, self._save_seconds = store, run, saved, save_seconds
         self._waiting: deque[Outcome] = deque()
         self._bytes = 0
+        self._noted = set[str]()
         self._saving = threading.Lock()
         self._closing = threading.Event()
         self._error: Exception | None = None
@@ -136,6 +138,7 @@ class Saver:
             if not outcomes or self._error is not None:
                 return
             try:
+                self._save_notes(outcomes)
                 for group in consecutive(outcomes):
                     self._store.save(self._run, group)
                     self._saved(summary_of(group))
@@ -144,6 +147,19 @@ class Saver:
             for outcome in outcomes:
                 if outcome.folder is not None:
                     remove_folder(Path(outcome.folder))
+
+    def _save_notes(self, outcomes: Sequence[Outcome]) -> None:
+        """Each sentence once, as a document of the run: what many replications have to say is the same."""
+        for note in {note for outcome in outcomes for note in outcome.notes} - self._noted:
+            self._store.write(self._run, note_document(note), note.encode(), new=True)
+            self._noted.add(note)
+
+
+NOTES = "noted"
+
+
+def note_document(note: str) -> str:
+    return f"{NOTES}/{hashlib.sha256(note.encode()).hexdigest()[:16]}"
 
 
 def remove_folder(folder: Path) -> None:

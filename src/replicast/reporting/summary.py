@@ -21,6 +21,7 @@ from replicast.core.record import RunRecord
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles
 
+from .noted import notes_of
 from .rows import Rows
 from .summary_notes import doubtful, notes_on
 from .tables import METRICS, RunTables
@@ -91,6 +92,7 @@ def summarise_run(
     doubts: dict[str, dict[str, Doubt]] = {}
     if tables.source.note:
         summary.notes.append(tables.source.note)
+    summary.notes += notes_of(store, record.id)
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
         failed = sum(number <= counted for number in coverage.failed(scenario))

@@ -68,11 +68,12 @@ class RunTables:
 
     def chunks(self, table: str, scenarios: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Frames of about CHUNK_ROWS rows; none of them empty."""
-        schema = self.unified(table).schema
+        unified = self.unified(table)
+        schema = unified.schema
         waiting: list[pl.DataFrame] = []
         rows = 0
         for part in self.parts(table, scenarios):
-            waiting.append(fit(part, schema))
+            waiting.append(fit(part, schema, unified.labels))
             rows += part.num_rows
             if rows >= CHUNK_ROWS:
                 yield pl.concat(waiting)

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 import polars as pl
 from arro3.core import Schema, Table
 
+ROW_LABELS = "index"
+"""The column in which labels of rows without a name are kept; a frame whose labels are 0..n-1 is stored without it."""
+
 NUMBERS = (pl.Boolean, pl.Int64, pl.Float64)
 
 
@@ -28,6 +31,8 @@ class Unified:
     notes: list[str] = field(default_factory=list)
     doubtful: tuple[str, ...] = ()
     booleans: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Columns of row labels, which are 0..n-1 in replications that returned none."""
 
 
 def polars_types(schema: Schema) -> dict[str, pl.DataType]:
@@ -54,7 +59,9 @@ def unify(table: str, schemas: Sequence[Schema], logical: Container[str] = ()) -
             names = ", ".join(sorted(map(type_name, kinds)))
             became = type_name(common)
             unified.notes.append(f"column '{name}' of table '{table}' came as {names}: written as {became}")
-        if present[name] < len(schemas):
+        if present[name] < len(schemas) and name == ROW_LABELS and common == pl.Int64:
+            unified.labels += (name,)
+        elif present[name] < len(schemas):
             unified.notes.append(
                 f"column '{name}' of table '{table}' is missing in some replications: left empty there"
             )
@@ -106,12 +113,14 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(coded).cast(pl.String)) if coded else frame
 
 
-def fit(table: Table, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Rows of one stored schema, cast to the common one."""
+def fit(table: Table, schema: dict[str, pl.DataType], labels: Container[str] = ()) -> pl.DataFrame:
+    """Rows of one stored schema, cast to the common one; `labels` that it lacks are counted from 0."""
     frame = plain(pl.DataFrame(table))
     columns = []
     for name, kind in schema.items():
-        if name not in frame.columns:
+        if name not in frame.columns and name in labels:
+            columns.append(pl.int_range(pl.len()).cast(kind).over("replication").alias(name))
+        elif name not in frame.columns:
             columns.append(pl.lit(None, dtype=kind).alias(name))
         elif frame.schema[name] == kind:
             columns.append(pl.col(name))
