@@ -1,40 +1,31 @@
-"""`run()` and `Run`: what users call. It picks the model, the store and the executor by name."""
+"""`run()` and `Run`: what users call. It picks the model, the store and the place by name."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast.asking.preparation import (
-    Preparation,
-    conduct_locally,
-    conduct_on_aws,
-    ignore_progress,
-    open_named_store,
-    pool_for,
-    rule_of,
-)
+from replicast.asking.finding import find_run
+from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.asking.settings import read_experiment_file
-from replicast.conducting.conductor import (
-    CANCEL,
-    Conclusion,
-    Watch,
-)
-from replicast.conducting.presence import refuse_company, someone_at_work
-from replicast.core.errors import RequestError, RunNotFound, StoreError, nearest
+from replicast.conducting.cancelling import is_cancelled
+from replicast.conducting.presence import refuse_company
+from replicast.core.errors import RequestError
 from replicast.core.given import whole_number
 from replicast.core.planning import count
-from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord, check_more, read_record
+from replicast.core.ports import Place, Store, Work
+from replicast.core.progress import Conclusion, Watch, ignore_progress
+from replicast.core.record import NAME, RunRecord, check_more
+from replicast.places import AtHand, open_place
+from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
+    from replicast.executors.pool import Pool
     from replicast.reporting.collate import Collated
     from replicast.reporting.comparing import Comparison as ScenarioComparison
     from replicast.reporting.comparing import Ranking, RunValues
@@ -56,6 +47,7 @@ def run(
     experiment: str | Path | None = None,
     command: Sequence[str] = (),
     on: str = "local",
+    options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     store: str | Path | None = None,
     name: str | None = None,
@@ -78,7 +70,8 @@ def run(
     callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
     {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication. `tolerate` is a count or a
     share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
-    the model, where that is not the model's own.
+    the model, where that is not the model's own. `options` are those of the place, as {"partition": "long"} of
+    `on="slurm"`.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`.
@@ -90,44 +83,12 @@ def run(
         precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers, project=project,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
-    with Preparation(request, on=on, store_url=None if store is None else str(store)) as preparation:
+    with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
         preparation.create()
         preparation.conduct(watch)
-        return Run(preparation.store, preparation.record.id)
-
-
-def find_run(store: Store, name: str, left_out: list[str] | None = None) -> RunRecord:
-    """The run of that ID, that unique prefix of one, or the `latest`. Raises RunNotFound.
-
-    Each run is judged alone: `left_out` is told of those that cannot be read, and so cannot be the latest.
-    """
-    if name == "latest":
-        return _latest(store, [] if left_out is None else left_out)
-    try:
-        return read_record(store, name)
-    except RunNotFound:
-        known = store.runs()
-    matching = [run for run in known if run.startswith(name)]
-    if len(matching) > 1:
-        listed = ", ".join(matching[:5])
-        raise RunNotFound(f"'{name}' is the beginning of {len(matching)} runs: {listed}; give more of it")
-    if not matching:
-        raise RunNotFound(f"there is no run '{name}' in '{store.label}'{nearest(name, known)}")
-    return read_record(store, matching[0])
-
-
-def _latest(store: Store, left_out: list[str]) -> RunRecord:
-    records = []
-    for run in store.runs():
-        try:
-            records.append(read_record(store, run))
-        except (StoreError, RunNotFound) as error:
-            left_out.append(str(error))
-    if records:
-        return max(records, key=lambda record: (record.created, record.id))
-    if left_out:
-        raise StoreError(f"no run in '{store.label}' can be read: {left_out[0]}")
-    raise RunNotFound(f"there is no run in '{store.label}'")
+        finished = Run(preparation.store, preparation.record.id)
+        finished.keep_summary()
+        return finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +115,7 @@ class Run:
         self.left_out: list[str] = []
         """Runs that cannot be read, and so were not taken for the latest."""
         self._record = find_run(self.store, name, self.left_out)
+        self._final: Summary | None = None
 
     @property
     def id(self) -> str:
@@ -168,32 +130,37 @@ class Run:
 
     def status(self) -> Status:
         # Asked before the coverage: whoever leaves in between has stored everything by then.
-        at_work = someone_at_work(self.store, self.id) or self._at_work_on_aws()
+        at_work = self.place().at_work(self.record, self.store)
         record, coverage = self.record, self.store.coverage(self.id)
         names = [scenario.name for scenario in record.experiment.scenarios]
         planned = sum(record.planned_for(name) for name in names)
         done = sum(count(coverage.done(name)) for name in names)
-        cancelled = self.store.read(self.id, CANCEL) is not None
+        cancelled = is_cancelled(self.store, self.id)
         state = "running" if at_work else "done" if done >= planned else "cancelled" if cancelled else "incomplete"
         return Status(
             self.id, state, max(planned, done), done, sum(len(coverage.failed(name)) for name in names),
-            record.created, record.experiment.model.label, len(names), record.experiment.seed, at_work,
+            record.created, record.experiment.model.label, len(names), record.experiment.seed,
+            None if at_work is None else {"who": at_work.who, **at_work.facts},
         )  # fmt: skip
 
-    def _at_work_on_aws(self) -> Mapping[str, Any] | None:
-        if self.record.executor != "aws":
-            return None
-        from replicast.aws.access import Aws
-        from replicast.aws.commands import conducting_store
-        from replicast.aws.step_functions import at_work
-
-        aws = Aws()
-        return at_work(aws, conducting_store(aws, self.record, self.store), self.id)
+    def place(self, at_hand: AtHand | None = None) -> Place:
+        """Where the run is carried out, or was last."""
+        return open_place(self.record.place, self.record.place_options, at_hand)
 
     def summary(self, confidence: float = 0.95) -> Summary:
         from replicast.reporting.summary import summarise_run
 
         return summarise_run(self.store, self.record, confidence=confidence)
+
+    def keep_summary(self) -> None:
+        """Has the store keep the summary beside the results, if it has a place for it."""
+        self.store.keep_summary(self.id, lambda: self.final_summary().to_dicts())
+
+    def final_summary(self) -> Summary:
+        """As `summary`, made once for all who ask right after the run was carried out."""
+        if self._final is None:
+            self._final = self.summary()
+        return self._final
 
     def metrics(self) -> Rows:
         """A row per successful replication, a column per metric."""
@@ -220,24 +187,23 @@ class Run:
     def collate(self, folder: str | Path, **options: Any) -> Collated:
         """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
 
-        Where the database of a run on AWS cannot be reached, the tables that the cloud collated are fetched.
+        Where not all of the store can be seen from here, the tables that were collated beside it are fetched.
         """
-        fetch = getattr(self.store, "fetch_collated", None)
-        if fetch is not None:
-            return self._fetch_collated(fetch, Path(folder), options)
+        if self.store.reach():
+            return self._fetch_collated(Path(folder), options)
         from replicast.reporting.own_collation import collate_run
 
         return collate_run(self.store, self.record, Path(folder), run=self, **options)
 
-    def _fetch_collated(self, fetch: Callable[..., dict[str, Path]], folder: Path, options: Any) -> Collated:
+    def _fetch_collated(self, folder: Path, options: Any) -> Collated:
         from replicast.reporting.collate import Collated
 
         if options.get("file_format", "csv") != "csv":
             raise RequestError(
-                "from here only the tables that the cloud collated can be had, which are CSV: its database is out of "
-                "reach; leave --format out"
+                f"from here only the tables that were collated beside the store can be had, which are CSV: "
+                f"{self.store.reach()}; leave --format out"
             )
-        wanted, files = options.get("only", ()), fetch(self.id, folder)
+        wanted, files = options.get("only", ()), self.store.collated(self.id, folder) or {}
         return Collated({name: path for name, path in files.items() if not wanted or name in wanted})
 
     def values(self) -> RunValues:
@@ -323,14 +289,7 @@ class Run:
 
     def cancel(self) -> None:
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""
-        self.store.write(self.id, CANCEL, json.dumps({"time": datetime.now(UTC).isoformat()}).encode())
-        if self.record.executor == "aws":
-            from replicast.aws.access import Aws
-            from replicast.aws.commands import conducting_store
-            from replicast.aws.step_functions import cancel_run
-
-            aws = Aws()
-            cancel_run(aws, conducting_store(aws, self.record, self.store), self.id)
+        self.place().cancel(self.record, self.store)
 
     def replay(self, replication: int, scenario: str | None = None) -> Comparison:
         """Simulates one stored replication again, here, and compares it with what is stored."""
@@ -340,7 +299,7 @@ class Run:
         replication = whole_number(replication, "replay") or 0
         if replication < 1:
             raise RequestError(f"replications are numbered from 1, and {replication} is not")
-        with pool_for(self.store, self.record, workers=1) as pool:
+        with self._pool(1) as pool:
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
 
     def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
@@ -349,13 +308,30 @@ class Run:
 
         coverage = self.store.coverage(self.id)
         done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}
-        with pool_for(self.store, self.record, workers=workers) as pool:
+        with self._pool(workers) as pool:
             return list(compare_again(pool, self.record, self.store, sample(self.record, done, size)))
+
+    def _pool(self, workers: int | None) -> Pool:
+        """Processes of this machine over the run's copy of its source."""
+        from replicast.executors.pool import Pool
+        from replicast.performing.copies import project_of
+
+        record = self.record
+        workers = workers or record.options.workers
+        pool = Pool(None, record.experiment, workers=workers, project=project_of(record))
+        try:
+            pool.check_out(Work.of(record, self.store))
+        except BaseException:
+            pool.close()
+            raise
+        return pool
 
     def resume(
         self,
         n: int | None = None,
         *,
+        on: str | None = None,
+        options: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
         workers: int | None = None,
         watch: Watch = ignore_progress,
@@ -364,26 +340,32 @@ class Run:
     ) -> Conclusion:
         """Computes what is missing of `n` replications a scenario in all (as planned before, if not given).
 
-        `retry_failed` tries failed replications again. A run of a callable needs that `function` again. Where another
-        process is at work on the run, this is refused, unless to `join` it and share the work.
+        `on` has it done elsewhere than before, with that place's `options`. `retry_failed` tries failed replications
+        again. A run of a callable needs that `function` again. Where another process is at work on the run, this is
+        refused, unless to `join` it and share the work.
         """
-        n = check_more(self.record, whole_number(n, "n"))
+        n, record = check_more(self.record, whole_number(n, "n")), self.record
         if not join:
             refuse_company(self.store, self.id)
-        if n is not None and n > self.record.replications:
-            self._record = self.record.with_replications(n)
-            self.store.write(self.id, NAME, self._record.to_json())
+        if n is not None and n > record.replications:
+            record = record.with_replications(n)
+        if on is not None or options:
+            kept = record.place_options if on is None or on == record.place else {}
+            record = replace(record, place=on or record.place, place_options={**kept, **(options or {})})
+        at_hand = AtHand(workers=workers, function=function, join=join)
+        place = open_place(record.place, record.place_options, at_hand)
+        place.check(record, self.store)
+        if record != self.record:
+            self._record = record
+            self.store.write(self.id, NAME, record.to_json())
         redo = None
         if retry_failed:
             coverage = self.store.coverage(self.id)
-            redo = {s.name: coverage.failed(s.name) for s in self.record.experiment.scenarios}
-        if self.record.executor == "aws":
-            conclusion = conduct_on_aws(self.record, self.store, watch, redo)
-        else:
-            with pool_for(self.store, self.record, workers=workers, function=function) as pool:
-                conclusion = conduct_locally(self.record, self.store, pool, watch, redo, join=join)
-        self._record = find_run(self.store, self.id)
+            redo = {s.name: coverage.failed(s.name) for s in record.experiment.scenarios}
+        conclusion = place.conduct(record, self.store, watch, redo)
+        self._record, self._final = find_run(self.store, self.id), None
+        self.keep_summary()
         return conclusion
 
 
-__all__ = ["Preparation", "Run", "Status", "find_run", "rule_of", "run"]
+__all__ = ["Run", "Status", "run"]

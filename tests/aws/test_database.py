@@ -14,13 +14,12 @@ from urllib.parse import quote
 import pytest
 from servers import Postgres
 
-from replicast.asking.preparation import open_named_store
 from replicast.aws.access import Aws
 from replicast.aws.database_runs import PREPARED, DatabaseRuns
 from replicast.aws.stack import StackState
 from replicast.core.record import NAME
 from replicast.runs import Run
-from replicast.stores import open_store
+from replicast.stores import open_named_store, open_store
 from replicast.stores.sql_connections import FIRST_WAIT_SECONDS
 
 from .conftest import Deploy, wait_for

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from replicast.aws.database_runs import PREPARED, SEEN, DatabaseRuns, OutsideRuns
-from replicast.conducting.conductor import CANCEL
+from replicast.conducting.cancelling import CANCEL
 from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.record import NAME, RunRecord
 from replicast.core.scenarios import Scenario
@@ -96,6 +96,6 @@ def test_a_replication_is_compared_by_its_fingerprint_where_its_tables_are_not_s
 def test_the_collated_tables_are_fetched_as_they_are(both: DatabaseRuns, outside: OutsideRuns, tmp_path: Path) -> None:
     both.write("ward", "collated/summary.csv", b"scenario\n")
     both.write("ward", "collated/more/own.csv", b"x\n")
-    found = outside.fetch_collated("ward", tmp_path / "out")
+    found = outside.collated("ward", tmp_path / "out")
     assert found["summary"].read_bytes() == b"scenario\n"
     assert (tmp_path / "out" / "more" / "own.csv").read_bytes() == b"x\n"

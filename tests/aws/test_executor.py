@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from replicast.asking.preparation import Preparation, rule_of
+from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
 from replicast.aws.stack import StackState
-from replicast.aws.step_functions import AwsExecutor, at_work, cancel_run
-from replicast.conducting.conductor import Conclusion, Ending, Progress, conduct
+from replicast.aws.step_functions import StateMachine, at_work, cancel_run
+from replicast.conducting.conductor import conduct
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.ports import JobState
+from replicast.core.progress import Conclusion, Ending, Progress
 from replicast.core.record import NAME, RunRecord
 from replicast.runs import Run
 
@@ -41,22 +42,22 @@ def stack(deploy: Deploy) -> StackState:
     return deploy()
 
 
-def prepared(aws: Aws, stack: StackState, model: Path, n: int, **request: Any) -> tuple[RunRecord, AwsExecutor]:
+def prepared(aws: Aws, stack: StackState, model: Path, n: int, **request: Any) -> tuple[RunRecord, StateMachine]:
     url = f"s3://{stack.bucket}/{RUNS}"
     with Preparation(Request(model=str(model), replications=n, seed=5, **request), store_url=url) as preparation:
         record = preparation.create()
-    executor = AwsExecutor(aws, stack, record, aws.store(url))
+    executor = StateMachine(aws, stack, record, aws.store(url))
     executor.look_seconds = executor.list_seconds = 0.1
     return record, executor
 
 
-def conducted(record: RunRecord, executor: AwsExecutor, seen: list[int] | None = None, **more: Any) -> Conclusion:
+def conducted(record: RunRecord, executor: StateMachine, seen: list[int] | None = None, **more: Any) -> Conclusion:
 
     def watch(progress: Progress) -> None:
         if seen is not None:
             seen.append(progress.done)
 
-    return conduct(record, executor.store, executor, rule_of(record), watch, **more)
+    return conduct(record, executor.store, executor.start, watch, place="aws", **more)
 
 
 def executions(aws: Aws, stack: StackState) -> list[Any]:
@@ -136,7 +137,7 @@ def test_after_cancelling_no_further_replication_starts(
     assert conducted(record.with_replications(stored), executor).ending is Ending.DONE
 
 
-def settled(executor: AwsExecutor, record: RunRecord) -> int:
+def settled(executor: StateMachine, record: RunRecord) -> int:
     """How many replications are stored once the functions have noticed the mark: no more come for two looks at it."""
     counts: list[int] = []
     while len(counts) < 2 or counts[-1] != counts[-2]:

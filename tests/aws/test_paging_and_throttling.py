@@ -19,9 +19,9 @@ from replicast.aws.access import Aws
 from replicast.aws.image import pushed_digest
 from replicast.aws.progress import map_runs
 from replicast.aws.stack import Stack, StackState
-from replicast.aws.step_functions import AwsExecutor, AwsJob
-from replicast.conducting.conductor import Ending
+from replicast.aws.step_functions import AwsJob, StateMachine
 from replicast.core.errors import ExecutorError
+from replicast.core.progress import Ending
 from replicast.stores.objects import ObjectStore
 
 from .conftest import REGION, Deploy, use_account
@@ -160,7 +160,7 @@ def test_a_run_that_cannot_be_looked_at_any_more_goes_on_and_is_taken_up_again_b
             ExecutorError, match=r"no more DescribeExecution requests.*Rate exceeded, 8 times\); wait a minute"
         ):
             AwsJob(executor, job.id, executor._progress()(job.id)).poll()
-    again = AwsExecutor(aws, stack, record, executor.store)
+    again = StateMachine(aws, stack, record, executor.store)
     again.look_seconds = again.list_seconds = 0.1
     assert again.start([]).id == job.id
     assert conducted(record, again).done == 12

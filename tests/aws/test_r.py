@@ -11,7 +11,7 @@ import pytest
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws.access import Aws
-from replicast.aws.step_functions import AwsExecutor
+from replicast.aws.step_functions import StateMachine
 from replicast.core.errors import RequestError
 from replicast.runs import Run
 
@@ -59,4 +59,4 @@ def test_an_r_model_on_a_stack_without_an_image_is_refused_with_what_to_do(
     with Preparation(Request(model=str(write_model(MODEL, "model.R")), replications=2), store_url=url) as there:
         record = there.create()
     with pytest.raises(RequestError, match="--package image"):
-        AwsExecutor(aws, stack, record, aws.store(url)).check()
+        StateMachine(aws, stack, record, aws.store(url)).check()

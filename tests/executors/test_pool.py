@@ -17,7 +17,7 @@ import pytest
 
 import replicast
 from replicast import Run
-from replicast.conducting.conductor import Progress
+from replicast.core.progress import Progress
 
 Write = Callable[..., Path]
 Start = Callable[..., subprocess.Popen[bytes]]

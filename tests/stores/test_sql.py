@@ -78,7 +78,7 @@ def ward(store: SqlStore) -> None:
         "sd": 1.0,
         "ci_lower": math.nan,
     }
-    store.save_summary(RUN, [row])
+    store.keep_summary(RUN, lambda: [row])
     record = b'{"created": "2026-11-23", "experiment": {"seed": 42, "model": {"file": "m.py"}, "scenarios": []}}'
     store.write(RUN, "run.json", record)
 

@@ -8,10 +8,10 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.located import Located
 from replicast.asking.roots import root_of, root_said
 from replicast.asking.source import check_function
 from replicast.core.errors import ModelError, RequestError, nearest
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from .request import Request
 
 R_SUFFIXES = (".r",)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A model that was found: what it is, the folder of its source, files that must be in it, the callable if one."""
-
-    reference: ModelReference
-    folder: Path
-    needed: tuple[str, ...] = ()
-    function: Callable[..., Any] | None = None
-    collation: Collation | None = None
 
 
 def locate(request: Request) -> Located:

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast import __version__
 from replicast.asking.designs import find_points
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
@@ -37,13 +36,14 @@ from replicast.core.record import (
     check_replications,
     check_run_name,
     new_run_id,
-    read_record,
 )
 from replicast.core.scenarios import Scenario, check_scenarios, cross
+from replicast.core.version import __version__
 from replicast.performing.copies import Source, code_hash
+from replicast.stores.records import read_record
 
 if TYPE_CHECKING:
-    from .locating import Located
+    from .located import Located
 
 DEFAULT_REPLICATIONS = 10
 MOST_LEFT_OUT = 200
@@ -197,7 +197,9 @@ def options_of(request: Request) -> Options:
     )
 
 
-def new_record(request: Request, experiment: Experiment, source: Source, signature: Signature) -> RunRecord:
+def new_record(
+    request: Request, options: Options, experiment: Experiment, source: Source, signature: Signature
+) -> RunRecord:
     now = datetime.now(UTC)
     name = request.value(request.name, "name")
     return RunRecord(
@@ -205,7 +207,7 @@ def new_record(request: Request, experiment: Experiment, source: Source, signatu
         experiment=experiment,
         replications=replications_of(request),
         created=now.isoformat(timespec="seconds"),
-        options=options_of(request),
+        options=options,
         files=source.files,
         code_hash=code_hash(source.files),
         git_commit=_git_commit(source.folder),
@@ -231,7 +233,9 @@ def existing_record(store: Store, request: Request) -> RunRecord | None:
         return None
 
 
-def continue_record(request: Request, old: RunRecord, experiment: Experiment, source: Source) -> RunRecord:
+def continue_record(
+    request: Request, options: Options, old: RunRecord, experiment: Experiment, source: Source
+) -> RunRecord:
     """The stored run with more replications. Raises RunChanged, naming each difference, for another experiment."""
     if request.value(request.seed, "seed") is None:
         experiment = dataclasses.replace(experiment, seed=old.experiment.seed)
@@ -246,9 +250,7 @@ def continue_record(request: Request, old: RunRecord, experiment: Experiment, so
             f"was, from the run's own copy: replicast resume {old.id}"
         )
     replications = max(old.replications, replications_of(request))
-    return dataclasses.replace(
-        old, experiment=experiment, replications=replications, options=options_of(request), planned={}
-    )
+    return dataclasses.replace(old, experiment=experiment, replications=replications, options=options, planned={})
 
 
 def _names_of_request(request: Request, source: Source) -> set[str]:

@@ -15,6 +15,8 @@ from replicast.core.precision import parse_precision
 from replicast.core.record import LETTERS, Options, RunRecord, Tolerance, check_replications, check_run_name
 from replicast.core.scenarios import Scenario, check_scenarios, cross
 
+from .stack import PLACE
+
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "repetitions": int, "replications": int, "seed": int, "parameters": dict, "scenarios": dict, "grid": dict,
     "precision": str, "max": int, "tolerate": (str, int), "timeout": (int, float), "retries": int, "name": str,
@@ -46,7 +48,7 @@ def record_by_hand(
         replications=replications,
         created=started,
         options=_options(typed, deployed.options),
-        executor="aws",
+        place=PLACE,
         host="aws",
         user="",
     )

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from replicast.conducting.conductor import CANCEL, HOPELESS_AFTER
-from replicast.conducting.rules import precise_rule
-from replicast.core.planning import cut, merge, missing
+from replicast.conducting.cancelling import CANCEL
+from replicast.conducting.questions import ask, hopeless, rule_of
+from replicast.core.planning import cut
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
@@ -121,20 +121,16 @@ class Cloud:
         return Answer(order.run, order.execution, order.round, "stop", error=error, cause=cause)
 
     def _missing(self) -> list[Batch]:
-        coverage = self.store.coverage(self.record.id)
-        names = [scenario.name for scenario in self.record.experiment.scenarios]
-        done = {name: merge(coverage.done(name)) for name in names}
-        self._planned = dict.fromkeys(names, self.record.replications)
-        if self.record.options.precision:
-            self._planned = precise_rule(self.record).wanted(self.store, done)
-        return missing(self._planned, done)
+        standing = ask(self.record, self.store, rule_of(self.record))
+        self._planned = dict(standing.planned)
+        return list(standing.missing)
 
     def _cannot_go_on(self, order: Order, before: Round | None, losses: list[Loss]) -> Answer | None:
         coverage = self.store.coverage(self.record.id)
         names = [scenario.name for scenario in self.record.experiment.scenarios]
         failed = sum(len(coverage.failed(name)) for name in names)
         done = sum(last - first + 1 for name in names for first, last in coverage.done(name))
-        if before is not None and failed == done >= HOPELESS_AFTER:
+        if before is not None and hopeless(failed, done):
             return self._stop(order, "AllReplicationsFailed", f"all {failed} replications that were tried failed; see: "
                               f"replicast failures {order.run} --store {self.store.label}")  # fmt: skip
         fatal = next((loss for loss in losses if ours(loss)), None)

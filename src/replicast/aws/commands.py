@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from replicast.conducting.conductor import CANCEL
 from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.ports import Store
@@ -26,8 +24,8 @@ from .image import build_and_push
 from .limits import SETTINGS, check_settings, width
 from .package import database_requirements, default_runtime, reporting_package, worker_package
 from .renv import Lock
-from .stack import DEFAULT_STACK, Settings, Stack, StackState, Tell
-from .step_functions import AwsExecutor, AwsJob
+from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
+from .step_functions import StateMachine
 
 PackageKind = Literal["zip", "image"]
 FUNCTIONS = ("plan", "simulate", "collate")
@@ -257,16 +255,22 @@ def store_named(aws: Aws, url: str) -> ObjectStore | DatabaseRuns | OutsideRuns:
     return store_of(aws, Stack(aws, url.partition("://")[2].rstrip("/") or DEFAULT_STACK).require())
 
 
+def stack_of(record: RunRecord) -> str:
+    """The stack that a run's place names; the usual one for a run of another place."""
+    name, _, address = record.place.partition("://")
+    return address if name == PLACE and address else DEFAULT_STACK
+
+
 def conducting_store(aws: Aws, record: RunRecord, store: Store) -> Store:
     """The run's store with the bucket beside it in which the cloud conducts: a database alone does not know it.
 
     A database is taken for the stack's own if the stack knows the run.
     """
-    if not hasattr(store, "database") or isinstance(store, DatabaseRuns):
+    if isinstance(store, (ObjectStore, DatabaseRuns, OutsideRuns)):
         return store
     from replicast.stores.sql import SqlStore
 
-    state = Stack(aws, record.stack or DEFAULT_STACK).state()
+    state = Stack(aws, stack_of(record)).state()
     if not isinstance(store, SqlStore) or not state.database_label:
         return store
     bucket = aws.store(f"s3://{state.bucket}/{RUNS}")
@@ -274,21 +278,12 @@ def conducting_store(aws: Aws, record: RunRecord, store: Store) -> Store:
     return DatabaseRuns(bucket, store, state.database_label) if known else store
 
 
-def executor_of(aws: Aws, record: RunRecord, store: Store, name: str = DEFAULT_STACK) -> AwsExecutor:
-    """The executor of a run on a deployed stack. Raises RequestError where there is none, or it cannot run this.
+def machine_of(aws: Aws, record: RunRecord, store: Store) -> StateMachine:
+    """The state machine for a run. Raises RequestError where there is none, or it cannot carry this out.
 
     Its `store` is the run's as the cloud conducts it.
     """
     conducting = conducting_store(aws, record, store)
-    executor = AwsExecutor(aws, Stack(aws, name).require(), record, conducting)
-    executor.check()
-    if isinstance(conducting, DatabaseRuns) and conducting is not store:
-        conducting.publish(record.id)
-    return executor
-
-
-def start_detached(executor: AwsExecutor) -> AwsJob:
-    """Starts the run and leaves it to the cloud, which conducts it to its end."""
-    with suppress(FileNotFoundError):
-        executor.store.delete(executor.record.id, CANCEL)
-    return executor.start([])
+    machine = StateMachine(aws, Stack(aws, stack_of(record)).require(), record, conducting)
+    machine.check()
+    return machine

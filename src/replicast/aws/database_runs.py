@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from replicast.conducting.conductor import CANCEL
+from replicast.conducting.cancelling import CANCEL
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
@@ -22,7 +22,7 @@ from replicast.stores.copying import outcomes_of, refuse_another
 from replicast.stores.metric_rows import METRICS, metric_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from arro3.core import Schema, Table
@@ -87,8 +87,14 @@ class DatabaseRuns:
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         self.database.save(run, outcomes)
 
-    def save_summary(self, run: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        self.database.save_summary(run, rows)
+    def reach(self) -> str:
+        return self.database.reach()
+
+    def keep_summary(self, run: str, make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        self.database.keep_summary(run, make)
+
+    def collated(self, run: str, folder: Path) -> None:
+        return self.database.collated(run, folder)
 
     def coverage(self, run: str) -> RunCoverage:
         return self.database.coverage(run)
@@ -195,17 +201,16 @@ class OutsideRuns:
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
         return self.bucket.rows(f"{run}/{SEEN}", table, scenario)
 
-    def elsewhere(self, run: str) -> str:
-        """Where tables are that cannot be seen here, as the end of a sentence."""
-        return (
-            f" here: the model's tables are in the database, which cannot be reached ({self.why}); "
-            f"collated they are at {self.bucket.url}/{run}/{COLLATED}"
-        )
+    def reach(self) -> str:
+        return f"its database cannot be reached ({self.why})"
+
+    def keep_summary(self, _run: str, _make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Collate, in the cloud, has put it into the database."""
 
     def artefacts(self, run: str, _scenario: str | None = None, _replication: int | None = None) -> list[str]:
         raise RequestError(f"artefacts of run {run} are in the database, which cannot be reached from here: {self.why}")
 
-    def fetch_collated(self, run: str, folder: Path) -> dict[str, Path]:
+    def collated(self, run: str, folder: Path) -> dict[str, Path]:
         """Copies the tables that the cloud collated to `folder`; returns where each is."""
         names, found = self.bucket.documents(run, COLLATED), {}
         if not names:

@@ -17,10 +17,11 @@ from typing import Any, Protocol
 
 from replicast.core.errors import ModelError, ReplicastError, RequestError, StoreError
 from replicast.core.ports import Store
-from replicast.core.record import NAME, RunRecord, read_record
+from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
 from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
+from replicast.stores.records import read_record
 
 from .by_hand import record_by_hand, signature_from_dict
 from .cloud import JOB, Answer, Cloud, Order, begun_folder
@@ -95,7 +96,7 @@ def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str
     deployed = RunRecord.from_json(content, f"{DEPLOYED}/{NAME}")
     signature = signature_from_dict(json.loads(described))
     record = record_by_hand(typed, deployed, signature, execution=execution["id"], started=execution["started"])
-    record = replace(record, stack=os.environ["REPLICAST_STACK"])
+    record = replace(record, place=stack_url(os.environ["REPLICAST_STACK"]))
     store = runs()
     for name in deployed.files:
         source = root.read(DEPLOYED, f"model/{name}")
@@ -180,7 +181,7 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
                 store.write(name, target, path.read_bytes())
                 places[path.name] = f"{bucket_url()}/{RUNS}/{name}/{target}"
     if isinstance(store, DatabaseRuns) and collated.summary:
-        store.save_summary(name, collated.summary.to_dicts())
+        store.keep_summary(name, collated.summary.to_dicts)
     coverage = store.coverage(name)
     failed = sum(len(coverage.failed(s.name)) for s in record.experiment.scenarios)
     done = sum(last - first + 1 for s in record.experiment.scenarios for first, last in coverage.done(s.name))

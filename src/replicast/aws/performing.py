@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import replicast
-from replicast.conducting.conductor import CANCEL
+from replicast.conducting.cancelling import CANCEL
 from replicast.core.planning import count, gaps, merge
-from replicast.core.ports import JobState, Store
+from replicast.core.ports import JobState, Store, Work
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
 from replicast.executors.pool import Pool
-from replicast.performing.copies import check_out
-from replicast.performing.worker import Assignment
 
 from .limits import SAVING_SECONDS
 
@@ -51,11 +49,11 @@ class Performer:
 
     def __init__(self, store: Store, record: RunRecord, *, processors: int, worker: str) -> None:
         self.store, self.record = store, record
-        self.pool = Pool(Path(), record.experiment, workers=processors, environment={"PYTHONPATH": import_path()})
-        self.pool.folder = self.pool.scratch / "model"
-        check_out(store, record.id, self.pool.folder)
-        assignment = Assignment(record.id, record.experiment, record.options.retries, worker, WAVE_SECONDS)
-        self.pool.join(assignment, store, record.options.timeout_seconds)
+        self.pool = Pool(
+            workers=processors, environment={"PYTHONPATH": import_path()}, worker=worker, save_seconds=WAVE_SECONDS
+        )
+        self.work = Work.of(record, store)
+        self.pool.join(self.work)
         self._seconds: float | None = None
 
     def close(self) -> None:
@@ -84,7 +82,7 @@ class Performer:
 
     def _perform_wave(self, wave: Batch, left: Clock, margin: float) -> dict[int, float] | None:
         """None, or if the time was up: the replications under way then, with the seconds that each had had."""
-        started, job = time.monotonic(), self.pool.start([wave])
+        started, job = time.monotonic(), self.pool.start(self.work, [wave])
         looked = started
         while job.poll(POLL_SECONDS) is JobState.RUNNING:
             under_way = {p.current(): p.silent_seconds() for p in self.pool.processes if p.batch is not None}

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from replicast.core.planning import Range, count, merge
-from replicast.core.ports import Saved, Store
+from replicast.core.ports import Store
+from replicast.core.progress import Saved
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
 from replicast.stores.objects import METRICS_NAME

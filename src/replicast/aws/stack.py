@@ -16,7 +16,7 @@ from replicast.core.errors import ExecutorError, RequestError
 from .access import Aws, error_code, error_message, explained
 from .package import Package
 
-DEFAULT_STACK = "replicast"
+PLACE, DEFAULT_STACK = "aws", "replicast"
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 POLL_SECONDS = 2.0
 WAIT_SECONDS = 1800.0
@@ -27,7 +27,7 @@ Tell = Callable[[str], None]
 
 def stack_url(name: str) -> str:
     """Names a stack's store, wherever that is, as `--store` takes it."""
-    return f"aws://{name}"
+    return f"{PLACE}://{name}"
 
 
 def template(name: str = "template.yaml") -> str:

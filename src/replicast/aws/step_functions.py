@@ -1,4 +1,4 @@
-"""The executor on AWS: an execution of the stack's state machine, started and then only looked at."""
+"""A run in the hands of a stack's state machine, which conducts it: an execution, started and then only looked at."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from replicast.conducting.conductor import CANCEL
+from replicast.conducting.cancelling import CANCEL
 from replicast.core.errors import ExecutorError, RequestError
-from replicast.core.ports import JobState, Saved, Store
+from replicast.core.ports import JobState, Store
+from replicast.core.progress import Saved
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
+from replicast.models import language_of
 
 from .access import Aws, error_code, explained
 from .cloud import JOB, order_document
@@ -30,10 +33,8 @@ OF_THE_RUN = ("TooManyReplicationsFailed", "AllReplicationsFailed")
 """Errors of an execution that are the run's own end and no trouble of the executor's."""
 
 
-class AwsExecutor:
-    """Fulfils `core.ports.Executor` for one run. The state machine asks for itself what is missing."""
-
-    name = "aws"
+class StateMachine:
+    """That of a stack, for one run. It is no executor: it asks for itself what is missing, and not for batches."""
 
     def __init__(self, aws: Aws, stack: StackState, record: RunRecord, store: Store) -> None:
         self.aws, self.stack, self.record, self.store = aws, stack, record, store
@@ -41,13 +42,12 @@ class AwsExecutor:
 
     def check(self) -> None:
         """Raises RequestError for what this stack cannot perform, before anything is spent."""
-        model, parameters = self.record.experiment.model, self.stack.parameters
-        if model.language == "callable":
+        language, parameters = language_of(self.record.experiment.model), self.stack.parameters
+        if not language.travels:
             raise RequestError("a function that no file defines cannot travel to AWS; put it in a file and name it")
-        if model.language in ("r", "command") and not parameters.get("ImageUri"):
-            what = "R" if model.language == "r" else "a command"
+        if language.programs and not parameters.get("ImageUri"):
             raise RequestError(
-                f"stack '{self.stack.name}' has a zip package, in which {what} does not run; "
+                f"stack '{self.stack.name}' has a zip package, in which {language.programs} does not run; "
                 "deploy it as an image: replicast aws deploy --package image"
             )
         if not self._is_the_stacks(self.store):
@@ -89,6 +89,12 @@ class AwsExecutor:
         self.store.write(run, JOB, json.dumps({"execution": found["executionArn"]}).encode())
         return AwsJob(self, found["executionArn"], progress(found["executionArn"]))
 
+    def leave(self) -> AwsJob:
+        """Starts an execution that nobody watches, and takes back what asked an earlier one to stop."""
+        with suppress(FileNotFoundError):
+            self.store.delete(self.record.id, CANCEL)
+        return self.start([])
+
     def find(self, job_id: str) -> AwsJob:
         """A job from its ID, the ARN of its execution, in any process on any day; its progress counts from now."""
         return AwsJob(self, job_id, self._progress()(job_id))
@@ -115,7 +121,7 @@ class AwsExecutor:
 class AwsJob:
     """Fulfils `core.ports.Job`."""
 
-    def __init__(self, executor: AwsExecutor, execution: str, progress: Progress) -> None:
+    def __init__(self, executor: StateMachine, execution: str, progress: Progress) -> None:
         self.id, self._executor, self._progress = execution, executor, progress
         self._states = executor.aws.client("stepfunctions")
         self._looked = self._listed = 0.0
@@ -210,7 +216,7 @@ def at_work(aws: Aws, store: Store, run: str) -> dict[str, Any] | None:
         runs = map_runs(states, execution)
         counts = states.describe_map_run(mapRunArn=runs[-1])["itemCounts"] if runs else {}
     batches = {name: int(counts.get(name, 0)) for name in ("pending", "running", "succeeded", "failed", "total")}
-    return {"executor": "aws", "execution": execution, "since": found["startDate"].isoformat(), "batches": batches}
+    return {"place": "aws", "execution": execution, "since": found["startDate"].isoformat(), "batches": batches}
 
 
 def cancel_run(aws: Aws, store: Store, run: str) -> bool:

@@ -7,13 +7,15 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from replicast import __version__
 from replicast.core.errors import RequestError
+from replicast.core.version import __version__
 
 from . import aws_commands
 from .help import examples
 from .parser import Add, Parser
+from .place_options import add_place_options
 
+PLACES = "local, serial, slurm, dask[://HOST:PORT], aws[://STACK], or a plug-in's"
 RUN = "a run's ID, a unique beginning of one, or 'latest' (default: latest)"
 EPILOGUE = """\
 examples:
@@ -32,11 +34,14 @@ def parse(arguments: Sequence[str]) -> int:
     arguments, command = _split_command(arguments)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
-    parser, commands = build_parser()
+    parser, commands = build_parser(plug_ins=bool({"-h", "--help"} & set(arguments)))
     if not arguments:
         parser.print_help(sys.stderr)
         return 2
     chosen, rest = parser.parse_known_args(arguments)
+    if rest:  # which a plug-in may know: looking for plug-ins takes too long to be done for every command
+        parser, commands = build_parser(plug_ins=True)
+        chosen, rest = parser.parse_known_args(arguments)
     if rest:
         commands.get(chosen.command, parser).error("unrecognized arguments: " + " ".join(rest))
     if command and chosen.command != "run":
@@ -55,7 +60,7 @@ def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return given, []
 
 
-def build_parser() -> tuple[Parser, dict[str, Parser]]:
+def build_parser(*, plug_ins: bool = False) -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="replicast",
         description="N replications of any simulation model, in parallel; every result kept, every number reproducible",
@@ -77,6 +82,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         return commands[name]
 
     _add_run(add("run", "start:run", "run N replications of a model and summarise them"))
+    _add_resume(add("resume", "run_commands:resume", "compute what is missing of a run, or more of it"))
+    for name in ("run", "resume"):
+        add_place_options(commands[name], plug_ins=plug_ins)
     _add_looking(add)
     _add_statistics(add)
     _add_checking(add)
@@ -127,11 +135,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="replications of each scenario (default: 10)",
     )
-    parser.add_argument("--on", default="local", metavar="WHERE", help="local (default), serial or aws")
-    parser.add_argument("--stack", metavar="NAME", help="with --on aws: the stack to run on (default: replicast)")
-    parser.add_argument(
-        "--max-cost", type=float, metavar="DOLLARS", help="with --on aws: try a few here, refuse if it would cost more"
-    )
+    parser.add_argument("--on", default="local", metavar="PLACE", help=f"{PLACES} (default: local)")
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
     parser.add_argument("--name", metavar="ID", help="the run's ID; the same name again goes on with the same run")
@@ -149,15 +153,18 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
 
 
-def _add_looking(add: Add) -> None:
-    resume = add("resume", "run_commands:resume", "compute what is missing of a run, or more of it")
+def _add_resume(resume: Parser) -> None:
     _run_argument(resume)
     _replications(resume, "replications of each scenario in all")
+    resume.add_argument("--on", metavar="PLACE", help=f"{PLACES} (default: where it was)")
     resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
     resume.add_argument("--join", action="store_true", help="share the work with whoever is at work on it")
     resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     resume.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     resume.add_argument("--quiet", action="store_true", help="no progress and no messages")
+
+
+def _add_looking(add: Add) -> None:
     status = add("status", "look_commands:status", "say how a run stands")
     _run_argument(status)
     status.add_argument("--watch", action="store_true", help="until nobody is at work on it")

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import RequestError
 
-from .estimate_command import PILOT
-from .parser import Parser
+from .aws_estimate import PILOT
+from .parser import Add, Parser
 from .screen import print_json, say, say_note
 
 if TYPE_CHECKING:
     from replicast.aws.access import Aws
     from replicast.aws.commands import GivenModel
 
-Add = Callable[[str, str, str], Parser]
 ModelOptions = Callable[..., None]
 DONE = 0
 
@@ -55,7 +54,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
-    estimate = add("estimate", "estimate_command:estimate", "run a pilot and say what a run on AWS would take and cost")
+    estimate = add("estimate", "aws_estimate:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
     estimate.add_argument("-n", "--replications", type=int, metavar="N", help="replications of each scenario")
     estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
@@ -191,7 +190,6 @@ def image(chosen: argparse.Namespace) -> int:
 def _model(chosen: argparse.Namespace) -> GivenModel | None:
     """The model named on the command line, loaded and checked; its record goes to no store but the stack's."""
     from replicast.asking.preparation import Preparation
-    from replicast.asking.request import new_record
     from replicast.aws.commands import GivenModel
 
     from .run_commands import request_from
@@ -202,9 +200,8 @@ def _model(chosen: argparse.Namespace) -> GivenModel | None:
         tempfile.TemporaryDirectory(prefix="replicast-") as folder,
         Preparation(request_from(chosen), store_url=folder) as preparation,
     ):
-        record = new_record(preparation.request, preparation.experiment, preparation.source, preparation.signature)
         source = dataclasses.replace(preparation.source)
-        return GivenModel(record, source, preparation.signature)
+        return GivenModel(preparation.drawn_up(), source, preparation.signature)
 
 
 def status(chosen: argparse.Namespace) -> int:

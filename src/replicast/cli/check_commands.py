@@ -8,7 +8,7 @@ from typing import Any
 
 from replicast.core.errors import RequestError
 
-from .look_commands import open_run
+from .opening import open_run
 from .run_commands import request_from
 from .screen import number, print_json, print_table, say, say_note
 
@@ -66,12 +66,13 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
     import traceback
     from pathlib import Path
 
+    from replicast.models import language_of
     from replicast.models.capture import NoLog
     from replicast.models.python import PythonModel
     from replicast.performing.copies import check_out
 
     experiment = handle.record.experiment
-    if experiment.model.language != "python":
+    if not language_of(experiment.model).debugs:
         raise RequestError("--pdb is for Python models; in an R model put browser() and source it by hand")
     scenario = experiment.scenario(chosen.scenario) if chosen.scenario else experiment.scenarios[0]
     with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
@@ -104,7 +105,7 @@ def verify(chosen: argparse.Namespace) -> int:
 
 
 def check(chosen: argparse.Namespace) -> int:
-    from replicast.runs import Preparation
+    from replicast.asking.preparation import Preparation
     from replicast.verifying.checking import check_model
 
     with Preparation(request_from(chosen)) as preparation:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from replicast import __version__
 from replicast.core.errors import ReplicastError
+from replicast.core.version import __version__
 
 from .screen import print_json
 
@@ -51,8 +51,8 @@ def _essentials(store: str | None) -> Iterator[Finding]:
 
 
 def _store(store: str | None) -> Finding:
-    from replicast.asking.preparation import open_named_store
     from replicast.asking.settings import default_store
+    from replicast.stores import open_named_store
     from replicast.stores.objects import can_be_written
 
     name = store or default_store()

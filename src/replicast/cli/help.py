@@ -27,7 +27,7 @@ OPTIONS = {
     ),
     "where and how": (
         "--on", "--workers", "--memory", "--timeout", "--retries", "--tolerate", "--detach", "--stack", "--max-cost",
-        "--accept-changes", "--trust",
+        "--accept-changes", "--trust", "--join",
     ),
     "where it is kept": ("--store", "--name", "--from", "--to"),
     "what is shown": ("--output", "--format", "--table", "--top", "--csv", "--json", "--quiet", "--watch", "--help"),
@@ -121,11 +121,18 @@ def sections(actions: Sequence[argparse.Action]) -> Iterator[tuple[str, list[arg
     if given:
         yield "arguments", given
     where = {name: title for title, names in OPTIONS.items() for name in names}
-    titles = [next((where[name] for name in action.option_strings if name in where), "options") for action in options]
-    for title in (*list(OPTIONS)[:-1], "options", list(OPTIONS)[-1]):
+    titles = [next((where[name] for name in action.option_strings if name in where), of_place(action) or "options")
+              for action in options]  # fmt: skip
+    places = dict.fromkeys(title for title in map(of_place, options) if title and title in titles)
+    for title in (*list(OPTIONS)[:-1], *places, "options", list(OPTIONS)[-1]):
         own = [action for action, own in zip(options, titles, strict=True) if own == title]
         if own:
             yield title, own
+
+
+def of_place(action: argparse.Action) -> str:
+    """Under what an option of a place's own is shown; it is kept under `place_options.PLACE.KEY`."""
+    return f"with --on {action.dest.split('.')[1]}" if action.dest.startswith("place_options.") else ""
 
 
 def examples(command: str) -> str | None:

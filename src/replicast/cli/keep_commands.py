@@ -8,7 +8,7 @@ import sys
 from replicast.core.errors import RequestError
 from replicast.stores.labels import change_tags, labels_of, set_note
 
-from .look_commands import open_run
+from .opening import open_run
 from .screen import print_json, say
 
 

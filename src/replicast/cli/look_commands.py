@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,12 @@ from typing import Any
 from replicast.core.errors import RequestError, StoreError
 
 from .hints import command as hint
+from .opening import open_run
 from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note
 from .values import check_output
 
 WATCH_SECONDS = 1.0
 STATE_TONES = {"done": "good", "running": "", "incomplete": "doubt", "cancelled": "doubt"}
-
-
-def who(at_work: Mapping[str, Any]) -> str:
-    """Who conducts a run: a process here or elsewhere, or an execution on AWS."""
-    if "pid" in at_work:
-        return f"process {at_work['pid']} on {at_work['host']}"
-    return str(at_work.get("execution", at_work.get("executor", "somebody")))
-
-
-def open_run(chosen: argparse.Namespace) -> Any:
-    from replicast.asking.settings import default_store
-    from replicast.runs import Run
-
-    run = Run(chosen.store or default_store(), chosen.run)
-    for damaged in run.left_out:
-        say(f"left out: {damaged}")
-    return run
 
 
 def status(chosen: argparse.Namespace) -> int:
@@ -58,7 +41,7 @@ def status(chosen: argparse.Namespace) -> int:
         return 0
     share = f" ({found.done / found.planned:.0%})" if found.planned else ""
     print(f"run       {found.id}")
-    print(f"state     {found.state}" + (f" ({who(found.at_work)})" if found.at_work else ""))
+    print(f"state     {found.state}" + (f" ({found.at_work['who']})" if found.at_work else ""))
     print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
     print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
     print(f"created   {found.created}")
@@ -72,9 +55,9 @@ def status(chosen: argparse.Namespace) -> int:
 
 
 def list_runs(chosen: argparse.Namespace) -> int:
-    from replicast.asking.preparation import open_named_store
     from replicast.asking.settings import default_store
     from replicast.runs import Run
+    from replicast.stores import open_named_store
     from replicast.stores.labels import labels_of
 
     store = open_named_store(chosen.store or default_store())

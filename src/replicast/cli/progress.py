@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from replicast.conducting.conductor import Progress
+from replicast.core.progress import Progress
 
 from .screen import duration, number, say
 

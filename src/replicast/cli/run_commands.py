@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicast.conducting.conductor import Conclusion, Ending, Interrupted
 from replicast.core.errors import CollationError, ExecutorError, RequestError, StoreError
-from replicast.core.ports import Store
+from replicast.core.progress import Conclusion, Ending, Interrupted
 from replicast.core.record import RunRecord
 
 from .hints import command as hint
+from .place_options import place_options
 from .precision_lines import precision_document, precision_lines
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
@@ -22,8 +20,10 @@ from .source_lines import source_lines
 from .values import add_values, check_output, grid_values, named_scenario, one_key_value
 
 if TYPE_CHECKING:
+    from replicast.asking.preparation import Preparation
     from replicast.executors.pool import Pool
 
+STAYS = "what was stored stays"
 DONE, TOO_MANY_FAILED, NOT_PRECISE, INTERRUPTED = 0, 1, 4, 130
 
 
@@ -54,31 +54,28 @@ def request_from(chosen: argparse.Namespace) -> Any:
 
 def run(chosen: argparse.Namespace, pool: Pool) -> int:
     """Carries out `replicast run` with a pool whose processes are starting already, see `start`."""
-    from replicast.runs import Preparation, Run
+    from replicast.asking.preparation import Preparation
+    from replicast.places.kinds import AtHand
+    from replicast.runs import Run
 
     check_output(chosen)
-    screen = screen_for(quiet=chosen.quiet or chosen.json)
     quiet = chosen.quiet or chosen.json
-    without = [Path(chosen.output)] if chosen.output else []
-    usual_seconds = _affordable(chosen)
+    screen = screen_for(quiet=quiet)
+    output = Path(chosen.output) if chosen.output else None
+    at_hand = AtHand(chosen.workers, pool=pool, output=output, tell=ignore if quiet else say)
     with Preparation(
-        request_from(chosen), on=chosen.on, store_url=chosen.store, without=without, stack=chosen.stack, pool=pool
-    ) as preparation:
+        request_from(chosen), on=chosen.on, options=place_options(chosen, chosen.on), store_url=chosen.store,
+        without=[output] if output else [], at_hand=at_hand,
+    ) as preparation:  # fmt: skip
         record = preparation.create()
-        if usual_seconds is not None:
-            from replicast.aws.estimate import keep_hint
-
-            keep_hint(preparation.store, record.id, usual_seconds)
         if not quiet:
             _announce(record, is_new=preparation.is_new)
             for line in source_lines(preparation.source):
                 say(line)
-            if why := getattr(preparation.store, "why", ""):
-                say(f"note: its results go to a database that cannot be reached from here ({why})")
-        if chosen.detach and chosen.on == "aws":
-            return _left_to_the_cloud(preparation, chosen)
+            if why := preparation.store.reach():
+                say(f"note: its results are kept where they cannot be reached from here: {why}")
         if chosen.detach:
-            return _detach(record, preparation.store, chosen)
+            return _detach(preparation, chosen)
         started = time.monotonic()
         try:
             conclusion = preparation.conduct(screen.show)
@@ -88,7 +85,7 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
         except (ExecutorError, StoreError):
             screen.close()
             again = hint("resume", record.id, preparation.store.label)
-            stays = "what AWS has started goes on" if chosen.on == "aws" else "what was stored stays"
+            stays = f"what {preparation.place.name} has started goes on" if preparation.place.goes_on else STAYS
             say(f"{stays}; go on with: {again}")
             raise
         finally:
@@ -97,13 +94,8 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
 
 
-def _affordable(chosen: argparse.Namespace) -> float | None:
-    """Seconds of a replication by the pilot that `--max-cost` asks for. Raises RequestError if it would cost more."""
-    if chosen.max_cost is None:
-        return None
-    from .estimate_command import check_run
-
-    return check_run(chosen)
+def ignore(_line: str) -> None:
+    """For what nobody wants to read."""
 
 
 def resume(chosen: argparse.Namespace) -> int:
@@ -117,11 +109,14 @@ def resume(chosen: argparse.Namespace) -> int:
         raise RequestError(f"--workers takes 1 or more, and {chosen.workers} is not")
     check_output(chosen)
     handle = Run(chosen.store or default_store(), chosen.run)
+    options = place_options(chosen, chosen.on or handle.record.place)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     started = time.monotonic()
     try:
         conclusion = handle.resume(
             chosen.replications,
+            on=chosen.on,
+            options=options,
             retry_failed=chosen.retry_failed,
             workers=chosen.workers,
             watch=screen.show,
@@ -143,33 +138,15 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
         f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
 
-def _detach(record: RunRecord, store: Store, chosen: argparse.Namespace) -> int:
-    """Has another process, which no terminal can interrupt, go on with the run."""
-    import os
-
-    command = [sys.executable, "-P", "-m", "replicast", "resume", record.id, "--quiet"]
-    command += ["-o", chosen.output] if chosen.output else []
-    log = Path(store.url) / record.id / "detached.log" if "://" not in store.url else Path(os.devnull)
-    with log.open("ab") as output:
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env=os.environ | {"REPLICAST_STORE": store.url},
-        )  # fmt: skip
+def _detach(preparation: Preparation, chosen: argparse.Namespace) -> int:
+    """Leaves the run to its place."""
+    record, store = preparation.record, preparation.store
+    left_with = preparation.place.leave(record, store)
     if chosen.json:
-        print_json({"run": record.id, "state": "detached"})
+        print_json({"run": record.id, "state": "detached", "left_with": left_with, "store": store.label})
     else:
         print(record.id)
-        say(f"it goes on in the background; look with: {hint('status', record.id, store.label, '--watch')}")
-    return DONE
-
-
-def _left_to_the_cloud(preparation: Any, chosen: argparse.Namespace) -> int:
-    execution, store = preparation.leave_to_the_cloud(), preparation.store.label
-    if chosen.json:
-        print_json({"run": preparation.record.id, "state": "detached", "execution": execution, "store": store})
-    else:
-        print(preparation.record.id)
-        say(f"AWS goes on with it; look with: {hint('status', preparation.record.id, store, '--watch')}")
+        say(f"{left_with} goes on with it; look with: {hint('status', record.id, store.label, '--watch')}")
     return DONE
 
 
@@ -187,7 +164,8 @@ def _interrupted(record: RunRecord, conclusion: Conclusion, store: str, chosen: 
 
 def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, seconds: float) -> int:
     record, quiet = handle.record, chosen.quiet or chosen.json
-    summary = handle.summary()
+    handle.keep_summary()
+    summary = handle.final_summary()
     if summary.rows and not chosen.json:
         print_summary(summary, confidence=0.95)
     planned = sum(conclusion.planned.values())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from replicast.executors.pool import Pool
+from replicast.places.registry import kind_of
 
 
 def run(chosen: argparse.Namespace) -> int:
     workers = chosen.workers if chosen.workers and chosen.workers > 0 else None
-    with Pool(Path(), None, workers=workers) as pool:
+    with Pool(workers=workers) as pool:
         if chosen.replications is None or chosen.replications > 0:
-            pool.warm_up((chosen.replications or pool.workers) if chosen.on == "local" else 1)
+            pool.warm_up((chosen.replications or pool.workers) if kind_of(chosen.on).here else 1)
         from .run_commands import run as carry_out
 
         return carry_out(chosen, pool)

@@ -12,7 +12,7 @@ from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
 from .hints import command as hint
-from .look_commands import open_run
+from .opening import open_run
 from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from .look_commands import open_run
+from .opening import open_run
 from .screen import print_json, print_table, say
 
 
 def copy(chosen: argparse.Namespace) -> int:
-    from replicast.asking.preparation import open_named_store
-    from replicast.runs import find_run
+    from replicast.asking.finding import find_run
+    from replicast.stores import open_named_store
     from replicast.stores.copying import copy_run
 
     source, target = open_named_store(chosen.source), open_named_store(chosen.target)

@@ -7,13 +7,14 @@ import platform
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
 from replicast.core.errors import RequestError
 from replicast.core.planning import Range
 from replicast.core.ports import Store
+from replicast.core.progress import AtWork
 from replicast.machine.processes import THIS_SYSTEM, is_alive
 
 BEAT_SECONDS = 5.0
@@ -43,10 +44,10 @@ class Shareable(Protocol):
     def forget(self, done: Mapping[str, list[Range]]) -> None: ...
 
 
-def someone_at_work(store: Store, run: str) -> dict[str, Any] | None:
-    """Who conducts the run at this moment, if anyone does."""
+def someone_at_work(store: Store, run: str) -> AtWork | None:
+    """Which process conducts the run at this moment, if one does."""
     presence = _presence(store, run, CONDUCTOR)
-    return None if presence is None else msgspec.structs.asdict(presence)
+    return None if presence is None else AtWork(presence.who, msgspec.structs.asdict(presence))
 
 
 def refuse_company(store: Store, run: str) -> None:

@@ -1,4 +1,4 @@
-"""The seams of the house, each with more than one thing behind it: models, executors, jobs, stores."""
+"""The seams of the house, each with more than one thing behind it: models, executors, jobs, stores, places."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
 
+from .experiment import Experiment
 from .parameters import Signature
+from .progress import AtWork, Conclusion, Saved, Watch
+from .record import RunRecord
 from .replication import Batch, Outcome
 from .scenarios import Scenario
 
@@ -46,20 +50,11 @@ class JobState(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """Progress: a part that a worker has committed. `first_metric` is (name, n, sum, sum of squares) or None."""
-
-    batch: Batch
-    failed: int
-    seconds: float
-    first_metric: tuple[str, int, float, float] | None = None
-
-
 class Job(Protocol):
     """Batches under way somewhere."""
 
     id: str
+    """Finds it again, from any process on any day; empty where it ends with the process that started it."""
 
     def poll(self, wait_seconds: float = 0.0) -> JobState:
         """Waits at most `wait_seconds` for news. Raises ExecutorError or StoreError if the work cannot go on."""
@@ -74,13 +69,36 @@ class Job(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Which run an executor works for, and how. Others open its store by `store.url`, which may hold a password.
+
+    What else a worker has to know it reads there, from the run's record.
+    """
+
+    run: str
+    store: Store
+    experiment: Experiment
+    retries: int = 1
+    timeout_seconds: float | None = None
+
+    @classmethod
+    def of(cls, record: RunRecord, store: Store) -> Work:
+        options = record.options
+        return cls(record.id, store, record.experiment, options.retries, options.timeout_seconds)
+
+
 class Executor(Protocol):
-    """Where batches are performed. It never carries results: those travel through the store alone."""
+    """What gets batches performed. It never carries results: those travel through the store alone."""
 
     name: str
 
-    def start(self, batches: Sequence[Batch]) -> Job:
-        """Has each batch performed at least once; returns at once. It may cut them smaller."""
+    def start(self, work: Work, batches: Sequence[Batch]) -> Job:
+        """Has exactly these batches performed, each at least once; returns at once. It may cut them smaller."""
+        ...
+
+    def find(self, job_id: str) -> Job | None:
+        """A job that this or another process started; None where it is not known any more."""
         ...
 
 
@@ -116,12 +134,19 @@ class Coverage(Protocol):
 
 
 class Store(Protocol):
-    """Where a run lives. What is saved is there whole or not at all; saving a replication twice changes nothing."""
+    """Where results live. What is saved is there whole or not at all; saving a replication twice changes nothing."""
 
     url: str
     """Opens the same store from any process and working directory; may hold a password."""
     label: str
     """Names the store to a person: as it was given, without a password."""
+
+    def reach(self) -> str:
+        """Makes sure that the store answers; says why results can be neither saved nor wholly seen from here, if so.
+
+        Empty where they can. Raises StoreError.
+        """
+        ...
 
     def runs(self) -> list[str]:
         """The IDs of all runs, in order of time."""
@@ -163,3 +188,50 @@ class Store(Protocol):
         ...
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> Iterable[str]: ...
+
+    def keep_summary(self, run: str, make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Puts the summary beside the results, if there is a place for it; else `make` is not called."""
+        ...
+
+    def collated(self, run: str, folder: Path) -> dict[str, Path] | None:
+        """Copies what was collated beside the store to `folder`, where not all can be seen from here; else None."""
+        ...
+
+
+class Place(Protocol):
+    """Carries a run to its end. Named by text: `local`, `serial`, `slurm`, `dask://HOST:PORT`, `NAME://ADDRESS`."""
+
+    name: str
+    """Opens the same place from any process."""
+
+    goes_on: bool
+    """Whether what was started there goes on when the process that watches it ends."""
+
+    def store(self) -> Store | None:
+        """Its own, where the user names none. Raises RequestError where it should be there and is not."""
+        ...
+
+    def check(self, record: RunRecord, store: Store) -> None:
+        """Raises RequestError before anything is spent: for limits, price, access, a store that is out of reach."""
+        ...
+
+    def conduct(
+        self, record: RunRecord, store: Store, watch: Watch, redo: Mapping[str, Iterable[int]] | None = None
+    ) -> Conclusion:
+        """Has all that is missing performed, and `redo` (replications by scenario) once more.
+
+        Raises ExecutorError, StoreError, ModelError and Interrupted.
+        """
+        ...
+
+    def leave(self, record: RunRecord, store: Store) -> str:
+        """Has the run go on without this process; returns what goes on with it, for a person."""
+        ...
+
+    def at_work(self, record: RunRecord, store: Store) -> AtWork | None:
+        """Who is at work on the run at this moment."""
+        ...
+
+    def cancel(self, record: RunRecord, store: Store) -> None:
+        """Stops what is at work on the run, whoever started it."""
+        ...

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .errors import ReplicastError, RequestError, RunNotFound, StoreError
+from .errors import ReplicastError, RequestError, StoreError
 from .experiment import Experiment, check_seed
 from .scenarios import check_scenarios
 
 if TYPE_CHECKING:
-    from .ports import Store
+    pass
 
 FORMAT = 1
 NAME = "run.json"
@@ -68,8 +68,9 @@ class Options:
 class RunRecord:
     """`files` maps each file of the model's source to its SHA-256; `replications` are those planned per scenario.
 
-    `planned` holds, by scenario, what a run until precise came to: only replications up to there count. `project` is
-    the folder that the source was copied from, on `host`, and `left_out` says why of what was not copied.
+    `planned` holds, by scenario, what a run until precise came to: only replications up to there count. `place` names
+    where the run is carried out, `place_options` are that place's own. `project` is the folder that the source was
+    copied from, on `host`, and `left_out` says why of what was not copied.
     """
 
     id: str
@@ -77,8 +78,8 @@ class RunRecord:
     replications: int
     created: str
     options: Options = Options()
-    executor: str = "local"
-    stack: str = ""
+    place: str = "local"
+    place_options: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     code_hash: str = ""
     git_commit: str = ""
@@ -109,6 +110,7 @@ class RunRecord:
                 raise StoreError(
                     f"{where} was written by a newer replicast (format {saved['format']}); update this one"
                 )
+            saved.setdefault("place", _former_place(saved))
             record = msgspec.convert(saved | {"experiment": Experiment.from_dict(saved["experiment"])}, cls)
             _check(record, saved)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError, RequestError) as error:
@@ -126,14 +128,6 @@ class RunRecord:
 
     def with_replications(self, number: int) -> RunRecord:
         return replace(self, replications=number, planned={})
-
-
-def read_record(store: Store, run: str) -> RunRecord:
-    """The record of the run that lies in the store under this ID. Raises RunNotFound and StoreError."""
-    content = store.read(run, NAME) if RUN_NAME.fullmatch(run) else None
-    if content is None:
-        raise RunNotFound(f"there is no run '{run}' in '{store.label}'")
-    return RunRecord.from_json(content, f"{NAME} of run {run}", run)
 
 
 def _object_of(content: bytes) -> dict[str, Any]:
@@ -174,6 +168,12 @@ def _check(record: RunRecord, saved: Mapping[str, Any]) -> None:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ReplicastError) else f"{type(error).__name__}: {error}"
+
+
+def _former_place(saved: Mapping[str, Any]) -> str:
+    """The place of a record of version 0.1, which had an executor and, beside it, the name of a stack."""
+    executor, stack = saved.get("executor", "local"), saved.get("stack", "")
+    return f"{executor}://{stack}" if stack else str(executor)
 
 
 def new_run_id(now: datetime) -> str:

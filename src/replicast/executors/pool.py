@@ -6,22 +6,24 @@ Why not `concurrent.futures`: there, one dead worker fails every future. Here a 
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import selectors
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import ModelError
 from replicast.core.experiment import Experiment
 from replicast.core.parameters import Parameter, Signature
-from replicast.core.ports import Store
+from replicast.core.ports import Work
 from replicast.core.replication import Batch
 from replicast.machine.deaths import reason_of_death
 from replicast.machine.processes import THIS_SYSTEM, descendants, end_carriers, end_group
-from replicast.performing.worker import Assignment
+from replicast.performing.copies import check_out_or_stage
+from replicast.performing.worker import SAVE_SECONDS
 
 from .pool_job import PoolJob
 from .pool_process import PoolProcess
@@ -37,20 +39,28 @@ LOOK_SECONDS = 0.1
 
 
 class Pool:
-    """Fulfils `core.ports.Executor` with processes of this machine. A context manager: at its end none is left."""
+    """Fulfils `core.ports.Executor` with processes of this machine. A context manager: at its end none is left.
+
+    `folder` holds the source that is simulated; without one it is taken from the run's store, or `function` is.
+    `worker` names this machine in the results, which wait `save_seconds` at most to be saved.
+    """
 
     name = "local"
 
     def __init__(
         self,
-        folder: Path,
-        experiment: Experiment | None,
+        folder: Path | None = None,
+        experiment: Experiment | None = None,
         *,
         workers: int | None = None,
         environment: Mapping[str, str] | None = None,
         project: Path | None = None,
+        function: Callable[..., Any] | None = None,
+        worker: str = "",
+        save_seconds: float = SAVE_SECONDS,
     ) -> None:
-        self.folder, self._experiment, self.project = folder, experiment, project
+        self.folder, self._experiment, self.project, self.function = folder, experiment, project, function
+        self.worker, self.save_seconds = worker or f"{platform.node()}/", save_seconds
         self.environment = dict(environment or {})
         self.workers = workers or available_cores()
         self.token = secrets.token_hex(8)
@@ -58,7 +68,8 @@ class Pool:
         self.guardian = Guardian(self.token, self.scratch)
         self.processes: list[PoolProcess] = []
         self._started = 0
-        self._run: tuple[Assignment, Store, float | None] | None = None
+        self._work: Work | None = None
+        self._source_of: str | None = None
 
     def __enter__(self) -> Pool:
         return self
@@ -92,8 +103,8 @@ class Pool:
         self._started += 1
         process = PoolProcess(self._started, self.token, self.scratch, self.guardian, self.environment)
         self.processes.append(process)
-        if self._run is not None:
-            self._join(process)
+        if self._work is not None:
+            self._join(process, self._work)
         return process
 
     def describe(self) -> Signature:
@@ -116,37 +127,53 @@ class Pool:
         return Signature(**(found | {"uses": tuple(found["uses"])}))
 
     def _open(self, process: PoolProcess, experiment: Experiment, timeout_seconds: float | None) -> None:
+        assert self.folder is not None
         order = {"folder": str(self.folder), "experiment": experiment.to_dict(), "timeout_seconds": timeout_seconds}
         order["project"] = None if self.project is None else str(self.project)
         process.order(open=order)
 
-    def join(self, assignment: Assignment, store: Store, timeout_seconds: float | None) -> None:
-        """Tells all processes, present and future, which run they work for."""
-        self._run = (assignment, store, timeout_seconds)
-        for process in self.processes:
-            self._join(process)
+    def check_out(self, work: Work) -> None:
+        """Takes the source from the run's store. Raises RequestError, StoreError."""
+        self.folder, self._source_of = self.scratch / f"model-{work.run}", work.run
+        check_out_or_stage(work, self.folder, self.function)
 
-    def _join(self, process: PoolProcess) -> None:
-        assert self._run is not None
-        assignment, store, timeout_seconds = self._run
-        self._open(process, assignment.experiment, timeout_seconds)
+    def join(self, work: Work) -> None:
+        """Tells all processes, present and future, which run they work for."""
+        if self.folder is None or self._source_of not in (None, work.run):
+            self.check_out(work)
+        self._work = work
+        for process in self.processes:
+            self._join(process, work)
+
+    def _join(self, process: PoolProcess, work: Work) -> None:
+        self._open(process, work.experiment, work.timeout_seconds)
         process.order(join={
-            "run": assignment.run, "experiment": assignment.experiment.to_dict(), "retries": assignment.retries,
-            "worker": f"{assignment.worker}{process.process.pid}", "store": store.url,
-            "save_seconds": assignment.save_seconds,
+            "run": work.run, "experiment": work.experiment.to_dict(), "retries": work.retries,
+            "worker": f"{self.worker}{process.process.pid}", "store": work.store.url,
+            "save_seconds": self.save_seconds,
         })  # fmt: skip
 
-    def start(self, batches: Sequence[Batch]) -> PoolJob:
-        assert self._run is not None
+    def start(self, work: Work, batches: Sequence[Batch]) -> PoolJob:
+        if work != self._work:
+            self.join(work)
         wanted = min(self.workers, sum(map(len, batches)))
         self.warm_up(wanted)
-        return PoolJob(self, batches, *self._run)
+        return PoolJob(self, batches, work)
+
+    def find(self, _job_id: str) -> None:
+        """Its jobs end with this process."""
+        return
 
     def replace(self, process: PoolProcess) -> int:
         """Ends a process; returns its exit status. Another is started when there is work for it."""
         status = process.kill()
         self.processes.remove(process)
         return status
+
+    def dismiss(self) -> None:
+        """Ends all processes; others are started when there is work."""
+        for process in list(self.processes):
+            self.replace(process)
 
     def close(self) -> None:
         """Ends all processes, at once."""

@@ -9,19 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from replicast.core.errors import ExecutorError, ModelError, StoreError
 from replicast.core.planning import BatchQueue, Range, gaps, merge
-from replicast.core.ports import JobState, Saved, Store
+from replicast.core.ports import JobState, Work
+from replicast.core.progress import Saved
 from replicast.core.replication import Batch, Failure, Outcome
 from replicast.machine.deaths import reason_of_death
-from replicast.performing.worker import Assignment
+from replicast.models import language_of
 
+from .crew import Crew
 from .pool_process import PoolProcess
-
-if TYPE_CHECKING:
-    from .pool import Pool
 
 GROWTH = 16
 LARGEST_BATCH = 100_000
@@ -50,12 +49,10 @@ class Death:
 class PoolJob:
     """Fulfils `core.ports.Job`: hands pieces of batches to idle processes, sized by the seconds observed so far."""
 
-    def __init__(
-        self, pool: Pool, batches: Sequence[Batch], assignment: Assignment, store: Store, timeout: float | None
-    ) -> None:
-        self.id = f"local:{os.getpid()}"
-        self._pool, self._assignment, self._store = pool, assignment, store
-        self._timeout = timeout
+    id = ""
+
+    def __init__(self, pool: Crew, batches: Sequence[Batch], work: Work) -> None:
+        self._pool, self._work, self._timeout = pool, work, work.timeout_seconds
         self._queue = BatchQueue(batches)
         self._attempts: Counter[tuple[str, int]] = Counter()
         self._seconds: float | None = None
@@ -105,7 +102,7 @@ class PoolJob:
         if self._seconds is None:
             return 1
         fitting, worth_a_save = (
-            int(seconds / self._seconds) for seconds in (self._assignment.save_seconds, WORTH_A_SAVE_SECONDS)
+            int(seconds / self._seconds) for seconds in (self._pool.save_seconds, WORTH_A_SAVE_SECONDS)
         )
         share = -(-self._queue.left // (2 * self._pool.workers))
         self._largest = min(self._largest * GROWTH, LARGEST_BATCH)
@@ -156,7 +153,7 @@ class PoolJob:
         """Ends processes whose replication takes too long; R and command models end theirs themselves, just before."""
         if self._timeout is None:
             return
-        own = self._assignment.experiment.model.language in ("r", "command")
+        own = language_of(self._work.experiment.model).ends_overdue
         limit = self._timeout + (TIMEOUT_MARGIN_SECONDS if own else 0.0)
         for process in list(self._pool.processes):
             if process.batch is not None and process.silent_seconds() > limit:
@@ -188,7 +185,7 @@ class PoolJob:
         """Tries a replication again whose process died, or records it as failed after the last attempt."""
         key = (single.scenario, single.first)
         self._attempts[key] += 1
-        if self._attempts[key] <= self._assignment.retries:
+        if self._attempts[key] <= self._work.retries:
             self._queue.put_back(single)
             return
         seconds = 0.0
@@ -198,7 +195,7 @@ class PoolJob:
         else:
             failure = Failure("died", *death.reason)
         outcome = Outcome(*key, seconds, failure=failure, log=log, attempt=self._attempts[key], worker="pool")
-        self._store.save(self._assignment.run, [outcome])
+        self._work.store.save(self._work.run, [outcome])
         self._news.append(Saved(single, 1, seconds))
 
     def _count_blameless(self, status: int, log: str) -> None:

@@ -23,11 +23,13 @@ from typing import Any
 
 from replicast.core.errors import ModelError, ReplicastError
 from replicast.core.experiment import Experiment
-from replicast.core.ports import Model, Saved
+from replicast.core.ports import Model
+from replicast.core.progress import Saved
 from replicast.core.replication import Batch
 from replicast.machine.condition import Condition, Spoilt
-from replicast.models import open_model
+from replicast.models import language_of, open_model
 from replicast.models.capture import Log
+from replicast.performing.copies import CALLABLE
 from replicast.performing.worker import Assignment, Worker, started
 from replicast.stores import open_store
 
@@ -106,10 +108,10 @@ class Door:
             os.environ[PROJECT_VARIABLE] = order["project"]
         self._scratch.mkdir(exist_ok=True)
         experiment = Experiment.from_dict(order["experiment"])
-        if experiment.model.language == "callable" and self._function is None:
+        if not language_of(experiment.model).travels and self._function is None:
             import cloudpickle
 
-            self._function = cloudpickle.loads((Path(order["folder"]) / "callable.pickle").read_bytes())
+            self._function = cloudpickle.loads((Path(order["folder"]) / CALLABLE).read_bytes())
         self._model = open_model(
             own_folder(Path(order["folder"]), self._scratch / "model"),
             experiment,

@@ -5,6 +5,7 @@ A model that ends its process ends this one; the pool is there for models that m
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,34 +13,38 @@ from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import ExecutorError
-from replicast.core.experiment import Experiment
 from replicast.core.planning import BatchQueue, Range
-from replicast.core.ports import JobState, Saved, Store
+from replicast.core.ports import JobState, Work
+from replicast.core.progress import Saved
 from replicast.core.replication import Batch
 from replicast.machine.condition import Spoilt
 from replicast.models import open_model
 from replicast.models.capture import captured
+from replicast.performing.copies import check_out_or_stage
 from replicast.performing.worker import Assignment, Worker, started
 
 MOST_AT_ONCE = 1000
 
 
 class Serial:
-    """Fulfils `core.ports.Executor`. A context manager: the model is loaded once, for all batches."""
+    """Fulfils `core.ports.Executor`. A context manager: the model is loaded once, for all batches of a run.
+
+    `folder` holds the source that is simulated; without one it is taken from the run's store, or `function` is.
+    """
 
     name = "serial"
 
     def __init__(
         self,
-        folder: Path,
-        experiment: Experiment,
+        folder: Path | None = None,
         *,
         function: Callable[..., Any] | None = None,
         project: Path | None = None,
     ) -> None:
-        self.folder, self.experiment, self.function, self.project = folder, experiment, function, project
+        self.folder, self.function, self.project = folder, function, project
         self._stack = ExitStack()
         self._news: list[Saved] = []
+        self._work: Work | None = None
         self._worker: Worker | None = None
 
     def __enter__(self) -> Serial:
@@ -48,30 +53,43 @@ class Serial:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def join(self, assignment: Assignment, store: Store, timeout_seconds: float | None) -> None:
-        """Loads the model for a run. Raises ModelError."""
+    def start(self, work: Work, batches: Sequence[Batch]) -> SerialJob:
+        """Loads the model for a run that is new to it. Raises ModelError."""
+        if work != self._work or self._worker is None:
+            self._stack.close()
+            self._work, self._worker = work, self._started(work)
+        return SerialJob(self._worker, batches, self._news)
+
+    def find(self, _job_id: str) -> None:
+        """Its jobs end with this process."""
+        return
+
+    def _started(self, work: Work) -> Worker:
         scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="replicast-")))
         log = self._stack.enter_context(captured(scratch / "log"))
+        folder = self.folder
+        if folder is None:
+            folder = scratch / "model"
+            if self.function is None:
+                check_out_or_stage(work, folder)
+            folder.mkdir(exist_ok=True)
         model = open_model(
-            self.folder,
-            self.experiment,
+            folder,
+            work.experiment,
             scratch=scratch,
             log=log,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=work.timeout_seconds,
             function=self.function,
             project=self.project,
         )
-        self._worker = self._stack.enter_context(started(assignment, model, store, self._news.append))
-
-    def start(self, batches: Sequence[Batch]) -> SerialJob:
-        assert self._worker is not None
-        return SerialJob(self._worker, batches, self._news)
+        assignment = Assignment(work.run, work.experiment, work.retries, f"{platform.node()}/")
+        return self._stack.enter_context(started(assignment, model, work.store, self._news.append))
 
 
 class SerialJob:
     """Fulfils `core.ports.Job`: each poll performs one replication, or more of quick ones."""
 
-    id = "serial"
+    id = ""
 
     def __init__(self, worker: Worker, batches: Sequence[Batch], news: list[Saved]) -> None:
         self._worker, self._queue, self._news = worker, BatchQueue(batches), news

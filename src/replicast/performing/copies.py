@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from replicast.core.errors import RequestError
-from replicast.core.ports import Store
+from replicast.core.ports import Store, Work
+from replicast.core.record import RunRecord
+from replicast.models import language_of
 
 FOLDER = "model"
 
@@ -38,6 +41,30 @@ class Source:
             store.write(run, f"{FOLDER}/{name}", (self.folder / name).read_bytes())
 
 
+def project_of(record: RunRecord) -> Path:
+    """The folder that a run's source was copied from, where it is on this machine; else the working directory."""
+    project = Path(record.project) if record.project else None
+    return project if project is not None and project.is_dir() else Path.cwd()
+
+
+CALLABLE = "callable.pickle"
+"""The file of a function that no file defines, in its folder on this machine; it is stored nowhere else."""
+
+
+def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
+    """Keeps such a function for the worker processes of this machine."""
+    try:
+        import cloudpickle
+    except ImportError:
+        raise RequestError(
+            "a function that no file defines needs cloudpickle: python -m pip install 'replicast[notebook]'; "
+            "or put the function in a file and name it"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CALLABLE).write_bytes(cloudpickle.dumps(function))
+    return Source(folder, {})
+
+
 def digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -50,6 +77,19 @@ def code_hash(files: Mapping[str, str]) -> str:
     """One hash over names and contents, the same wherever the files lie."""
     text = "\n".join(f"{files[name]}  {name}" for name in sorted(files))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_out_or_stage(work: Work, target: Path, function: Callable[..., Any] | None = None) -> None:
+    """Writes the run's copy of the source below `target`; of a function that no file defines, that `function`."""
+    if not language_of(work.experiment.model).travels:
+        if function is None:
+            raise RequestError(
+                f"run {work.run} is of a function that no file defines, so this process does not have it; "
+                "resume it from Python with Run.resume(function=...)"
+            )
+        stage_callable(function, target)
+    else:
+        check_out(work.store, work.run, target)
 
 
 def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None = None) -> None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicast.core.experiment import Experiment
-from replicast.core.ports import Model, Saved, Simulate, Starting, Store
+from replicast.core.ports import Model, Simulate, Starting, Store
+from replicast.core.progress import Saved
 from replicast.core.replication import RETRIED, Batch, Outcome
 
 SAVE_SECONDS = 0.5

@@ -12,7 +12,7 @@ import polars as pl
 
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
-from replicast.core.record import read_record
+from replicast.stores.records import read_record
 
 from .scenarios import scenarios_frame
 from .summary import summarise_run

@@ -334,7 +334,7 @@ def _origin(found: Findings) -> str:
         "git commit": commit + changed if commit else "none",
         "seed": str(experiment.seed),
         "random number streams": f"{experiment.streams.kind}, {streams}",
-        "executor": record.executor,
+        "place": record.place,
         "machine": record.host,
         "user": record.user,
         "timeout": f"{options.timeout_seconds:g} s" if options.timeout_seconds else "none",

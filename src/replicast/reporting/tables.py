@@ -42,9 +42,10 @@ class RunTables:
 
     def unified(self, table: str) -> Unified:
         if table not in self._schemas:
-            elsewhere = getattr(self.store, "elsewhere", lambda _run: "")(self.record.id)
+            why = self.store.reach()
+            elsewhere = f" here: {why}; its tables are collated with: replicast collate {self.record.id} -o DIR"
             raise RequestError(
-                f"run {self.record.id} has no table '{table}'{elsewhere or nearest(table, self._schemas)}"
+                f"run {self.record.id} has no table '{table}'{elsewhere if why else nearest(table, self._schemas)}"
             )
         if table not in self._unified:
             source = self.source if table == METRICS else None

@@ -47,8 +47,8 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     RunChanged where `target` has another experiment of that name; StoreError where the two differ in the end, or where
     the source shows only some of what is stored.
     """
-    if hasattr(source, "elsewhere"):
-        raise StoreError(f"run '{run}' cannot be copied from{source.elsewhere(run)}")
+    if why := source.reach():
+        raise StoreError(f"run '{run}' cannot be copied from here: {why}")
     record = source.read(run, NAME)
     if record is None:
         raise RunNotFound(f"there is no run '{run}' in '{source.label}'")

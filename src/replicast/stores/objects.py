@@ -16,7 +16,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -30,6 +30,7 @@ from replicast.core.record import NAME as RUN
 from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment, cover
+from .registry import StoreKind
 from .removing import MARKER, finish_removal, remove_folder, remove_objects
 
 if TYPE_CHECKING:
@@ -262,6 +263,15 @@ class ObjectStore:
                 raise
             raise StoreError(f"'{path}' of run {run} cannot be read: {one_line(error)}") from error
 
+    def reach(self) -> str:
+        return ""
+
+    def keep_summary(self, _run: str, _make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Files have no place for it: it is made anew of what is stored."""
+
+    def collated(self, _run: str, _folder: Path) -> None:
+        return None
+
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
         prefix = "artefacts"
         if scenario is not None:
@@ -332,3 +342,10 @@ def one_line(error: BaseException) -> str:
     """An error's message without obstore's debug dump."""
     text = str(error).split("\n\nDebug source:")[0]
     return " ".join(text.split())[:400] or type(error).__name__
+
+
+def open_files(url: str, *, reached: bool = False) -> ObjectStore:  # noqa: ARG001 - files are there or not
+    return ObjectStore(url)
+
+
+KIND = StoreKind(open_files)

@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from replicast.core.errors import StoreError
+from replicast.core.ports import Store
 from replicast.core.record import NAME
-
-if TYPE_CHECKING:
-    from .objects import ObjectStore
 
 ASIDE = ".removed"
 MARKER = "removing"
@@ -34,13 +31,13 @@ def remove_folder(store: Path, run: str) -> None:
         raise StoreError(f"run {run} cannot be removed from '{store}': {error.strerror}") from error
 
 
-def remove_objects(store: ObjectStore, run: str) -> None:
+def remove_objects(store: Store, run: str) -> None:
     store.write(run, MARKER, b"")
     store.delete(run, NAME)
     finish_removal(store, run)
 
 
-def finish_removal(store: ObjectStore, run: str) -> None:
+def finish_removal(store: Store, run: str) -> None:
     for name in store.documents(run, ""):
         if name != MARKER:
             store.delete(run, name)

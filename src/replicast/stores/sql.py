@@ -7,7 +7,7 @@ failure, and a failure that of an earlier failure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
 from .objects import artefact_folder, encode_name, safe_name
+from .registry import StoreKind
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, AddressSource, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
@@ -87,9 +88,10 @@ class SqlStore:
                 self._exists = True
         return self._exists
 
-    def reach(self) -> None:
+    def reach(self) -> str:
         """Connects once: a server that was there and is away later is waited for longer. Raises StoreError."""
         self._is_there()
+        return ""
 
     def _make_sure(self) -> None:
         if not self._is_there():
@@ -333,8 +335,9 @@ class SqlStore:
         stretches = [Stretch(first, last, shape) for shape, first, last in rows]
         return scenario_id, sorted(stretches, key=lambda stretch: stretch.first)
 
-    def save_summary(self, run: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def keep_summary(self, run: str, make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Puts the summary (rows with the columns of the collated `summary`) in the place of an earlier one."""
+        rows = make()
         self._make_sure()
         columns = set(self.schema.summary.c.keys())
         listed = [{name: _finite(row[name]) for name in columns & row.keys()} for row in rows]
@@ -347,6 +350,9 @@ class SqlStore:
                 connection.execute(self.schema.summary.insert(), numbered)
 
         self.database.perform(save, write=True)
+
+    def collated(self, _run: str, _folder: Path) -> None:
+        return None
 
 
 def islands(kept: Any, where: sa.ColumnElement[bool], by: Sequence[Any]) -> sa.Select[Any]:
@@ -367,3 +373,6 @@ def _chunks(run: str, name: str, content: bytes) -> list[dict[str, Any]]:
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+KIND = StoreKind(lambda url, *, reached=False: SqlStore(url, reached=reached))

@@ -36,10 +36,9 @@ def describe_run(connection: sa.Connection, schema: Schema, run: str, record: by
         saved = json.loads(record)
         experiment = saved["experiment"]
         model = experiment["model"]
-        facts = {
-            name: saved.get(name) for name in ("created", "replications", "executor", "host", "code_hash", "git_commit")
-        }
-        facts |= {"seed": experiment["seed"], "model": model["file"] or model["module"] or " ".join(model["command"])}
+        facts = {name: saved.get(name) for name in ("created", "replications", "host", "code_hash", "git_commit")}
+        facts |= {"executor": saved.get("place"), "seed": experiment["seed"]}
+        facts["model"] = model["file"] or model["module"] or " ".join(model["command"])
         scenarios = [(s["name"], json.dumps(s["parameters"], ensure_ascii=False)) for s in experiment["scenarios"]]
     except (ValueError, KeyError, TypeError):
         return

@@ -12,8 +12,8 @@ def check_model(model: str, **parameters: Any) -> Mapping[str, Any]:
     Raises AssertionError, naming each problem, where the same seed does not give the same result or two replications
     are equal; ModelError where the model does not load.
     """
+    from replicast.asking.preparation import Preparation
     from replicast.asking.request import Request
-    from replicast.runs import Preparation
     from replicast.verifying.checking import check_model as check
 
     with Preparation(Request(model=model, parameters=parameters)) as preparation:

@@ -7,18 +7,16 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from replicast.core.errors import RequestError
 from replicast.core.planning import Range
-from replicast.core.ports import JobState, Store
+from replicast.core.ports import JobState, Store, Work
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
 from replicast.executors.pool import Pool
-from replicast.performing.worker import Assignment
 from replicast.reporting.unify import plain
 from replicast.stores.objects import ObjectStore
 
@@ -144,8 +142,7 @@ def scratch_store() -> Iterator[ObjectStore]:
 
 def simulate_again(pool: Pool, record: RunRecord, batches: Sequence[Batch], store: Store) -> None:
     """Has batches performed into a store of their own. Raises KeyboardInterrupt when interrupted."""
-    pool.join(Assignment(record.id, record.experiment, record.options.retries), store, record.options.timeout_seconds)
-    job = pool.start(batches)
+    job = pool.start(Work.of(record, store), batches)
     try:
         while job.poll(0.1) is JobState.RUNNING:
             pass
@@ -169,7 +166,7 @@ def compare_again(
 ) -> Iterator[Comparison]:
     """Simulates replications again and compares each with its stored result."""
     batches = [Batch(scenario, number, number) for scenario, own in numbers.items() for number in own]
-    compare = differences_by_fingerprint if hasattr(store, "elsewhere") else differences
+    compare = differences_by_fingerprint if store.reach() else differences
     with scratch_store() as again:
         simulate_again(pool, record, batches, again)
         for scenario, own in numbers.items():
@@ -222,7 +219,7 @@ def check_model(preparation: Any) -> CheckReport:
     with scratch_store() as one, scratch_store() as two:
         preparation.pool.workers = 1
         simulate_again(preparation.pool, record, [Batch(name, 1, 2)], one)
-        with Pool(Path(), experiment, workers=1, environment={"TZ": "Pacific/Apia"}) as elsewhere:
+        with Pool(None, experiment, workers=1, environment={"TZ": "Pacific/Apia"}) as elsewhere:
             elsewhere.folder = elsewhere.scratch / "another folder"
             preparation.stage(elsewhere.folder)
             simulate_again(elsewhere, record, [Batch(name, 2, 2), Batch(name, 1, 1)], two)

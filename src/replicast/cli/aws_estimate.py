@@ -1,4 +1,4 @@
-"""What a run on AWS would take and cost, from a pilot at home: asked by `estimate`, and by `run --max-cost`."""
+"""What a run on AWS would take and cost, from a pilot at home."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def estimate(chosen: argparse.Namespace) -> int:
     from replicast.aws.estimate import check_cost
     from replicast.aws.estimate import estimate as estimate_run
     from replicast.aws.limits import Capacity
-    from replicast.piloting import run_pilot
+    from replicast.aws.piloting import run_pilot
 
     from .run_commands import request_from
 
@@ -65,37 +65,6 @@ def _region() -> str:
         return Aws().region
     except ReplicastError:
         return "us-east-1"
-
-
-def check_run(chosen: argparse.Namespace) -> float:
-    """Raises RequestError if a run on AWS would cost more than `--max-cost`; returns what a slow replication takes.
-
-    The pilot is simulated here and thrown away: nothing is written to the run's store, and nothing is started.
-    """
-    from replicast.aws.access import Aws
-    from replicast.aws.estimate import check_cost
-    from replicast.aws.estimate import estimate as estimate_run
-    from replicast.aws.stack import DEFAULT_STACK, Stack
-    from replicast.aws.step_functions import capacity_of
-    from replicast.piloting import run_pilot
-
-    from .run_commands import request_from
-
-    if chosen.on != "aws":
-        raise RequestError("--max-cost is for what costs something; say --on aws too")
-    aws = Aws()
-    stack = Stack(aws, chosen.stack or DEFAULT_STACK).require()
-    pilot, replications = run_pilot(request_from(chosen), PILOT)
-    found = estimate_run(
-        pilot, replications, capacity=capacity_of(stack), region=aws.region,
-        architecture=stack.parameters.get("Architecture", "arm64"),
-        scratch_megabytes=int(stack.parameters.get("Scratch", 2048)),
-    )  # fmt: skip
-    check_cost(found, chosen.max_cost)
-    if not (chosen.quiet or chosen.json):
-        say(f"about ${found.bill.total:.2f} on AWS (${chosen.max_cost:g} allowed) and {duration(found.wall_seconds)}, "
-            f"by a pilot of {len(pilot.seconds)} replications here")  # fmt: skip
-    return pilot.usual
 
 
 def _print_estimate(found: Estimate) -> None:

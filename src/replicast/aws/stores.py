@@ -1,0 +1,25 @@
+"""Stores that AWS names or gives credentials for: `aws://STACK`, and `s3://…` as the person at this machine sees it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from replicast.core.ports import Store
+from replicast.stores import StoreKind
+from replicast.stores.objects import ObjectStore
+
+from .access import Aws
+from .commands import store_named
+
+
+def open_stack(url: str, *, reached: bool = False) -> Store:  # noqa: ARG001 - it is seen, if not reached, at once
+    """The store of a stack, be it the bucket or a database."""
+    return store_named(Aws(), url)
+
+
+def open_s3(url: str, *, reached: bool = False) -> Store:  # noqa: ARG001 - a bucket is there or not
+    """With boto3's credentials (profiles, single sign-on) if boto3 is there: obstore reads neither."""
+    return Aws().store(url) if importlib.util.find_spec("boto3") else ObjectStore(url)
+
+
+STACK, S3 = StoreKind(open_stack), StoreKind(open_s3)
