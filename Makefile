@@ -1,6 +1,7 @@
 # make demo   set everything up and run the emergency department example
 # make test   set everything up, then lint, types, import contracts and tests
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
+# make test-r-package   check the R package in r/ as CRAN does and run its tests against the command line
 # make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
 
@@ -12,7 +13,7 @@ PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test test-image smoke-aws lint types contracts pytest format clean system
+.PHONY: demo test test-image test-r-package smoke-aws lint types contracts pytest format clean system
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -35,6 +36,9 @@ pytest: $(VENV)/.test $(VENV)/.asl-validator
 
 test-image: $(VENV)/.test
 	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker --timeout 900 $(PYTEST_ARGUMENTS) tests/aws
+
+test-r-package: system $(VENV)/.test
+	@sh tools/r-package.sh $(BIN)/replicast
 
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)

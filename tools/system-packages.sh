@@ -1,16 +1,17 @@
 # Installs the system packages that the tests use, where this is Debian and we are root; else says what is missing.
-# R and two packages of R's (streams are compared with them), Chromium (pages are looked at); npm (the state
+# R, packages of R's (streams are compared with them; the R package in r/ is built and tested with them), Chromium (pages are looked at); npm (the state
 # machine is checked by a validator from there).
+r_packages='future.apply dorng:doRNG data.table tibble processx jsonlite testthat withr callr cli progressr knitr rmarkdown here pkgload'
 missing=
 command -v Rscript >/dev/null || missing="$missing r-base-core"
 if command -v Rscript >/dev/null; then
-  for package in future.apply dorng:doRNG data.table tibble; do
+  for package in $r_packages; do
     name=${package##*:}
     Rscript --vanilla -e "quit(status = !requireNamespace('$name', quietly = TRUE))" >/dev/null 2>&1 ||
       missing="$missing r-cran-${package%%:*}"
   done
 else
-  missing="$missing r-cran-future.apply r-cran-dorng r-cran-data.table r-cran-tibble"
+  for package in $r_packages; do missing="$missing r-cran-${package%%:*}"; done
 fi
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
   missing="$missing chromium"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
+    from replicast.reporting.artefacts import Artefact
     from replicast.reporting.collate import Collated
     from replicast.reporting.comparing import Comparison as ScenarioComparison
     from replicast.reporting.comparing import Ranking, RunValues
@@ -206,6 +207,12 @@ class Run:
         wanted, files = options.get("only", ()), self.store.collated(self.id, folder) or {}
         return Collated({name: path for name, path in files.items() if not wanted or name in wanted})
 
+    def artefacts(self, folder: str | Path, scenario: str | None = None, name: str = "") -> list[Artefact]:
+        """Fetches the files that successful replications left (those called `name`, if given) to an empty folder."""
+        from replicast.reporting.artefacts import fetch_from_scenarios
+
+        return fetch_from_scenarios(self.store, self.record, Path(folder), scenario=scenario, only=name)
+
     def values(self) -> RunValues:
         """Each metric's values by scenario and replication number, as far as they count."""
         from replicast.reporting.comparing import values_of_run
@@ -301,6 +308,29 @@ class Run:
             raise RequestError(f"replications are numbered from 1, and {replication} is not")
         with self._pool(1) as pool:
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
+
+    def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
+        """The lines of R that simulate one replication from the model's files in `folder`; none for other languages."""
+        from replicast.verifying.snippet import has_snippet, r_snippet
+
+        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        return r_snippet(self.record, chosen, replication, folder) if has_snippet(self.record) else ""
+
+    def write_snippet(self, replication: int, file: Path, source: Path, scenario: str | None = None) -> None:
+        """Writes `snippet` to `file`, and the model's files to the folder `source`.
+
+        Raises RequestError for a model that is not R's, and where `source` is there already.
+        """
+        from replicast.performing.copies import check_out
+        from replicast.reporting.files import write_text
+
+        if source.exists():
+            raise RequestError(f"'{source}' is there already; name another file")
+        lines = self.snippet(replication, scenario, str(source.absolute()))
+        if not lines:
+            raise RequestError(f"{self.record.experiment.model.label} is no R model, so that R has no lines for it")
+        check_out(self.store, self.id, source)
+        write_text(file, lines)
 
     def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
         """Simulates a random sample of each scenario's stored replications again and compares them."""

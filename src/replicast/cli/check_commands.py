@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from replicast.core.errors import RequestError
@@ -20,6 +21,8 @@ def replay(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     if chosen.pdb:
         return _debug(handle, chosen)
+    if chosen.snippet:
+        return _write_snippet(handle, chosen)
     comparison = handle.replay(chosen.replication, chosen.scenario)
     again = comparison.again
     if chosen.json:
@@ -35,7 +38,10 @@ def replay(chosen: argparse.Namespace) -> int:
     for name, frame in again.tables.items():
         if name != "metrics":
             print(f"table {name}: {len(frame):,} rows")
-    return _verdict(comparison)
+    verdict = _verdict(comparison)
+    if lines := handle.snippet(chosen.replication, chosen.scenario):
+        say(f"\nin an R session (--snippet FILE.R writes these lines, and the model's files beside them):\n{lines}")
+    return verdict
 
 
 def _as_dict(comparison: Any) -> dict[str, Any]:
@@ -64,7 +70,6 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
     import pdb
     import tempfile
     import traceback
-    from pathlib import Path
 
     from replicast.models import language_of
     from replicast.models.capture import NoLog
@@ -87,6 +92,20 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
                 return DIFFERENT
     say("it did not fail; it returned:")
     print(repr(returned))
+    return SAME
+
+
+def _write_snippet(handle: Any, chosen: argparse.Namespace) -> int:
+    """The R lines of a replication, and beside them the run's copy of the source that they load."""
+    file = Path(chosen.snippet)
+    source = file.with_name(f"{file.stem}-source")
+    handle.write_snippet(chosen.replication, file, source, chosen.scenario)
+    if chosen.json:
+        print_json({"run": handle.id, "replication": chosen.replication, "file": str(file), "source": str(source),
+                    "function": handle.record.experiment.model.function})  # fmt: skip
+    else:
+        print(file)
+        say(f'in R: source("{file}"); the model\'s files are in {source}')
     return SAME
 
 

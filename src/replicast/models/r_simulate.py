@@ -161,9 +161,7 @@ class RSimulate:
             block = random_seed_block(experiment.seed, streams.kind, first, last, scenario.index, streams.common)
             content = block.tobytes()
         if self._uses_seed:
-            seed = experiment.seed % 2**32 if experiment.seed < 0 else experiment.seed
-            states = stream_states(seed, first, last, scenario.index, streams.common)
-            seeds = (states[:, 0] & np.uint64(MASK_31)).astype(np.int32)
+            seeds = seeds_of(experiment, scenario, first, last)
             self._seeds = dict(enumerate(seeds.tolist(), first))
             content += seeds.tobytes()
         process.deadline = None
@@ -263,6 +261,17 @@ class RSimulate:
         else:
             failure = Failure("died", *process.end())
         return Outcome(scenario.name, replication, seconds, failure=failure, log=process.log_to())
+
+
+def seeds_of(experiment: Experiment, scenario: Scenario, first: int, last: int) -> NDArray[np.int32]:
+    """The reserved argument `seed` of each replication: 31 bits, since R's integers have no more."""
+    seed = experiment.seed % 2**32 if experiment.seed < 0 else experiment.seed
+    states = stream_states(seed, first, last, scenario.index, experiment.streams.common)
+    return (states[:, 0] & np.uint64(MASK_31)).astype(np.int32)
+
+
+def seed_of(experiment: Experiment, scenario: Scenario, replication: int) -> int:
+    return int(seeds_of(experiment, scenario, replication, replication)[0])
 
 
 def refuse_long_names(outcome: Outcome) -> None:

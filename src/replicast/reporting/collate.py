@@ -14,11 +14,16 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
+from .for_r import with_truths, write_r_columns
 from .scenarios import SCENARIOS, scenarios_frame
 from .summary import Summary, summarise_run
 from .tables import RunTables
 
-FORMATS = ("csv", "parquet")
+R_FORMAT = "rcolumns"
+"""How the R package reads tables: exact, and no format for people (see for_r.py)."""
+
+FORMATS = ("csv", "parquet", R_FORMAT)
+
 ROW_GROUP = 100_000
 Report = Callable[[str, int], None]
 
@@ -74,6 +79,8 @@ def collate(
                 unified = tables.unified(name)
                 collated.notes += unified.notes
                 frames, schema = tables.chunks(name), unified.schema
+                if file_format == R_FORMAT:
+                    frames, schema = with_truths(frames, schema, unified.booleans)
             collated.rows[name] = write_frames(frames, schema, path, file_format)
             collated.files[name] = path
             report(name, collated.rows[name])
@@ -84,7 +91,7 @@ def collate(
 
 def check_format(file_format: str) -> None:
     if file_format not in FORMATS:
-        raise RequestError(f"collate writes {' or '.join(FORMATS)}, not '{file_format}'")
+        raise RequestError(f"collate writes csv or parquet, not '{file_format}'")
 
 
 def own_tables(tables: RunTables) -> set[str]:
@@ -117,7 +124,7 @@ def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: P
     """Writes to a file beside `path`, which then takes its place; returns the number of rows."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        rows = (_write_csv if file_format == "csv" else _write_parquet)(frames, schema, temporary)
+        rows = WRITERS[file_format](frames, schema, temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -152,6 +159,9 @@ def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path:
         reader = RecordBatchReader.from_batches(empty.schema, batches())
         arro3.io.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=ROW_GROUP)
     return rows
+
+
+WRITERS = {"csv": _write_csv, "parquet": _write_parquet, R_FORMAT: write_r_columns}
 
 
 def _regrouped(frames: Iterable[pl.DataFrame], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:

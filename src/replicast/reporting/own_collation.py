@@ -26,13 +26,13 @@ from replicast.models.r import RModel
 from replicast.models.results import UnusableResult, as_table
 from replicast.performing.copies import check_out
 
+from .artefacts import fetch_artefacts
 from .collate import Collated, check_format, collate, file_names, own_tables, write_frames
 from .rows import Rows
 from .tables import RunTables
 from .unify import plain, polars_types
 
 OWN_TABLE = "collated"
-MOST_REPLICATIONS = 2**63
 
 
 def collate_run(
@@ -165,18 +165,8 @@ class OwnCollation:
 
     def _lay_out_artefacts(self, scenario: str, only: str = "") -> list[Path]:
         """Writes the kept files of all successful replications to one flat folder, ordered by name."""
-        folder, paths = self._artefact_folder(scenario), []
-        folder.mkdir(parents=True, exist_ok=True)
-        planned = self.record.planned.get(scenario, MOST_REPLICATIONS)
-        ok = self.store.coverage(self.record.id).ok(scenario)
-        successful = {i for first, last in ok for i in range(first, min(last, planned) + 1)}
-        for name in self.store.artefacts(self.record.id, scenario):
-            number, file = name.split("/replication=")[1].split("/", 1)
-            if int(number) in successful and (not only or file == only):
-                path = folder / f"{number}.{file.replace('/', '.')}"
-                path.write_bytes(_content(self.store, self.record.id, name))
-                paths.append(path)
-        return paths
+        fetched = fetch_artefacts(self.store, self.record, scenario, self._artefact_folder(scenario), only=only)
+        return [artefact.file for artefact in fetched]
 
 
 def _by_python(source: Path, reference: ModelReference, run: Any) -> Mapping[str, Table]:
@@ -211,10 +201,3 @@ def as_tables(returned: Any, label: str) -> dict[str, Table]:
 def _frame(value: Any) -> Any:
     """What `run.metrics()` and its like give is a table as well."""
     return value.pl() if isinstance(value, Rows) else value
-
-
-def _content(store: Store, run: str, name: str) -> bytes:
-    content = store.read(run, name)
-    if content is None:
-        raise StoreError(f"'{name}' of run {run} is gone from the store")
-    return content

@@ -1,0 +1,4 @@
+library(testthat)
+library(replicast)
+
+test_check("replicast")

@@ -1,0 +1,62 @@
+"""One replication of an R model as lines of plain R, for a session in which one can look around."""
+
+from __future__ import annotations
+
+import re
+
+from replicast.core.lecuyer import random_seed
+from replicast.core.record import RunRecord
+from replicast.core.scenarios import Scenario
+from replicast.models.r_literals import literal
+from replicast.models.r_simulate import seed_of
+
+PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._]*")
+RESERVED_WORDS = {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL"}
+
+
+def has_snippet(record: RunRecord) -> bool:
+    return record.experiment.model.language == "r"
+
+
+def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: str) -> str:
+    """Lines that load the model from `folder`, set the stream of the replication, and call the function.
+
+    They leave what it returns in `result`, which in an R of the same version and packages equals what is stored.
+    """
+    experiment, model = record.experiment, record.experiment.model
+    lines = [
+        f"# Replication {replication} of scenario {literal(scenario.name)} of run {record.id}.",
+        'Sys.setenv(TZ = "UTC")',
+        'invisible(Sys.setlocale("LC_COLLATE", "C"))',
+        f"setwd({literal(folder)})",
+        f'source({literal(model.file)}, encoding = "UTF-8")',
+    ]
+    stream = random_seed(
+        experiment.seed, experiment.streams.kind, replication, scenario.index, experiment.streams.common
+    )
+    call = _call(record, scenario, replication)
+    if stream is not None:
+        lines.append(f'assign(".Random.seed", c({", ".join(f"{word}L" for word in stream)}), envir = globalenv())')
+    return "\n".join([*lines, call, "print(result)"]) + "\n"
+
+
+def _call(record: RunRecord, scenario: Scenario, replication: int) -> str:
+    function, uses = record.experiment.model.function, record.signature.get("uses", ())
+    own = {"replication": f"{replication}L"} if "replication" in uses else {}
+    if "seed" in uses:
+        own["seed"] = f"{seed_of(record.experiment, scenario, replication)}L"
+    given = {_name(name): literal(value) for name, value in scenario.parameters.items()}
+    if "params" not in uses:
+        arguments = ", ".join(f"{name} = {value}" for name, value in (given | own).items())
+        return f"result <- {_name(function)}({arguments})"
+    arguments = ", ".join(["params = given", *(f"{name} = {value}" for name, value in own.items())])
+    known = f"given[names(given) %in% names(formals({_name(function)}))]"
+    return (
+        f"given <- {literal(dict(scenario.parameters))}\n"
+        f"result <- do.call({_name(function)}, c({known}, list({arguments})))"
+    )
+
+
+def _name(name: str) -> str:
+    """A name as R's syntax takes it."""
+    return name if PLAIN_NAME.fullmatch(name) and name not in RESERVED_WORDS else "`" + name.replace("`", "\\`") + "`"
