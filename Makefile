@@ -2,6 +2,7 @@
 # make test   set everything up, then lint, types, import contracts and tests
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
 # make test-r-package   check the R package in r/ as CRAN does and run its tests against the command line
+# make demo-aws     the proof of concept's three phases on an emulator of AWS (examples/lambda_step_compute), at no cost
 # make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
 
@@ -13,7 +14,7 @@ PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test test-image test-r-package smoke-aws lint types contracts pytest format clean system
+.PHONY: demo test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -39,6 +40,8 @@ test-image: $(VENV)/.test
 
 test-r-package: system $(VENV)/.test
 	@sh tools/r-package.sh $(BIN)/replicast
+demo-aws: $(VENV)/.test
+	@$(BIN)/python tools/demo_aws.py
 
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)
