@@ -42,6 +42,10 @@ def give_model(aws: Aws, stack: StackState, model: Path, store: Path, **request:
 
 
 def execute(aws: Aws, stack: StackState, **typed: Any) -> dict[str, Any]:
+    return execute_with(aws, stack, typed)
+
+
+def execute_with(aws: Aws, stack: StackState, typed: Any) -> dict[str, Any]:
     states = aws.client("stepfunctions")
     execution = states.start_execution(stateMachineArn=stack.machine, input=json.dumps(typed))["executionArn"]
     return wait_for(states, execution)
@@ -88,20 +92,40 @@ def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_def
     [
         ({"repetition": 10}, "did you mean 'repetitions'?"),
         ({"repetitions": 0}, "must be 1 or more"),
-        ({"repetitions": "10"}, "of the wrong type"),
+        ({"repetitions": "10"}, "'repetitions' takes a whole number, such as 10, without quotes, and \"10\" is none"),
+        ({"precision": {"value": "5%"}}, "'precision' takes text in quotes, such as \"value=5%\""),
+        ({"timeout": -3}, "'timeout' takes seconds above 0, and -3 is not"),
+        ({"retries": -1}, "'retries' takes 0 or more, and -1 is not"),
+        ({"name": ""}, "a run cannot be called ''"),
+        ({"precision": "mean=5%", "max": 1}, "'max' takes 3 or more, and 1 is not"),
+        ({"max": 50}, "'max' is the most that 'precision' may take; without it, give 'repetitions'"),
+        ([1], 'start it with an object, such as {"repetitions": 10}, and not with [1]'),
         ({"repetitions": 3, "parameters": {"men": 1.0}}, "did you mean 'mean'?"),
     ],
 )
 def test_a_wrong_field_ends_in_a_failure_that_names_it(
-    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path, typed: dict[str, Any], cause: str
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path, typed: Any, cause: str
 ) -> None:
     give_model(aws, stack, write_model(MODEL), tmp_path / "home", replications=1, seed=1)
-    ended = execute(aws, stack, **typed)
+    ended = execute_with(aws, stack, typed)
     assert ended["status"] == "FAILED"
-    assert cause in ended["cause"]
+    assert cause in json.loads(ended["cause"])["errorMessage"] if ended["cause"].startswith("{") else ended["cause"]
 
 
 def test_a_stack_without_a_model_says_how_to_give_it_one(aws: Aws, stack: StackState) -> None:
     ended = execute(aws, stack, repetitions=1)
     assert ended["status"] == "FAILED"
     assert "replicast aws update MODEL" in ended["cause"]
+
+
+def test_the_same_name_with_more_repetitions_tops_the_run_up_and_with_fewer_is_refused(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    give_model(aws, stack, write_model(MODEL), tmp_path / "home", replications=1, seed=1)
+    first, more = (json.loads(execute(aws, stack, repetitions=n, name="mine")["output"]) for n in (3, 5))
+    assert (first["n"], more["n"], more["run"]) == (3, 5, "mine")
+    fewer = execute(aws, stack, repetitions=4, name="mine")
+    assert fewer["status"] == "FAILED"
+    assert "has 5 repetitions planned already, and 4 are fewer" in fewer["cause"]
+    other = execute(aws, stack, repetitions=9, name="mine", seed=77)
+    assert "of another experiment or with other options; give another 'name'" in other["cause"]

@@ -33,6 +33,7 @@ from replicast.core.record import (
     Options,
     RunRecord,
     Tolerance,
+    check_options,
     check_replications,
     check_run_name,
     new_run_id,
@@ -160,41 +161,17 @@ def replications_of(request: Request) -> int:
 
 def options_of(request: Request) -> Options:
     """Raises RequestError for options out of range."""
-    timeout, retries = request.value(request.timeout_seconds, "timeout"), request.value(request.retries, "retries")
-    workers, tolerate = request.value(request.workers, "workers"), request.value(request.tolerate, "tolerate")
-    if timeout is not None and not 0 < timeout < float("inf"):
-        raise RequestError(f"--timeout takes seconds above 0, and {timeout:g} is not")
-    if retries is not None and retries < 0:
-        raise RequestError(f"--retries takes 0 or more, and {retries} is not")
-    if workers is not None and workers < 1:
-        raise RequestError(f"--workers takes 1 or more, and {workers} is not")
-    precision, maximum = request.value(request.precision, "precision"), request.value(request.maximum, "max")
-    if precision:
-        from replicast.core.precision import parse_precision  # imports numpy, which the first result does not wait for
-
-        parse_precision(precision)
-    if maximum is not None and maximum < 3:
-        raise RequestError(f"--max takes 3 or more, and {maximum} is not")
-    if maximum is not None and not precision:
-        raise RequestError("--max is the most that --precision may take; without it, give -n")
-    look_ahead = request.value(request.look_ahead, "look_ahead")
-    if look_ahead is not None and look_ahead < 0:
-        raise RequestError(f"--look-ahead takes 0 or more, and {look_ahead} is not")
-    if look_ahead is not None and not precision:
-        raise RequestError("--look-ahead is how long --precision must stay met; without it, it says nothing")
-    if maximum is not None and maximum < replications_of(request):
-        raise RequestError(
-            f"a run until precise begins with -n {replications_of(request)} replications, more than --max {maximum}"
-        )
-    return Options(
-        timeout_seconds=timeout,
+    retries, tolerate = request.value(request.retries, "retries"), request.value(request.tolerate, "tolerate")
+    options = Options(
+        timeout_seconds=request.value(request.timeout_seconds, "timeout"),
         retries=1 if retries is None else retries,
         tolerance=Tolerance() if tolerate is None else Tolerance.parse(str(tolerate)),
-        precision=precision,
-        maximum=maximum,
-        look_ahead=look_ahead,
-        workers=workers,
+        precision=request.value(request.precision, "precision"),
+        maximum=request.value(request.maximum, "max"),
+        look_ahead=request.value(request.look_ahead, "look_ahead"),
+        workers=request.value(request.workers, "workers"),
     )
+    return check_options(options, replications_of(request))
 
 
 def new_record(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,8 +13,15 @@ from typing import Any
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment, check_seed
 from replicast.core.parameters import Parameter, Signature, fit_parameters
-from replicast.core.precision import parse_precision
-from replicast.core.record import LETTERS, Options, RunRecord, Tolerance, check_replications, check_run_name
+from replicast.core.record import (
+    LETTERS,
+    Options,
+    RunRecord,
+    Tolerance,
+    check_options,
+    check_replications,
+    check_run_name,
+)
 from replicast.core.scenarios import Scenario, check_scenarios, cross
 
 from .stack import PLACE
@@ -23,7 +32,33 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
+WANTED = {
+    int: "a whole number, such as 10, without quotes", str: 'text in quotes', dict: 'an object, such as {"beds": 12}',
+    (str, int): 'a share or a count, such as "5%" or 3', (int, float): "a number of seconds, such as 600",
+}  # fmt: skip
+EXAMPLE = {"precision": 'text in quotes, such as "value=5%"'}
+FLAG = re.compile(r"(?<![\w-])--?([a-z][a-z-]*)")
+
+
+def order_of(given: Any) -> dict[str, Any]:
+    """What the state machine was started with. Raises RequestError where that is no object."""
+    if not isinstance(given, Mapping):
+        raise RequestError(f'start it with an object, such as {{"repetitions": 10}}, and not with {json.dumps(given)}')
+    return dict(given)
+
+
 def record_by_hand(
+    typed: Mapping[str, Any], deployed: RunRecord, signature: Signature, *, execution: str, started: str
+) -> RunRecord:
+    """As `_record`; what is wrong is told in the console's words, where there are fields and no options."""
+    try:
+        return _record(typed, deployed, signature, execution=execution, started=started)
+    except RequestError as error:
+        words = {"n": "repetitions"}
+        raise type(error)(FLAG.sub(lambda found: f"'{words.get(found[1], found[1])}'", str(error))) from None
+
+
+def _record(
     typed: Mapping[str, Any], deployed: RunRecord, signature: Signature, *, execution: str, started: str
 ) -> RunRecord:
     """The run that `typed` asks for. The same execution gives the same run, however often it is asked.
@@ -43,11 +78,11 @@ def record_by_hand(
     name = typed.get("name")
     return dataclasses.replace(
         deployed,
-        id=check_run_name(name) if name else run_id_of(execution, started),
+        id=run_id_of(execution, started) if name is None else check_run_name(name),
         experiment=experiment,
         replications=replications,
         created=started,
-        options=_options(typed, deployed.options),
+        options=check_options(_options(typed, deployed.options), replications),
         place=PLACE,
         host="aws",
         user="",
@@ -59,7 +94,8 @@ def _check_fields(typed: Mapping[str, Any]) -> None:
         if field not in FIELDS:
             raise RequestError(f"there is no field '{field}'{nearest(field, FIELDS)}")
         if not isinstance(value, FIELDS[field]) or isinstance(value, bool):
-            raise RequestError(f"field '{field}' has the value {value!r}, which is of the wrong type")
+            wanted = EXAMPLE.get(field, WANTED[FIELDS[field]])
+            raise RequestError(f"field '{field}' takes {wanted}, and {json.dumps(value)} is none")
     if "repetitions" in typed and "replications" in typed:
         raise RequestError("'repetitions' and 'replications' mean the same; give one of the two")
 
@@ -78,8 +114,6 @@ def _scenarios(typed: Mapping[str, Any], deployed: Experiment, signature: Signat
 
 
 def _options(typed: Mapping[str, Any], deployed: Options) -> Options:
-    if "precision" in typed:
-        parse_precision(typed["precision"])
     tolerate = typed.get("tolerate")
     return dataclasses.replace(
         deployed,

@@ -23,7 +23,7 @@ from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
 from replicast.stores.records import read_record
 
-from .by_hand import record_by_hand, signature_from_dict
+from .by_hand import order_of, record_by_hand, signature_from_dict
 from .cloud import JOB, Answer, Cloud, Order, begun_folder
 from .database_runs import COLLATED, DatabaseRuns
 from .limits import Capacity
@@ -66,7 +66,7 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     The order is what the execution was started with, or the answer to the round before; `quota` is what Lambda says of
     the account at this moment, or why it does not.
     """
-    execution, typed = event["execution"], dict(event["order"])
+    execution, typed = event["execution"], order_of(event["order"])
     if "run" not in typed:
         typed = {"run": begin_by_hand(typed, execution)}
     store = runs()
@@ -106,10 +106,28 @@ def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str
             )
         store.write(record.id, f"model/{name}", source)
     if not store.write(record.id, NAME, record.to_json(), new=True):
-        known = read_record(store, record.id)
-        if (known.experiment, known.code_hash) != (record.experiment, record.code_hash):
-            raise RequestError(f"there is a run '{record.id}' already, of another experiment; give another 'name'")
+        top_up(store, record, keeps_seed="seed" not in typed)
     return record.id
+
+
+def top_up(store: Store, record: RunRecord, *, keeps_seed: bool) -> None:
+    """Raises what is planned of a run that is there under this name; RequestError if it is another, or has more.
+
+    Without a seed of its own a start goes on with the run's.
+    """
+    known = read_record(store, record.id)
+    experiment = replace(record.experiment, seed=known.experiment.seed) if keeps_seed else record.experiment
+    if (known.experiment, known.code_hash, known.options) != (experiment, record.code_hash, record.options):
+        raise RequestError(
+            f"there is a run '{record.id}' already, of another experiment or with other options; give another 'name'"
+        )
+    if record.replications < known.replications:
+        raise RequestError(
+            f"run '{record.id}' has {known.replications} repetitions planned already, and {record.replications} are "
+            "fewer; ask for as many or more, or give another 'name'"
+        )
+    if record.replications > known.replications:
+        store.write(record.id, NAME, replace(known, replications=record.replications, planned={}).to_json())
 
 
 _performer: Performer | None = None

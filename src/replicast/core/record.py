@@ -200,6 +200,30 @@ def check_more(record: RunRecord, number: int | None) -> int | None:
     return number
 
 
+def check_options(options: Options, replications: int) -> Options:
+    """Raises RequestError for options out of range, by their names on the command line."""
+    timeout, maximum, precision = options.timeout_seconds, options.maximum, options.precision
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise RequestError(f"--timeout takes seconds above 0, and {timeout:g} is not")
+    for name, value, least in (
+        ("retries", options.retries, 0), ("workers", options.workers, 1),
+        ("max", maximum, 3), ("look-ahead", options.look_ahead, 0),
+    ):  # fmt: skip
+        if value is not None and value < least:
+            raise RequestError(f"--{name} takes {least} or more, and {value} is not")
+    if precision:
+        from .precision import parse_precision  # imports numpy, which the first result does not wait for
+
+        parse_precision(precision)
+    if maximum is not None and not precision:
+        raise RequestError("--max is the most that --precision may take; without it, give -n")
+    if options.look_ahead is not None and not precision:
+        raise RequestError("--look-ahead is how long --precision must stay met; without it, it says nothing")
+    if maximum is not None and maximum < replications:
+        raise RequestError(f"a run until precise begins with -n {replications} replications, more than --max {maximum}")
+    return options
+
+
 def check_replications(number: int) -> int:
     if number < 1:
         raise RequestError(f"the number of replications must be 1 or more, and {number} is not")
