@@ -12,13 +12,15 @@ from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.asking.settings import read_experiment_file
 from replicast.conducting.cancelling import is_cancelled
+from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
 from replicast.core.errors import RequestError
 from replicast.core.given import whole_number
 from replicast.core.planning import count
-from replicast.core.ports import Place, Store, Work
+from replicast.core.ports import Damage, Place, Store, Work
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
+from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
 from replicast.stores import open_named_store
 
@@ -117,6 +119,9 @@ class Run:
         """Runs that cannot be read, and so were not taken for the latest."""
         self._record = find_run(self.store, name, self.left_out)
         self._final: Summary | None = None
+        self._is_sound = False
+        self.mended: list[Damage] = []
+        """What `resume` found damaged, and computed again."""
 
     @property
     def id(self) -> str:
@@ -356,6 +361,18 @@ class Run:
             raise
         return pool
 
+    def mend(self) -> list[Damage]:
+        """Sets aside what no longer is what was stored, so that `resume` computes it again; says what that is."""
+        if not self._is_sound:
+            self._is_sound, found = True, set_aside_damage(self.store, self.id)
+            return found
+        return []
+
+    def damage(self) -> list[str]:
+        """What is stored and no longer is what was stored, by its digests; nothing is simulated, nothing changed."""
+        source = damaged_source(self.store, self.id, self.record.files)
+        return [*source, *map(str, self.store.damage(self.id))]
+
     def resume(
         self,
         n: int | None = None,
@@ -385,6 +402,7 @@ class Run:
         at_hand = AtHand(workers=workers, function=function, join=join)
         place = open_place(record.place, record.place_options, at_hand)
         place.check(record, self.store)
+        self.mended = self.mend()
         if record != self.record:
             self._record = record
             self.store.write(self.id, NAME, record.to_json())

@@ -101,9 +101,9 @@ def test_failed_replications_are_simulated_anew_when_asked_for(
     text = "def simulate(replication, rng):\n    assert replication != 2\n    return float(rng.normal())\n"
     record, executor = prepared(aws, stack, write_model(text), 3)
     assert conducted(record, executor).failed == 1
-    before = len(executor.store.documents(record.id, "parts/metrics"))
+    before = len(executor.store.documents(record.id, "parts/manifests"))
     conducted(record, executor, redo={"base": [2]})
-    assert len(executor.store.documents(record.id, "parts/metrics")) == before + 1
+    assert len(executor.store.documents(record.id, "parts/manifests")) == before + 1
 
 
 def test_a_job_is_found_again_from_its_id(aws: Aws, stack: StackState, write_model: Callable[..., Path]) -> None:
@@ -122,7 +122,7 @@ def test_after_cancelling_no_further_replication_starts(
     record, executor = prepared(aws, stack, write_model(SLOW), 200)
     job = executor.start([])
     until = time.monotonic() + 60
-    while not executor.store.documents(record.id, "parts/metrics"):
+    while not executor.store.documents(record.id, "parts/manifests"):
         assert time.monotonic() < until, "nothing was simulated"
         time.sleep(0.1)
     found = at_work(aws, executor.store, record.id)

@@ -16,7 +16,8 @@ from replicast.core.ports import Store
 from replicast.core.replication import Outcome
 from replicast.reporting.query import query
 from replicast.stores import open_store
-from replicast.stores.copying import copy_run, hash_rows
+from replicast.stores.copying import copy_run
+from replicast.stores.rows_hash import hash_rows
 from replicast.testing.stores import numbers
 
 KINDS = ("folder", "sqlite", "postgresql", "mysql")
@@ -43,12 +44,12 @@ def test_a_copy_collates_to_the_same_bytes(
 ) -> None:
     source, target = open_store(new_url(kind)), open_store(new_url(other))
     run = run_in(source.url, tmp_path)
-    source.write("ward", "artefacts/scenario=base/replication=000001/result.rds", b"\0rds")
+    source.write("ward", "kept/result.rds", b"\0rds")
     report = copy_run(source, target, "ward")
     status = run.status()
     assert (report.replications + report.failed, report.failed) == (status.done, status.failed)
     assert report.rows["metrics"] == report.replications
-    assert target.read("ward", "artefacts/scenario=base/replication=000001/result.rds") == b"\0rds"
+    assert target.read("ward", "kept/result.rds") == b"\0rds"
     assert collated(target, tmp_path / "theirs") == collated(source, tmp_path / "ours")
     assert copy_run(source, target, "ward") == report
     assert target.runs() == ["ward"]
@@ -159,3 +160,23 @@ def test_a_query_that_cannot_be_is_refused(
     run_in(store.url, tmp_path)
     with pytest.raises(RequestError, match=message):
         query(store, "ward", text)
+
+
+@pytest.mark.parametrize("target_url", ["copied", "sqlite:///copied.db"])
+def test_what_replications_left_is_copied_with_them(
+    target_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the place where it lies, be it that of its name or beside it, and under the target's own digests."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text("def simulate(rng):\n    return rng.random()\n")
+    made = replicast.run("model.py", 1, seed=1, store=tmp_path / "runs", name="left", on="serial")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "result.rds").write_bytes(b"right")
+    source, name = made.store, "artefacts/scenario=base/replication=000002/result.rds"
+    source.write("left", name, b"of an attempt that died")
+    source.save("left", [Outcome("base", 2, 0.1, {"value": 0.5}, folder=str(tmp_path / "kept"))])
+    target = open_store(target_url)
+    copy_run(source, target, "left")
+    assert list(target.artefacts("left")) == [name]
+    assert target.read("left", name) == b"right"
+    assert list(target.damage("left")) == []

@@ -25,10 +25,11 @@ from replicast.asking.request import (
 from replicast.asking.roots import choice_of
 from replicast.asking.settings import default_store, inside_worker
 from replicast.asking.source import find_source
+from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
 from replicast.core.errors import ModelError, RequestError
 from replicast.core.parameters import Signature
-from replicast.core.ports import Place, Store
+from replicast.core.ports import Damage, Place, Store
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
@@ -74,6 +75,7 @@ class Preparation:
         self._stack = ExitStack()
         self._record: RunRecord | None = None
         self.is_new = True
+        self.damage: list[Damage] = []
 
     def __enter__(self) -> Preparation:
         try:
@@ -151,14 +153,15 @@ class Preparation:
             record = continue_record(self.request, self.options, old, self.experiment, self.source)
             self._record = replace(record, place=self.place.name, place_options=self.place_options)
             self.place.check(self._record, self.store)
+            self.damage = set_aside_damage(self.store, old.id)
             self.source.only(old.files).save(self.store, old.id)
             self.store.write(old.id, NAME, self._record.to_json())
             return self._record
         self._record = self.drawn_up()
         self.place.check(self._record, self.store)
+        self.source.save(self.store, self._record.id)  # before the record: a run that is there can be resumed
         if not self.store.write(self._record.id, NAME, self._record.to_json(), new=True):
             return self.create()
-        self.source.save(self.store, self._record.id)
         return self._record
 
     def drawn_up(self) -> RunRecord:

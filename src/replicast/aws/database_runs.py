@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from arro3.core import Schema, Table
 
+    from replicast.core.ports import Damage
     from replicast.core.replication import Outcome
     from replicast.stores.coverage import RunCoverage
     from replicast.stores.objects import ObjectStore
@@ -107,6 +108,12 @@ class DatabaseRuns:
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
         return self.database.rows(run, table, scenario)
+
+    def damage(self, run: str) -> Iterator[Damage]:
+        return self.database.damage(run)
+
+    def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
+        self.database.set_aside(run, damage)
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
         return self.database.artefacts(run, scenario, replication)
@@ -206,6 +213,13 @@ class OutsideRuns:
 
     def keep_summary(self, _run: str, _make: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Collate, in the cloud, has put it into the database."""
+
+    def damage(self, run: str) -> Iterator[Damage]:
+        """Of what is seen from here."""
+        return self.bucket.damage(f"{run}/{SEEN}")
+
+    def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
+        self.bucket.set_aside(f"{run}/{SEEN}", damage)
 
     def artefacts(self, run: str, _scenario: str | None = None, _replication: int | None = None) -> list[str]:
         raise RequestError(f"artefacts of run {run} are in the database, which cannot be reached from here: {self.why}")

@@ -26,7 +26,7 @@ STARTS_A_SECOND = 100.0
 """Functions that Lambda adds to a function's concurrency: 1,000 every ten seconds."""
 
 TRANSITIONS_A_BATCH, TRANSITIONS_A_RUN = 1, 8
-FILES_A_PART = 2
+FILES_A_PART = 3
 READS_A_BATCH = 4
 MEMORY_SPARE = 1.5
 RUNTIME_MEGABYTES = 300

@@ -12,7 +12,7 @@ from replicast.core.ports import Store
 from replicast.core.progress import Saved
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
-from replicast.stores.objects import METRICS_NAME
+from replicast.stores.names import MANIFEST_NAME, MANIFESTS
 
 from .access import explained
 
@@ -43,7 +43,7 @@ class PartsProgress:
     def _saved(self, path: str) -> Saved | None:
         """None for a part whose replications were there before: a batch that was delivered twice."""
         scenario, name = path.split("/")[-2:]
-        match = METRICS_NAME.fullmatch(name)
+        match = MANIFEST_NAME.fullmatch(name)
         if match is None:
             return None
         first, last, failed = (int(text) for text in match.groups()[:3])
@@ -56,7 +56,7 @@ class PartsProgress:
 
 
 def parts_of(store: Store, run: str) -> list[str]:
-    return store.documents(run, "parts/metrics")
+    return store.documents(run, f"parts/{MANIFESTS}")
 
 
 class MapProgress:

@@ -72,6 +72,8 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
             _announce(record, is_new=preparation.is_new)
             for line in source_lines(preparation.source):
                 say(line)
+            for damage in preparation.damage:
+                say(f"damaged, and simulated again: {damage}")
             if why := preparation.store.reach():
                 say(f"note: its results are kept where they cannot be reached from here: {why}")
         if chosen.detach:
@@ -127,6 +129,8 @@ def resume(chosen: argparse.Namespace) -> int:
         return _interrupted(handle.record, interruption.conclusion, handle.store.label, chosen)
     finally:
         screen.close()
+    for damage in handle.mended:
+        say(f"damaged, and simulated again: {damage}")
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
 
 

@@ -122,11 +122,32 @@ class Row:
     log: str
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Replications first..last that were stored and no longer are what was stored: `name` says what of them, and how.
+
+    `part` is what `Store.set_aside` knows them by.
+    """
+
+    scenario: str
+    first: int
+    last: int
+    name: str
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (replications {self.first} to {self.last} of scenario '{self.scenario}')"
+
+
 class Coverage(Protocol):
     """Which replications of a run are stored, by scenario: ranges that do not overlap, in order.
 
-    `done` are all that have ended: `ok` and `failed`.
+    `done` are all that have ended: `ok` and `failed`. `damage` is what can be seen of it without opening anything; it
+    is not among the done, and nothing else is stored in its place.
     """
+
+    @property
+    def damage(self) -> Sequence[Damage]: ...
 
     def done(self, scenario: str) -> Sequence[tuple[int, int]]: ...
     def ok(self, scenario: str) -> Sequence[tuple[int, int]]: ...
@@ -134,7 +155,10 @@ class Coverage(Protocol):
 
 
 class Store(Protocol):
-    """Where results live. What is saved is there whole or not at all; saving a replication twice changes nothing."""
+    """Where results live. What is saved is there whole or not at all; saving a replication twice changes nothing.
+
+    Whatever reads refuses with StoreError what does not fit the digest that it was saved with.
+    """
 
     url: str
     """Opens the same store from any process and working directory; may hold a password."""
@@ -185,6 +209,14 @@ class Store(Protocol):
 
         Chunks begin with the columns `scenario` and `replication`; their other columns may differ in presence and type.
         """
+        ...
+
+    def damage(self, run: str) -> Iterator[Damage]:
+        """Reads everything that is stored of the run's replications, and says what does not fit its digest."""
+        ...
+
+    def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
+        """From now on these count as missing, and what is saved in their place answers; nothing is overwritten."""
         ...
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> Iterable[str]: ...

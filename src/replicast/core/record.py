@@ -19,7 +19,8 @@ from .scenarios import check_scenarios
 if TYPE_CHECKING:
     pass
 
-FORMAT = 1
+FORMAT = 2
+"""2: parts are committed by manifests; of format 1 they have none, and are read."""
 NAME = "run.json"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOST_REPLICATIONS = 2**31

@@ -92,6 +92,18 @@ def check_out_or_stage(work: Work, target: Path, function: Callable[..., Any] | 
         check_out(work.store, work.run, target)
 
 
+def damaged_source(store: Store, run: str, files: Mapping[str, str]) -> list[str]:
+    """What of the run's copy is not what `files` says was copied, by name and SHA-256."""
+    found = []
+    for name, sha256 in files.items():
+        content = store.read(run, f"{FOLDER}/{name}")
+        if content is None:
+            found.append(f"'{FOLDER}/{name}' is gone")
+        elif hashlib.sha256(content).hexdigest() != sha256:
+            found.append(f"'{FOLDER}/{name}' is not what the model was when the run began (its SHA-256 differs)")
+    return found
+
+
 def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None = None) -> None:
     """Writes the run's copy of the source below `target`."""
     target.mkdir(parents=True, exist_ok=True)

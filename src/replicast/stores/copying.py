@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arro3.core import Array, ChunkedArray, DataType, Schema, Table
+from arro3.core import Array, DataType, Schema, Table
 
 from replicast.core.arrow import fields_of, table_of
 from replicast.core.errors import RunChanged, RunNotFound, StoreError
@@ -17,10 +19,11 @@ from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Failure, Outcome
 
+from .names import ARTEFACT
 from .reading import replications_of
+from .rows_hash import KEYS, hash_rows
 
 METRICS = "metrics"
-KEYS = ("scenario", "replication")
 OF_THE_MOMENT, CLOUD, SHARING = ("conductor.json", "cancel"), "cloud/", "at-work/"
 """Documents that say who is at work on a run, and how far, which is nobody at work on its copy."""
 
@@ -63,8 +66,11 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
         scenario.name for scenario in RunRecord.from_json(record, f"{NAME} of run {run}", run).experiment.scenarios
     ]
     for scenario in scenarios:
+        kept = _artefacts_by_replication(source, run, scenario)
         for batch in outcomes_of(source, run, scenario):
-            target.save(run, batch)
+            with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
+                _with_artefacts(source, run, batch, kept, scratch)
+                target.save(run, batch)
     target.write(run, NAME, record)
     report = CopyReport(run, documents=len(names) + 1)
     report.failed = sum(len(coverage.failed(name)) for name in scenarios)
@@ -83,9 +89,31 @@ def refuse_another(target: Store, run: str, record: bytes) -> None:
 
 
 def documents_of(store: Store, run: str) -> list[str]:
-    """Names of all documents and artefacts, without the parts in which an object store keeps rows."""
+    """Names of all documents, without artefacts and the parts in which an object store keeps rows."""
     names = store.documents(run, "")
-    return [name for name in names if not name.startswith(("parts/", CLOUD, SHARING)) and name not in OF_THE_MOMENT]
+    elsewhere = ("parts/", "artefacts/", CLOUD, SHARING)
+    return [name for name in names if not name.startswith(elsewhere) and name not in OF_THE_MOMENT]
+
+
+def _with_artefacts(source: Store, run: str, batch: list[Outcome], kept: Mapping[int, list[str]], scratch: str) -> None:
+    """Lays out what each replication left, in a folder of its own, from which it is saved with the replication."""
+    for outcome in batch:
+        for name in kept.get(outcome.replication, ()):
+            match = ARTEFACT.fullmatch(name)
+            if match is None or ".." in match[3].split("/") or match[3].startswith("/"):
+                raise StoreError(f"'{name}' of run {run} is no name of a kept file; nothing was written")
+            outcome.folder = f"{scratch}/{outcome.replication}"
+            path = Path(outcome.folder, match[3])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source.read(run, name) or b"")
+
+
+def _artefacts_by_replication(source: Store, run: str, scenario: str) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for name in source.artefacts(run, scenario):
+        if match := ARTEFACT.fullmatch(name):
+            found.setdefault(int(match[2]), []).append(name)
+    return found
 
 
 class RowsByReplication:
@@ -208,7 +236,7 @@ class ContentHashes:
 def content_hashes(store: Store, run: str, scenarios: Sequence[str]) -> ContentHashes:
     """Hashes that depend on what is stored alone, not on how it was cut into batches or on the kind of store."""
     found = ContentHashes()
-    for name in documents_of(store, run):
+    for name in [*documents_of(store, run), *store.artefacts(run)]:
         found.hashes[f"document '{name}'"] = hashlib.sha256(store.read(run, name) or b"").hexdigest()
     for scenario in scenarios:
         where = f"of scenario '{scenario}'"
@@ -220,74 +248,3 @@ def content_hashes(store: Store, run: str, scenarios: Sequence[str]) -> ContentH
             if hashed.rows:
                 found.hashes[f"table '{table}' {where}"] = hashed.digest()
     return found
-
-
-class RowsHash:
-    """A hash of rows by column, the same for the same rows in other chunks.
-
-    With `doubles`, numbers count as doubles: a metric is an integer or a double by the batch that it was saved in.
-    """
-
-    def __init__(self, *, doubles: bool) -> None:
-        self.rows = 0
-        self._doubles = doubles
-        self._columns: dict[str, Any] = {}
-
-    def take_in(self, chunk: Table) -> None:
-        numbers = replications_of(chunk)
-        self.rows += chunk.num_rows
-        for name in chunk.column_names:
-            self._take_in_column(name, chunk.column(name), numbers)
-
-    def _take_in_column(self, name: str, column: ChunkedArray, numbers: np.ndarray) -> None:
-        """What is there, with the replication it belongs to; what is missing leaves no trace."""
-        array = column.combine_chunks()
-        kind = "double" if self._doubles and name not in KEYS else str(array.type)
-        for values in _as_bytes(array, doubles=kind == "double"):
-            if values is not None:
-                present, content = values
-                if len(present):
-                    hashes = self._columns.setdefault(f"{name!r} {kind}", [hashlib.sha256(), hashlib.sha256()])
-                    hashes[0].update(numbers[present].astype("<i8").tobytes())
-                    hashes[1].update(content)
-
-    def digest(self) -> str:
-        whole = hashlib.sha256(str(self.rows).encode())
-        for name, hashes in sorted(self._columns.items()):
-            whole.update(f"{name} {hashes[0].hexdigest()} {hashes[1].hexdigest()}\n".encode())
-        return whole.hexdigest()
-
-
-def _as_bytes(array: Array, *, doubles: bool) -> Iterator[tuple[np.ndarray, bytes] | None]:
-    """(places, content) of the values that are there."""
-    if DataType.is_temporal(array.type):
-        small = DataType.is_date32(array.type) or DataType.is_time32(array.type)
-        array = array.cast(DataType.int32() if small else DataType.int64())
-    if doubles and not DataType.is_boolean(array.type):
-        array = array.cast(DataType.float64())
-    if DataType.is_numeric(array.type) and not array.null_count:
-        yield np.arange(len(array)), _same_nan(array.to_numpy()).tobytes()
-        return
-    listed = array.to_pylist()
-    present = np.array([place for place, value in enumerate(listed) if value is not None], dtype=np.int64)
-    there = [listed[place] for place in present]
-    if DataType.is_numeric(array.type):
-        dtype = np.float64 if DataType.is_floating(array.type) else np.uint64 if "UInt" in str(array.type) else np.int64
-        yield present, _same_nan(np.array(there, dtype=dtype)).tobytes()
-    else:
-        # PostgreSQL keeps no NUL character in a log
-        texts = [str(value).replace("\0", "␀").encode() for value in there]
-        yield present, b"".join(len(text).to_bytes(8, "little") + text for text in texts)
-
-
-def _same_nan(values: np.ndarray) -> np.ndarray:
-    """Databases know one NaN."""
-    return np.where(np.isnan(values), np.nan, values) if values.dtype.kind == "f" else values
-
-
-def hash_rows(chunks: Iterator[Table], *, doubles: bool = False) -> RowsHash:
-    hashed = RowsHash(doubles=doubles)
-    for chunk in chunks:
-        if chunk.num_rows:
-            hashed.take_in(chunk)
-    return hashed

@@ -10,17 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from replicast.core.planning import Range, count, merge, without
+from replicast.core.ports import Damage
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """A committed part: its range of replications, its token (ordered by time) and how many of them failed."""
+    """A committed part: its range of replications, its token (ordered by time) and how many of them failed.
+
+    `path` is that of what committed it: a manifest, or in 0.1.0 its metrics file.
+    """
 
     first: int
     last: int
     token: str
     failed: int
-    schema: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class ScenarioCoverage:
 
 @dataclass(slots=True)
 class RunCoverage:
-    """What is stored of a run, by scenario."""
+    """What is stored of a run, by scenario, and what was and cannot be read any more."""
 
     scenarios: dict[str, ScenarioCoverage] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
 
     def of(self, scenario: str) -> ScenarioCoverage:
         return self.scenarios.get(scenario) or ScenarioCoverage()

@@ -1,267 +1,233 @@
-"""Runs in an object store: a folder, S3, Google Cloud Storage or Azure, all through obstore.
+"""Runs in an object store: a folder, S3, Google Cloud Storage or Azure.
 
     <store>/<run>/run.json, model/…, artefacts/…
     <store>/<run>/parts/<table>/<scenario>/<first>-<last>.<token>.<schema>.parquet
     <store>/<run>/parts/replications/<scenario>/<first>-<last>.<token>.parquet
-    <store>/<run>/parts/metrics/<scenario>/<first>-<last>.<failed>.<token>.<schema>.parquet
+    <store>/<run>/parts/manifests/<scenario>/…                  (see manifests.py)
 
-A part is the files of one token. Its metrics file is written last and commits it; without one the others do not exist.
+A part is the files that its manifest names. The manifest is written last and commits them; files that none names are
+what a writer that died has left. No file is ever written twice: for a part that was damaged, another answers.
 <first> and <last> are those of the part, and of a table those of the replications that returned it in that schema. The
 names alone say which replications are stored, so no file is opened to answer "what is missing?".
 """
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
-import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
-
-import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
-from obstore.store import LocalStore, from_url
+from urllib.parse import unquote
 
 from replicast.core.errors import StoreError
-from replicast.core.record import NAME as RUN
+from replicast.core.planning import gaps
+from replicast.core.ports import Damage
 from replicast.core.replication import Outcome
 
+from . import old_parts
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment, cover
+from .damage import damage_of
+from .inventory import Inventory
+from .manifests import KeptFile, Manifest, read_manifest
+from .names import (
+    ARTEFACT,
+    LEDGER,
+    MANIFESTS,
+    METRICS,
+    SET_ASIDE,
+    artefact_folder,
+    encode_name,
+    new_token,
+    one_line,
+    safe_name,
+)
+from .object_documents import ObjectDocuments, can_be_written
 from .registry import StoreKind
-from .removing import MARKER, finish_removal, remove_folder, remove_objects
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
 
-METRICS, LEDGER = "metrics", "replications"
-METRICS_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-z]+)\.([0-9a-f]{8})\.parquet")
-TABLE_NAME = re.compile(r"(\d+)-(\d+)\.([0-9a-z]+)(?:\.([0-9a-f]{8}))?\.parquet")
-HALF_WRITTEN = re.compile(r"#\d+$")
-UNSAFE = re.compile(r"[\x00-\x1f\x7f]|#(?=\d+(?:/|$))")
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+MANIFESTS_REMEMBERED = 20_000
+
+__all__ = ["ObjectStore", "artefact_folder", "can_be_written", "encode_name", "new_token", "safe_name"]
 
 
-def new_token() -> str:
-    """A token that sorts by time of commit and is unique without asking anyone."""
-    number, text = time.time_ns() // 1000, ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = DIGITS[digit] + text
-    return text.rjust(11, "0") + os.urandom(4).hex()
-
-
-def encode_name(name: str) -> str:
-    """A scenario's or table's name as one path segment that no tool takes for a Hive partition."""
-    return quote(name, safe=" ,+-_@~").replace(".", "%2E") if name.startswith(".") else quote(name, safe=" ,+-_.@~")
-
-
-class ObjectStore:
+class ObjectStore(ObjectDocuments):
     """Fulfils `core.ports.Store`. `url` is a folder or `s3://bucket/prefix`, `gs://…`, `az://…`."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
-        self.label = url
-        local = "://" not in url or url.startswith("file://")
-        self.folder = Path(url.removeprefix("file://")).absolute() if local else None
-        self.url = str(self.folder) if self.folder else url
-        self._objects: Any = None
-        self._options = dict(options or {})
-
-    @property
-    def objects(self) -> Any:
-        if self._objects is None:
-            try:
-                if self.folder is not None:
-                    self.folder.mkdir(parents=True, exist_ok=True)
-                    self._objects = LocalStore(prefix=self.folder)
-                else:
-                    self._objects = from_url(self.url, **self._options)
-            except (BaseError, OSError, ValueError) as error:
-                raise StoreError(f"cannot open the store '{self.label}': {one_line(error)}") from error
-        return self._objects
-
-    def runs(self) -> list[str]:
-        return self.runs_with("run.json")
-
-    def runs_with(self, document: str) -> list[str]:
-        """The IDs of all runs that have this document, in order."""
-        if self.folder is not None:
-            return sorted(path.relative_to(self.folder).parts[0] for path in self.folder.glob(f"*/{document}"))
-        listing = self._call(obstore.list_with_delimiter, None)
-        names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
-        return sorted(name for name in names if self.read(name, document) is not None)
-
-    def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
-        if new and name == RUN and self.folder is None and self.read(run, MARKER) is not None:
-            finish_removal(self, run)
-        try:
-            self._call(obstore.put, f"{run}/{name}", content, mode="create" if new else "overwrite")
-        except AlreadyExistsError:
-            return False
-        return True
-
-    def read(self, run: str, name: str) -> bytes | None:
-        try:
-            return bytes(self._call(obstore.get, f"{run}/{name}").bytes())
-        except (NotFoundError, FileNotFoundError):
-            return None
-
-    def documents(self, run: str, prefix: str) -> list[str]:
-        """Names of the run's documents below `prefix`, ordered."""
-        return sorted(path.removeprefix(f"{run}/") for path, _ in self._list(f"{run}/{prefix}"))
-
-    def delete(self, run: str, name: str) -> None:
-        try:
-            self._call(obstore.delete, f"{run}/{name}")
-        except (NotFoundError, FileNotFoundError):
-            return
-
-    def remove(self, run: str) -> None:
-        if self.folder is not None:
-            remove_folder(self.folder, run)
-        else:
-            remove_objects(self, run)
+        super().__init__(url, options)
+        self._manifests: dict[tuple[str, str], Manifest] = {}
+        self._kept: dict[tuple[str, str], KeptFile] = {}
 
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
-        """Tables and artefacts first, then the ledger, then the metrics file, which commits the part."""
+        """Tables and artefacts first, then ledger and metrics, then the manifest, which commits them."""
         from . import parts  # imports numpy, which a conductor's first batch does not wait for
 
         scenario, token = encode_name(outcomes[0].scenario), new_token()
-        span = f"{outcomes[0].replication:09d}-{outcomes[-1].replication:09d}"
-        for outcome in outcomes:
-            self._save_artefacts(run, outcome)
+        first, last = outcomes[0].replication, outcomes[-1].replication
+        span = f"{first:09d}-{last:09d}.{token}"
+        files = [kept for outcome in outcomes for kept in self._save_artefacts(run, outcome, token)]
         for group in parts.table_groups(outcomes):
             own = f"{group.first:09d}-{group.last:09d}.{token}.{parts.schema_digest(group.rows.schema)}"
-            self.write(run, f"parts/{encode_name(group.name)}/{scenario}/{own}.parquet", parts.to_parquet(group.rows))
-        ledger = parts.to_parquet(parts.ledger_table(outcomes))
-        self.write(run, f"parts/{LEDGER}/{scenario}/{span}.{token}.parquet", ledger)
+            files.append(self._save_table(run, f"parts/{encode_name(group.name)}/{scenario}/{own}", group.rows))
+        files.append(self._save_table(run, f"parts/{LEDGER}/{scenario}/{span}", parts.ledger_table(outcomes)))
         metrics = parts.metrics_table(outcomes)
-        failed = sum(outcome.failure is not None for outcome in outcomes)
-        name = f"{span}.{failed}.{token}.{parts.schema_digest(metrics.schema)}.parquet"
-        self.write(run, f"parts/{METRICS}/{scenario}/{name}", parts.to_parquet(metrics))
+        named = f"parts/{METRICS}/{scenario}/{span}.{parts.schema_digest(metrics.schema)}"
+        files.append(self._save_table(run, named, metrics))
+        failed = [outcome.replication for outcome in outcomes if outcome.failure is not None]
+        named_failed = failed if len(failed) < len(outcomes) else []
+        manifest = Manifest(outcomes[0].scenario, first, last, token, named_failed, files)
+        self.write(run, *manifest.written(len(failed)), new=True)
 
-    def _save_artefacts(self, run: str, outcome: Outcome) -> None:
+    def _save_table(self, run: str, name: str, table: Table) -> KeptFile:
+        from . import parts
+
+        content = parts.to_parquet(table)
+        self.write(run, f"{name}.parquet", content)
+        return KeptFile.of(f"{name}.parquet", content)
+
+    def _save_artefacts(self, run: str, outcome: Outcome, token: str) -> Iterator[KeptFile]:
+        """Each under its own name, or beside it where another attempt has left one of that name."""
         if outcome.folder is None:
             return
-        folder = Path(outcome.folder)
+        folder, place = Path(outcome.folder), artefact_folder(outcome.scenario, outcome.replication)
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                name = safe_name(path.relative_to(folder).as_posix())
-                target = f"{run}/{artefact_folder(outcome.scenario, outcome.replication)}/{name}"
-                self._call(obstore.put, target, path, mode="overwrite")
+                name, content = safe_name(path.relative_to(folder).as_posix()), path.read_bytes()
+                key = "" if self.write(run, f"{place}/{name}", content, new=True) else f"{place}/@{token}/{name}"
+                if key:
+                    self.write(run, key, content, new=True)
+                yield KeptFile.of(f"{place}/{name}", content, key)
 
     def coverage(self, run: str) -> RunCoverage:
-        return RunCoverage({name: self._cover(run, name, own) for name, own in self._committed(run).items()})
+        return self._covered(run, self._inventory(run))
+
+    def _inventory(self, run: str) -> Inventory:
+        """Looked at again where a file is not there: a part may be committed while it is listed."""
+        found = Inventory.of(self._list_relative(run, "parts"))
+        if not found.incomplete:
+            return found
+        again = Inventory.of(self._list_relative(run, "parts"))
+        again.believe_those_not_in(found.incomplete)
+        return again
+
+    def _covered(self, run: str, found: Inventory) -> RunCoverage:
+        """Damage that another part answers for is none."""
+        covered = RunCoverage()
+        damage = [self._seen_damage(run, scenario, part, found) for scenario, part in found.incomplete]
+        for scenario, own in found.parts.items():
+            failures = {}
+            for part in [part for part in own if part.failed]:
+                try:
+                    failures[part] = self._failures(run, scenario, part)
+                except StoreError as error:
+                    own.remove(part)
+                    damage.append(Damage(scenario, part.first, part.last, str(error).partition("; ")[0], part.path))
+            covered.scenarios[scenario] = cover(own, failures)
+        covered.damage = [one for one in damage if _is_open(one, covered.of(one.scenario))]
+        return covered
+
+    def _seen_damage(self, run: str, scenario: str, part: Part, found: Inventory) -> Damage:
+        """What a listing shows of a part: files that are gone, or have another length."""
+        lengths = {file.path: file.length for file in found.files.get((encode_name(scenario), part.token), ())}
+        return next(damage_of(scenario, part, partial(self._bytes, run), lengths.get))
+
+    def _bytes(self, run: str, name: str) -> bytes | None:
+        return self.read_part(run, name) if name.startswith("parts/") else super().read(run, name)
 
     def _segments(self, run: str, scenario: str) -> list[Segment]:
-        own = self._committed(run, encode_name(scenario)).get(scenario, [])
-        return self._cover(run, scenario, own).segments
+        """Which parts answer for a scenario, from two listings of its own."""
+        encoded = encode_name(scenario)
+        folders = [f"parts/{table}/{encoded}" for table in (MANIFESTS, METRICS)]
+        listed = (found for folder in folders for found in self._list_relative(run, folder))
+        own = Inventory.of(listed, complete=False).parts.get(scenario, [])
+        return cover(own, {part: self._failures(run, scenario, part) for part in own if part.failed}).segments
 
-    def _cover(self, run: str, scenario: str, own: Sequence[Part]) -> ScenarioCoverage:
-        return cover(own, {part: self._failures(run, scenario, part) for part in own if part.failed})
-
-    def _committed(self, run: str, encoded_scenario: str = "") -> dict[str, list[Part]]:
-        committed: dict[str, list[Part]] = {}
-        for path, size in self._list(f"{run}/parts/{METRICS}/{encoded_scenario}".rstrip("/")):
-            scenario, name = path.split("/")[-2:]
-            match = METRICS_NAME.fullmatch(name)
-            if match and size:
-                first, last, failed, token, schema = match.groups()
-                part = Part(int(first), int(last), token, int(failed), schema)
-                committed.setdefault(unquote(scenario), []).append(part)
-        return committed
-
-    def _failures(self, run: str, scenario: str, part: Part) -> list[int]:
+    def _failures(self, run: str, scenario: str, part: Part) -> Sequence[int]:
         if part.failed == part.last - part.first + 1:
-            return list(range(part.first, part.last + 1))
-        ledger = self._table(run, self._ledger_path(scenario, part))
+            return range(part.first, part.last + 1)
+        if not old_parts.is_old(part):
+            return self._manifest(run, part).failed
+        ledger = self._table(run, old_parts.ledger_of(scenario, part))
         pairs = zip(ledger.column("replication").to_pylist(), ledger.column("state").to_pylist(), strict=True)
         return [replication for replication, state in pairs if state == "failed"]
 
-    def _ledger_path(self, scenario: str, part: Part) -> str:
-        return f"parts/{LEDGER}/{encode_name(scenario)}/{part.first:09d}-{part.last:09d}.{part.token}.parquet"
+    def _manifest(self, run: str, part: Part) -> Manifest:
+        known = self._manifests.get((run, part.path))
+        if known is None:
+            read = read_manifest(part.path, self.read_part(run, part.path))
+            if isinstance(read, str):
+                raise self._refusal(run, f"'{part.path}' {read}")
+            if len(self._manifests) >= MANIFESTS_REMEMBERED:
+                self._manifests.clear()
+            known = self._manifests[run, part.path] = read
+        return known
 
-    def ledger(self, run: str, scenario: str) -> Iterator[Table]:
-        segments = self._segments(run, scenario)
-        paths = {s.part.token: [self._ledger_path(scenario, s.part)] for s in segments}
-        return self._read_segments(run, segments, paths)
+    def _refusal(self, run: str, damage: str) -> StoreError:
+        mend = f"replicast resume {run} simulates what it held again"
+        return StoreError(f"{damage}; it is part of run {run} in '{self.label}', and {mend}")
 
     def tables(self, run: str) -> dict[str, list[Schema]]:
         """Each table's distinct schemas, in order of first appearance over scenarios by name and replications."""
-        committed = self._committed(run)
-        found = {METRICS: self._metrics_schemas(run, committed)}
-        tokens = {(scenario, part.token) for scenario, own in committed.items() for part in own}
-        names = {path.split("/")[1] for path, _ in self._list_relative(run, "parts")} - {METRICS, LEDGER}
-        for name in sorted(names):
-            paths = self._first_paths(run, name, tokens)
-            if paths:
-                found[unquote(name)] = [self._table(run, path).schema for path in paths]
-        return found
+        found = self._inventory(run)
+        for damage in self._covered(run, found).damage:
+            raise self._refusal(run, damage.name)
+        return {
+            unquote(table): [self._table(run, self._file(run, part, path)).schema for part, path in files]
+            for table, files in found.first_files().items()
+        }
 
-    def _metrics_schemas(self, run: str, committed: Mapping[str, Sequence[Part]]) -> list[Schema]:
-        """Of all parts with a row: a failed replication has none, so that nothing is missing in it."""
-        seen: dict[str, str] = {}
-        for scenario in sorted(committed, key=encode_name):
-            for part in sorted(committed[scenario]):
-                if part.failed <= part.last - part.first:
-                    seen.setdefault(part.schema, self._metrics_path(scenario, part))
-        return [self._table(run, path).schema for path in seen.values()]
+    def _file(self, run: str, part: Part, path: str) -> KeptFile:
+        if old_parts.is_old(part):
+            return old_parts.unchecked(path)
+        for file in self._manifest(run, part).files:
+            if file.name == path:
+                return file
+        raise self._refusal(run, f"'{path}' is not in its manifest '{part.path}'")
 
-    def _metrics_path(self, scenario: str, part: Part) -> str:
-        name = f"{part.first:09d}-{part.last:09d}.{part.failed}.{part.token}.{part.schema}.parquet"
-        return f"parts/{METRICS}/{encode_name(scenario)}/{name}"
-
-    def _first_paths(self, run: str, encoded_table: str, tokens: Container[tuple[str, str]]) -> list[str]:
-        """For each schema of a table, the committed file in which it appeared first."""
-        found = []
-        for path, _ in self._list_relative(run, f"parts/{encoded_table}"):
-            scenario, name = path.split("/")[-2:]
-            match = TABLE_NAME.fullmatch(name)
-            if match and (unquote(scenario), match[3]) in tokens:
-                found.append((scenario, int(match[1]), int(match[2]), match[4] or "", path))
-        seen: dict[str, str] = {}
-        for *_, schema, path in sorted(found):
-            seen.setdefault(schema, path)
-        return list(seen.values())
+    def ledger(self, run: str, scenario: str) -> Iterator[Table]:
+        return self.rows(run, LEDGER, scenario)
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
-        return self._read_segments(run, self._segments(run, scenario), self._paths_by_token(run, table, scenario))
-
-    def _paths_by_token(self, run: str, table: str, scenario: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for path, _ in self._list_relative(run, f"parts/{encode_name(table)}/{encode_name(scenario)}"):
-            name = path.rpartition("/")[2]
-            match = METRICS_NAME.fullmatch(name) or TABLE_NAME.fullmatch(name)
-            if match:
-                found.setdefault(match.groups()[-2], []).append(path)
-        return {token: sorted(own) for token, own in found.items()}
-
-    def _read_segments(
-        self, run: str, segments: Sequence[Segment], paths: Mapping[str, Sequence[str]]
-    ) -> Iterator[Table]:
         """Tables of one schema each, whose rows follow each other by replication."""
         from .reading import keep_replications, order_by_replication
 
+        encoded, segments = encode_name(table), self._segments(run, scenario)
+        old: dict[str, list[KeptFile]] = {}
+        if any(old_parts.is_old(segment.part) for segment in segments):
+            old = old_parts.files_by_token(self._list_relative(run, f"parts/{encoded}/{encode_name(scenario)}"))
         for segment in segments:
-            read = [self._table(run, path) for path in paths.get(segment.part.token, ())]
-            if (segment.first, segment.last) != (segment.part.first, segment.part.last):
-                read = [keep_replications(table, segment.first, segment.last) for table in read]
+            part = segment.part
+            files = old.get(part.token, []) if old_parts.is_old(part) else self._manifest(run, part).files_of(encoded)
+            read = [self._table(run, file) for file in files]
+            if (segment.first, segment.last) != (part.first, part.last):
+                read = [keep_replications(piece, segment.first, segment.last) for piece in read]
             yield from read if len(read) < 2 else order_by_replication(read)
 
-    def _table(self, run: str, path: str) -> Table:
+    def _table(self, run: str, file: KeptFile) -> Table:
         from . import parts
 
-        content = self.read(run, path)
-        if content is None:
-            raise StoreError(f"'{path}' of run {run} is gone from the store '{self.label}'")
+        content = self._content(run, file)
         try:
             return parts.from_parquet(content)
         except BaseException as error:  # arro3 raises untyped errors for damaged files, or panics
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            raise StoreError(f"'{path}' of run {run} cannot be read: {one_line(error)}") from error
+            raise StoreError(f"'{file.name}' of run {run} cannot be read: {one_line(error)}") from error
+
+    def _content(self, run: str, file: KeptFile) -> bytes:
+        """The file's bytes, once they are known to be what was stored."""
+        content = self._bytes(run, file.place)
+        wrong = file.wrong_with(content)
+        if wrong or content is None:
+            raise self._refusal(run, f"'{file.place}' {wrong}")
+        return content
+
+    def read(self, run: str, name: str) -> bytes | None:
+        """As `artefacts` last listed it, an artefact is what was stored, or StoreError."""
+        file = self._kept.get((run, name))
+        return super().read(run, name) if file is None else self._content(run, file)
 
     def reach(self) -> str:
         return ""
@@ -273,75 +239,51 @@ class ObjectStore:
         return None
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> list[str]:
-        prefix = "artefacts"
-        if scenario is not None:
-            prefix += f"/scenario={encode_name(scenario)}"
-            prefix += "" if replication is None else f"/replication={replication:06d}"
-        return self.documents(run, prefix)
+        named = [scenario] if scenario is not None else list(self._inventory(run).parts)
+        self._kept = {}
+        found = [name for own in named for name in self._artefacts_of(run, own, replication)]
+        return sorted(found)
+
+    def _artefacts_of(self, run: str, scenario: str, replication: int | None) -> Iterator[str]:
+        old: list[tuple[int, str]] | None = None
+        for segment in self._segments(run, scenario):
+            wanted = range(segment.first, segment.last + 1)
+            wanted = wanted if replication is None else range(replication, replication + (replication in wanted))
+            if old_parts.is_old(segment.part):
+                old = list(self._listed_artefacts(run, scenario)) if old is None else old
+                yield from (name for number, name in old if number in wanted)
+                continue
+            for file in self._manifest(run, segment.part).artefacts():
+                if (match := ARTEFACT.fullmatch(file.name)) and int(match[2]) in wanted:
+                    self._kept[run, file.name] = file
+                    yield file.name
+
+    def _listed_artefacts(self, run: str, scenario: str) -> Iterator[tuple[int, str]]:
+        for name in self.documents(run, f"artefacts/scenario={encode_name(scenario)}"):
+            if match := ARTEFACT.fullmatch(name):
+                yield int(match[2]), name
+
+    def damage(self, run: str) -> Iterator[Damage]:
+        found = self._inventory(run)
+        for scenario, part in found.incomplete:
+            opened = list(damage_of(scenario, part, partial(self._bytes, run)))
+            yield from opened or [self._seen_damage(run, scenario, part, found)]
+        for scenario, own in found.parts.items():
+            for part in sorted(own):
+                yield from damage_of(scenario, part, partial(self._bytes, run))
+
+    def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
+        for one in damage:
+            self.write(run, one.part + SET_ASIDE, f"{one}\n".encode(), new=True)
 
     def _list_relative(self, run: str, prefix: str) -> Iterator[tuple[str, int]]:
         return ((path.removeprefix(f"{run}/"), size) for path, size in self._list(f"{run}/{prefix}"))
 
-    def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """(path, size) of every object below a prefix, in no order; all pages."""
-        if self.folder is not None:
-            yield from _list_folder(self.folder, prefix)
-            return
-        try:
-            for page in obstore.list(self.objects, prefix, chunk_size=1000):
-                yield from ((item["path"], item["size"]) for item in page)
-        except NotFoundError:
-            return
-        except BaseError as error:
-            raise StoreError(f"the store '{self.label}' cannot be listed: {one_line(error)}") from error
 
-    def _call(self, operation: Any, *arguments: Any, **options: Any) -> Any:
-        try:
-            return operation(self.objects, *arguments, **options)
-        except (AlreadyExistsError, NotFoundError, FileNotFoundError):
-            raise
-        except (BaseError, OSError, ValueError) as error:
-            raise StoreError(f"the store '{self.label}' failed: {one_line(error)}") from error
-
-
-def can_be_written(folder: Path) -> bool:
-    """Whether files can be made in a folder, or where it would be made; tried, since rights do not tell."""
-    try:
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=there):
-            return True
-    except OSError:
-        return False
-
-
-def safe_name(name: str) -> str:
-    """A file's name with what no store takes percent-encoded: control characters, and `#1` at the end."""
-    return UNSAFE.sub(lambda found: quote(found[0], safe=""), name)
-
-
-def artefact_folder(scenario: str, replication: int) -> str:
-    return f"artefacts/scenario={encode_name(scenario)}/replication={replication:06d}"
-
-
-def _list_folder(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
-    """As obstore lists, ten times faster, and without what a writer that died left half-written (`name#1`)."""
-    waiting = [folder / prefix]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    elif not HALF_WRITTEN.search(entry.name):
-                        yield Path(entry.path).relative_to(folder).as_posix(), entry.stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without obstore's debug dump."""
-    text = str(error).split("\n\nDebug source:")[0]
-    return " ".join(text.split())[:400] or type(error).__name__
+def _is_open(damage: Damage, covered: ScenarioCoverage) -> bool:
+    """Whether no other part answers for all of the replications."""
+    before = [(1, damage.first - 1)] if damage.first > 1 else []
+    return bool(gaps(damage.last, [*before, *covered.done()]))
 
 
 def open_files(url: str, *, reached: bool = False) -> ObjectStore:  # noqa: ARG001 - files are there or not

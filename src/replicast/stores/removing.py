@@ -10,13 +10,21 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from replicast.core.errors import StoreError
-from replicast.core.ports import Store
 from replicast.core.record import NAME
 
 ASIDE = ".removed"
 MARKER = "removing"
+
+
+class Documents(Protocol):
+    """What of a store a removal needs."""
+
+    def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool: ...
+    def documents(self, run: str, prefix: str) -> list[str]: ...
+    def delete(self, run: str, name: str) -> None: ...
 
 
 def remove_folder(store: Path, run: str) -> None:
@@ -31,13 +39,13 @@ def remove_folder(store: Path, run: str) -> None:
         raise StoreError(f"run {run} cannot be removed from '{store}': {error.strerror}") from error
 
 
-def remove_objects(store: Store, run: str) -> None:
+def remove_objects(store: Documents, run: str) -> None:
     store.write(run, MARKER, b"")
     store.delete(run, NAME)
     finish_removal(store, run)
 
 
-def finish_removal(store: Store, run: str) -> None:
+def finish_removal(store: Documents, run: str) -> None:
     for name in store.documents(run, ""):
         if name != MARKER:
             store.delete(run, name)

@@ -17,11 +17,12 @@ import sqlalchemy as sa
 from arro3.core import Schema as ArrowSchema
 from arro3.core import Table
 
+from replicast.core.ports import Damage
 from replicast.core.record import NAME
 from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
-from .objects import artefact_folder, encode_name, safe_name
+from .names import artefact_folder, encode_name, safe_name
 from .registry import StoreKind
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, AddressSource, Database
@@ -271,6 +272,12 @@ class SqlStore:
         for scenario, replication in failed:
             found.of(scenario).failed.append(replication)
         return found
+
+    def damage(self, run: str) -> Iterator[Damage]:  # noqa: ARG002
+        return iter(())
+
+    def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
+        """Nothing yet."""
 
     def ledger(self, run: str, scenario: str) -> Iterator[Table]:
         if self._is_there():
