@@ -134,7 +134,6 @@ def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
         ("c(1, 2, 3)", "3 numbers without names"),
         ("numeric()", "0 numbers without names"),
         ('"done"', 'text ("done")'),
-        ("list(a = 1, label = 'x')", "'label' of what the model returned is text"),
         ("matrix(1:4, 2)", "a 2 x 2 matrix"),
         ("quote(x + y)", "class call"),
         ("list(e = new.env())", "'e' of what the model returned is an object of class environment"),
@@ -201,13 +200,13 @@ def test_numbers_with_classes_or_dimensions_are_not_mistaken_for_bare_ones(bench
         6,
     )
     assert [o.metrics.get("a") for o in outcomes] == [60.0, None, 1.0] * 2
-    assert [o.failure is None for o in outcomes] == [True, False, True] * 2
+    assert [list(o.tables) for o in outcomes] == [[], ["texts"], []] * 2
 
 
 def test_tables_may_be_empty_of_rows_or_of_columns(bench: Bench) -> None:
     tables = bench.one("""
         simulate <- function() list(none = data.frame(), rows = data.frame(x = double(), y = character()),
-          columns = data.frame(replication = 1:3))""").tables
+          columns = data.frame(replication = rep(1, 3)))""").tables
     assert (tables["none"].num_rows, tables["none"].num_columns) == (0, 0)
     assert types(tables["rows"]) == {"x": "Float64", "y": "Utf8"} and tables["rows"].num_rows == 0
     assert tables["columns"].num_columns == 0
@@ -253,3 +252,80 @@ def test_the_longest_list_of_metrics_still_arrives(bench: Bench) -> None:
     ) as simulate:
         outcome = perform(simulate, 1, 1, {"n": 20000})[0]
     assert list(outcome.metrics.items())[-1] == ("m20000", 2500.0)
+
+
+def test_what_is_neither_number_nor_table_costs_nothing_and_is_kept_or_noted(bench: Bench) -> None:
+    outcome = bench.one("""
+        simulate <- function() list(
+          x = 1, policy = "fifo", day = as.Date("2026-01-02"), waits = c(1, 2, 3), none = numeric(0),
+          fit = lm(y ~ x, data.frame(x = 1:3, y = c(1, 2, 4))), m = matrix(1:4, 2, dimnames = list(NULL, c("p", "q"))),
+          s = ts(c(1, 2), start = 2020), icu = list(beds = 3L, head = "Ann"),
+          df = data.frame(n = 1:2, row.names = c("icu", "er")))""")
+    assert outcome.failure is None, outcome.failure
+    assert repr(dict(outcome.metrics)) == "{'x': 1.0, 'beds': 3}"
+    assert {name: columns(table) for name, table in outcome.tables.items()} == {
+        "waits": {"value": [1.0, 2.0, 3.0]}, "none": {"value": []}, "m": {"p": [1, 2], "q": [3, 4]},
+        "s": {"time": [2020.0, 2021.0], "value": [1.0, 2.0]}, "df": {"row": ["icu", "er"], "n": [1, 2]},
+        "texts": {"name": ["policy", "day", "icu.head"], "text": ["fifo", "2026-01-02", "Ann"]},
+    }  # fmt: skip
+    (note,) = outcome.notes
+    assert note.startswith("'fit' of what the model returned is an object of class lm")
+    assert "--keep rds" in note
+
+
+def test_a_key_column_of_the_models_own_that_differs_between_rows_is_kept(bench: Bench) -> None:
+    outcome = bench.one(
+        "simulate <- function() list(t = data.frame(replication = 1:2, scenario = 'a', x = 3:4), y = 1)"
+    )
+    assert columns(outcome.tables["t"]) == {"replication_1": [1, 2], "x": [3, 4]}
+    assert outcome.notes == ("the model's own column 'replication' of table 't' is kept as 'replication_1'",)
+
+
+def test_names_that_r_makes_of_the_rows_numbers_are_no_column(bench: Bench) -> None:
+    outcome = bench.one(
+        "simulate <- function() { d <- data.frame(x = 1:3); list(t = d[c(3, 3, 1), , drop = FALSE], y = 1) }"
+    )
+    assert columns(outcome.tables["t"]) == {"x": [3, 3, 1]}
+
+
+def test_a_difftime_keeps_its_unit_in_a_note(bench: Bench) -> None:
+    outcome = bench.one("simulate <- function() list(stay = as.difftime(2, units = 'hours'), x = 1)")
+    assert dict(outcome.metrics) == {"stay": 7200.0, "x": 1.0}
+    assert outcome.notes == ("'stay' is a difftime: it is written in seconds",)
+
+
+def test_a_note_is_sent_once_by_a_process_and_a_failure_loses_none(bench: Bench) -> None:
+    outcomes = bench.run(
+        "simulate <- function(replication) {"
+        " if (replication == 1L) list(t = data.frame(replication = 1:2, x = I(list(1, 2))), y = 1)"
+        " else list(t = data.frame(replication = 1:2), y = 1) }",
+        last=3,
+    )
+    assert [outcome.failure is None for outcome in outcomes] == [False, True, True]
+    assert sum(len(outcome.notes) for outcome in outcomes) == 1
+
+
+MONITORED = """
+one <- function(i) {
+  patient <- simmer::timeout(simmer::seize(simmer::trajectory(), "nurse", 1), function() rexp(1))
+  env <- simmer::add_resource(simmer::simmer(), "nurse", 1)
+  env <- simmer::add_generator(env, "patient", simmer::release(patient, "nurse", 1), function() rexp(1))
+  simmer::wrap(simmer::run(env, 20))
+}
+"""
+
+
+@pytest.mark.simmer
+def test_monitors_of_several_environments_keep_which_is_which(bench: Bench) -> None:
+    alone = bench.one(MONITORED + "simulate <- function() lapply(1:3, one)")
+    assert set(columns(alone.tables["arrivals"])["replication_1"]) == {1, 2, 3}
+    assert any("3 environments" in note for note in alone.notes)
+    named = bench.one(MONITORED + "simulate <- function() list(ward = lapply(c(icu = 1, er = 2), one), x = 1)")
+    arrivals = columns(named.tables["arrivals"])
+    assert set(zip(arrivals["replication_1"], arrivals["environment"], strict=True)) == {
+        (1, "ward.icu"), (2, "ward.er")
+    }  # fmt: skip
+    frames = bench.one(MONITORED + "simulate <- function() list(a = simmer::get_mon_arrivals(lapply(1:2, one)), x = 1)")
+    assert set(columns(frames.tables["a"])["replication_1"]) == {1, 2}
+    single = bench.one(MONITORED + "simulate <- function() one(1)")
+    assert "replication_1" not in single.tables["arrivals"].column_names

@@ -8,6 +8,7 @@ LOADED <- 4
 REFUSED <- 5
 COLLATED <- 6
 BLOCK <- 7
+NOTED <- 8
 
 waiting <- list()
 only_numbers <- TRUE

@@ -27,10 +27,54 @@ columns_of <- function(frame, table) {
   columns
 }
 
-# The columns that a model's own table has beside replicast's two.
+# The columns that a model's own table has beside replicast's two, and its rows' names where they say something.
 own_columns_of <- function(frame, table) {
   columns <- columns_of(frame, table)
-  columns[!(names(columns) %in% OURS)]
+  rows <- attr(frame, "row.names")
+  if (is.character(rows) && !all(grepl(ROW_COUNTED, rows))) {
+    columns <- c(structure(list(rows), names = free_name("row", names(columns))), columns)
+  }
+  for (column in names(columns)) {
+    if (inherits(columns[[column]], "difftime")) note("column '", column, "' of table '", table, "'", IN_SECONDS)
+  }
+  for (key in intersect(OURS, names(columns))) columns <- give_way(columns, key, table)
+  columns
+}
+
+# Names that R makes of rows' numbers, also of a row that was taken twice.
+ROW_COUNTED <- "^[0-9]+(\\.[0-9]+)*$"
+IN_SECONDS <- " is a difftime: it is written in seconds"
+
+# A key column of the model's own that is not the same in all rows is kept under another name.
+give_way <- function(columns, key, table) {
+  if (length(unique(columns[[key]])) < 2L) return(columns[names(columns) != key])
+  kept <- free_name(paste0(key, "_1"), names(columns))
+  note("the model's own column '", key, "' of table '", table, "' is kept as '", kept, "'")
+  names(columns)[names(columns) == key] <- kept
+  columns
+}
+
+free_name <- function(name, taken) {
+  free <- name
+  number <- 0L
+  while (free %in% taken) free <- paste0(name, "_", number <- number + 1L)
+  free
+}
+
+# Sentences for whoever reads the run. Each is sent once, by this process.
+notes_found <- notes_told <- character()
+
+note <- function(...) {
+  sentence <- enc2utf8(paste0(...))
+  if (!(sentence %in% notes_told)) notes_found <<- unique(c(notes_found, sentence))
+}
+
+put_notes <- function() {
+  if (!length(notes_found)) return()
+  put(c(NOTED, double(8L)))
+  put_texts(notes_found)
+  notes_told <<- c(notes_told, notes_found)
+  notes_found <<- character()
 }
 
 # A table is: its numbers of columns and rows, the kind of each column; its name and its columns' names; the columns.

@@ -23,7 +23,7 @@ MARK = "REPLICAST_R"
 """Environment variable that R's children inherit, so that none of them is left behind."""
 
 LOAD, SCENARIO, SIMULATE, COLLATE = range(1, 5)
-OUTCOME, FAILED, LAYOUT, LOADED, REFUSED, COLLATED, BLOCK = range(1, 8)
+OUTCOME, FAILED, LAYOUT, LOADED, REFUSED, COLLATED, BLOCK, NOTED = range(1, 9)
 READ_AT_ONCE = 1 << 20
 PIPE_SIZE = 1 << 20
 LOOK_SECONDS = 0.25

@@ -7,11 +7,14 @@ names_found <- character()
 values_found <- double()
 kinds_found <- double()
 tables_found <- list()
+texts_found <- skipped <- character()
 
 # Fills the four variables above. Signals UnusableResult.
 read_result <- function(value) {
   read_nothing()
   read_any(value)
+  if (length(texts_found)) add_texts()
+  if (!length(names_found) && !length(tables_found) && length(skipped)) unusable(skipped[[1L]])
   if (!length(names_found) && !length(tables_found)) unusable("the model returned ", description(value), EXPECTED)
 }
 
@@ -27,7 +30,10 @@ plain_kinds <- function(value) {
 read_any <- function(value) {
   if (is_frame(value)) add_table("table", value)
   else if (is_simulation(value)) add_monitors(simulations_of(value))
-  else if (is_number(value)) add_metrics("value", number_of(value), kind_of(value))
+  else if (is_number(value)) {
+    note_unit("value", value)
+    add_metrics("value", number_of(value), kind_of(value))
+  }
   else if (is_numbers(value)) add_metrics(names(value), number_of(value), rep(kind_of(value), length(value)))
   else if (is_mapping(value)) add_elements(value)
   else unusable("the model returned ", description(value), EXPECTED)
@@ -37,6 +43,7 @@ read_nothing <- function() {
   names_found <<- character()
   values_found <<- kinds_found <<- double()
   tables_found <<- list()
+  texts_found <<- skipped <<- character()
 }
 
 is_frame <- function(value) inherits(value, "data.frame")
@@ -76,6 +83,8 @@ kind_of <- function(value) {
   else INTEGER
 }
 
+note_unit <- function(name, value) if (inherits(value, "difftime")) note("'", name, "'", IN_SECONDS)
+
 add_metrics <- function(names, values, kinds) {
   kept <- !(names %in% OURS)
   names <- enc2utf8(names[kept])
@@ -93,7 +102,7 @@ add_elements <- function(mapping) {
   outer <<- inner_names(mapping)
   for (place in seq_along(mapping)) {
     element <- .subset2(mapping, place)
-    if (is_simulation(element)) simulations <- c(simulations, simulations_of(element))
+    if (is_simulation(element)) simulations <- c(simulations, simulations_called(names(mapping)[[place]], element))
     else add_element(names(mapping)[[place]], element)
   }
   if (length(simulations)) add_monitors(simulations)
@@ -115,10 +124,61 @@ holds_numbers <- function(element) {
 
 add_element <- function(name, element) {
   if (is.null(element)) return(invisible())
+  note_unit(name, element)
   if (is_single(element)) add_metrics(name, number_of(element), kind_of(element))
   else if (is_frame(element)) add_table(name, element)
   else if (holds_numbers(element)) add_numbers(name, element)
-  else unusable("'", name, "' of what the model returned is ", description(element), ", not a number or a data.frame")
+  else if (is_text(element)) texts_found[[name]] <<- written(element)
+  else if (is_mapping(element) && all(vapply(element, is_single_or_text, NA))) add_mixed(name, element)
+  else if (is_vector(element)) add_table(name, vector_frame(element))
+  else if (is_matrix(element)) add_table(name, as.data.frame(element, stringsAsFactors = FALSE))
+  else skip(name, element)
+}
+
+# A lone text, factor, date or time.
+is_text <- function(element) {
+  length(element) == 1L && length(dim(element)) < 2L &&
+    (is.character(element) || is.factor(element) || inherits(element, c("Date", "POSIXt")))
+}
+
+written <- function(element) enc2utf8(if (is.na(element)) "NA" else as.character(unname(element)))
+
+is_single_or_text <- function(element) is_single(element) || is_text(element)
+
+add_mixed <- function(name, mapping) {
+  texts <- vapply(mapping, is_text, NA)
+  for (inner in names(mapping)[texts]) texts_found[[paste0(name, ".", inner)]] <<- written(mapping[[inner]])
+  if (!all(texts)) add_numbers(name, mapping[!texts])
+}
+
+add_texts <- function() {
+  name <- free_name("texts", names(tables_found))
+  tables_found[[name]] <<- list(name = names(texts_found), text = unname(texts_found))
+}
+
+is_vector <- function(element) {
+  ours <- is.factor(element) || (is.atomic(element) && !is.null(element))
+  ours && length(dim(element)) < 2L && !is.na(kind_of_column(element)) || inherits(element, "POSIXlt")
+}
+
+# The values, beside what they are called by or the times of a series.
+vector_frame <- function(element) {
+  if (inherits(element, "POSIXlt")) element <- as.POSIXct(element)
+  labels <- if (inherits(element, "ts")) list(time = as.double(stats::time(element)))
+  else if (!is.null(names(element))) list(name = names(element))
+  value <- if (inherits(element, "ts")) bare(element) else unname(element)
+  structure(c(labels, list(value = value)), class = "data.frame", row.names = .set_row_names(length(value)))
+}
+
+is_matrix <- function(element) {
+  length(dim(element)) == 2L && is.atomic(element) && !is.na(kind_of_column(c(unclass(element))))
+}
+
+# What is neither costs the replication nothing, if there is anything else; it is kept where the result is kept whole.
+skip <- function(name, element) {
+  came <- paste0("'", name, "' of what the model returned is ", description(element), ", not a number or a data.frame")
+  skipped <<- c(skipped, came)
+  if (is.null(keep_prefix)) note(came, ": it is not kept; --keep rds keeps what is returned whole")
 }
 
 # The numbers of an inner mapping, as outer.inner where another metric would have the same name.
@@ -135,7 +195,7 @@ add_table <- function(name, frame) {
     unusable("a table cannot be called '", name, "': replicast writes one of that name itself")
   }
   if (name %in% names(tables_found)) unusable("two tables are called '", name, "'")
-  tables_found[[name]] <<- frame
+  tables_found[[name]] <<- own_columns_of(frame, name)
 }
 
 is_environment_of_simmer <- function(value) inherits(value, c("simmer", "wrap")) && is.environment(value)
@@ -146,18 +206,34 @@ is_simulation <- function(value) {
   is.list(value) && !is_frame(value) && length(value) > 0L && all(vapply(value, is_environment_of_simmer, NA))
 }
 
-simulations_of <- function(value) if (is.environment(value)) list(value) else unname(unclass(value))
+simulations_of <- function(value) if (is.environment(value)) list(value) else unclass(value)
 
-# simmer's three monitors; it numbers the environments in a column `replication`, which gives way to ours.
-add_monitors <- function(simulations) {
-  add_monitor("arrivals", simmer::get_mon_arrivals(simulations))
-  add_monitor("resources", simmer::get_mon_resources(simulations))
-  add_monitor("attributes", simmer::get_mon_attributes(simulations))
+simulations_called <- function(name, element) {
+  found <- simulations_of(element)
+  inner <- if (is.null(names(found))) seq_along(found) else names(found)
+  structure(found, names = if (is.environment(element)) name else paste0(name, ".", inner))
 }
 
-add_monitor <- function(name, frame) {
+# simmer's three monitors, which number several environments in a column `replication`.
+add_monitors <- function(simulations) {
+  called <- names(simulations)
+  simulations <- unname(simulations)
+  add_monitor("arrivals", simmer::get_mon_arrivals(simulations), called, length(simulations))
+  add_monitor("resources", simmer::get_mon_resources(simulations), called, length(simulations))
+  add_monitor("attributes", simmer::get_mon_attributes(simulations), called, length(simulations))
+}
+
+add_monitor <- function(name, frame, called, count) {
   if (name %in% names(tables_found)) unusable("two tables are called '", name, "'; one is simmer's monitor")
-  tables_found[[name]] <<- frame
+  if (count > 1L && "replication" %in% names(frame)) {
+    number <- frame$replication
+    frame$replication <- NULL
+    frame$replication_1 <- as.integer(number)
+    if (!is.null(called)) frame$environment <- called[number]
+    note("simmer's monitors are of ", count, " environments, whose numbers are kept as 'replication_1'",
+         if (!is.null(called)) ", their names as 'environment'")
+  }
+  tables_found[[name]] <<- own_columns_of(frame, name)
 }
 
 # What came, for a message, with what to do about it where that is clear.

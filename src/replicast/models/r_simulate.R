@@ -114,6 +114,7 @@ send_block <- function(time) {
 # An outcome on its own: with tables or files, a log or warnings, or numbers of another shape than the last.
 put_outcome <- function(value, fitting, seconds, drew, state) {
   close_block()
+  put_notes()
   mark <<- length(waiting)
   if (fitting) fill_from(numbers_of(value))
   else if (!identical(names_found, layout_names) || !identical(kinds_found, layout_kinds)) put_layout()
@@ -124,7 +125,7 @@ put_outcome <- function(value, fitting, seconds, drew, state) {
     !is.null(keep_prefix), values_found, state
   )
   if (warning_count) put_texts(warnings_found)
-  for (name in names(tables_found)) put_table(name, own_columns_of(tables_found[[name]], name))
+  for (name in names(tables_found)) put_table(name, tables_found[[name]])
   if (!is.null(keep_prefix)) put_texts(paste0(keep_prefix, current))
   else if (!fitting) learn_shape(value)
   mark <<- NULL

@@ -23,7 +23,7 @@ from replicast.core.streams import stream_states
 
 from .r_columns import DOUBLE, INTEGER, INTEGER64, LOGICAL, NA_LOW_WORD, read_table
 from .r_literals import literal
-from .r_process import BLOCK, FAILED, LAYOUT, SCENARIO, SIMULATE, Ended, Late, RProcess
+from .r_process import BLOCK, FAILED, LAYOUT, NOTED, SCENARIO, SIMULATE, Ended, Late, RProcess
 
 CHUNK_SECONDS = 0.1
 LONGEST_CHUNK = 5000
@@ -171,14 +171,18 @@ class RSimulate:
         """What R sends next: one outcome, or a block of those that left nothing but numbers."""
         if self._timeout_seconds is not None:
             process.deadline = time.monotonic() + self._timeout_seconds
-        header = process.doubles(9)
+        header, notes = process.doubles(9), tuple[str, ...]()
+        if header[0] == NOTED:
+            notes, header = tuple(process.texts()), process.doubles(9)
         if header[0] == LAYOUT:
             process.unread(9)
             self._read_layout(process)
             header = process.doubles(9)
         if header[0] == BLOCK:
             return self._read_block(process, scenario, *(int(number) for number in header[1:5]))
-        return [self._read_outcome(process, scenario, header)]
+        outcome = self._read_outcome(process, scenario, header)
+        outcome.notes = notes
+        return [outcome]
 
     def _read_block(
         self, process: RProcess, scenario: str, first: int, count: int, width: int, states: int
