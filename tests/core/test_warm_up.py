@@ -6,14 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.core.errors import RequestError
-from replicast.core.warm_up import (
-    Series,
-    effect,
-    moving_average,
-    recommend,
-    series_by_order,
-    series_by_time,
-)
+from replicast.core.series import Series, series_by_order, series_by_time
+from replicast.core.warm_up import effect, moving_average, recommend
 
 
 def mser(means, d):
@@ -137,10 +131,42 @@ def test_a_value_that_holds_until_the_next_is_averaged_over_time():
     assert series.values[0] == pytest.approx([0.0, 1.5, 1.0, 1.0])
 
 
-def test_observations_in_their_order_reach_as_far_as_the_shortest_replication():
-    series = series_by_order(np.array([1, 2, 1, 2, 1]), np.array([1.0, 10.0, 2.0, 20.0, 3.0]))
-    np.testing.assert_array_equal(series.values, [[1.0, 2.0], [10.0, 20.0]])
+def test_observations_in_their_order_reach_as_far_as_more_than_half_of_the_replications():
+    replication = np.array([1, 2, 1, 2, 1, 3, 3, 3])
+    series = series_by_order(replication, np.array([1.0, 10.0, 2.0, 20.0, 3.0, 4.0, 5.0, 6.0]))
+    np.testing.assert_array_equal(series.values, [[1.0, 2.0, 3.0], [10.0, 20.0, math.nan], [4.0, 5.0, 6.0]])
     assert series.time(1) == 1.0
+    assert series.means_from(0).tolist() == [2.0, 15.0, 5.0]
+    np.testing.assert_array_equal(series.means_from(2), [3.0, math.nan, 6.0])
+
+
+def test_one_short_replication_does_not_cut_the_others():
+    """Nine of 2,000 values that settle at 5 after 500, and one of 60."""
+    rise = np.minimum(np.arange(2000) / 500, 1.0) * 5.0
+    replication = np.repeat(np.arange(1, 11), [2000] * 9 + [60])
+    value = np.concatenate([rise] * 9 + [rise[:60]])
+    series = series_by_order(replication, value)
+    found = recommend(series.averages())
+    result = effect(series, found.columns, scenario="base", metric="x")
+    assert 450 <= found.columns <= 510
+    assert (result.truncated.n, result.truncated.mean) == (9, pytest.approx(5.0, abs=0.01))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_replication_is_followed_to_its_own_end(held):
+    replication = np.array([1, 1, 1, 2, 2, 2, 3, 3, 3])
+    time = np.array([0.0, 1.0, 2.0, 0.0, 5.0, 10.0, 0.0, 5.0, 40.0])
+    value = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0])
+    series = series_by_time(replication, time, value, steps=10, held=held)
+    assert series.step == 1.0
+    assert series.means_from(0) == pytest.approx([1.0, 2.0, 3.0])
+
+
+def test_a_mean_is_of_observations_and_not_of_steps_of_time():
+    """99 waits of 1 in the first step, and one of 5 in each of nine others."""
+    time = np.concatenate([np.linspace(0.0, 0.9, 99), np.arange(1.5, 10.0), [10.0]])
+    series = series_by_time(np.ones(109, dtype=np.int64), time, np.repeat([1.0, 5.0], [99, 10]), steps=10)
+    assert series.means_from(0)[0] == pytest.approx((99 + 50) / 109)
 
 
 def test_steps_before_anything_was_observed_have_the_first_average():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
-from replicast.core.warm_up import (
-    Effect,
-    Series,
-    Truncation,
-    effect,
-    moving_average,
-    recommend,
-    series_by_order,
-    series_by_time,
-)
+from replicast.core.series import Series, series_by_order, series_by_time
+from replicast.core.warm_up import Effect, Truncation, effect, moving_average, recommend
 
 from .tables import RunTables
 
@@ -139,8 +131,26 @@ def _warm_up(
     return WarmUp(scenario, series, averages, moving_average(averages, width), width, truncation, moved)
 
 
+def _notes_on_lengths(one: WarmUp, time: str) -> Iterator[str]:
+    """That replications are of unequal length, which is the shortest, and whether it ends within the warm-up."""
+    lengths = one.series.lengths
+    if lengths is None or lengths.max() <= 1.05 * lengths.min():
+        return
+    shortest = int(lengths.argmin())
+    unit = "rows" if not time else f"of {time}"
+    yield (
+        f"{one.scenario}: replications are of unequal length: replication {one.series.replications[shortest]} is the "
+        f"shortest with {lengths.min():g} {unit}, the longest has {lengths.max():g}. The curve is of those that "
+        "are still there, as far as more than half of them go; each mean goes to the replication's own end"
+    )
+    ended = one.effect.whole.n - one.effect.truncated.n
+    if ended > 0:
+        yield f"{one.scenario}: {ended} replication{'s' * (ended > 1)} ended within the warm-up: not in the mean behind"
+
+
 def _notes(warm_ups: WarmUps) -> list[str]:
     notes = [f"{one.scenario}: {one.truncation.warning}" for one in warm_ups.found if one.truncation.warning]
+    notes += [note for one in warm_ups.found for note in _notes_on_lengths(one, warm_ups.time)]
     few = {one.scenario: len(one.series.replications) for one in warm_ups.found if len(one.series.replications) < 5}
     notes += [f"{name}: an average over {n} replications is rough; run 5 or more" for name, n in few.items()]
     if len(warm_ups.found) > 1 and any(one.truncation.columns for one in warm_ups.found):
