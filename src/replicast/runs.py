@@ -22,6 +22,7 @@ from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
 from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
+from replicast.reporting.estimates import Estimates
 from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Status:
     at_work: Mapping[str, Any] | None
 
 
-class Run:
+class Run(Estimates):
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
@@ -224,33 +225,11 @@ class Run:
 
         return values_of_run(self.store, self.record)
 
-    def quantiles(self, probabilities: Sequence[float] = (0.5, 0.9), confidence: float = 0.95) -> Rows:
-        """Quantiles of each metric, each between two of the ordered values: a distribution-free interval."""
-        from replicast.reporting.estimating import QuantileRow, check_probabilities, quantile_rows
-        from replicast.reporting.rows import Rows
-
-        check_probabilities(probabilities)
-        return Rows.of(quantile_rows(self.values(), probabilities, confidence), QuantileRow)
-
-    def proportions(self, metrics: Sequence[str] = (), confidence: float = 0.95) -> Rows:
-        """The share of each boolean metric, and of `metrics` that count 0 or 1, with Wilson's and exact intervals."""
-        from replicast.reporting.estimating import ProportionRow, proportion_rows
-        from replicast.reporting.rows import Rows
-
-        return Rows.of(proportion_rows(self.values(), metrics, confidence), ProportionRow)
-
-    def needed(self, target: str, confidence: float = 0.95) -> Rows:
-        """How many replications a half-width would take: `5%` or `0.5` of every metric, or `wait=5%,cost=10`."""
-        from replicast.reporting.estimating import NeededRow, needed_rows
-        from replicast.reporting.rows import Rows
-
-        summary = self.summary(confidence)
-        return Rows.of(needed_rows(summary.rows, target, summary.booleans), NeededRow)
-
     def compare(self, baseline: str | None = None, **options: Any) -> ScenarioComparison:
         """Each other scenario against `baseline` (the first, if not given), a row for each metric and scenario.
 
-        Options are `metrics`, `confidence` (0.95) and `adjustment` ("bonferroni", "holm" or "none").
+        Options are `metrics`, `confidence` (0.95), `adjustment` ("bonferroni", "holm" or "none") and `family`: what is
+        held together, "all" comparisons, the "scenarios" of each metric, or the "metrics" of each scenario.
         """
         return self.compare_and_rank({}, baseline=baseline, **options)[0]
 

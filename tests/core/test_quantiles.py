@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from replicast.core import quantiles as module
 from replicast.core.quantiles import (
     quantile_interval,
     quantile_ranks,
     quantiles,
-    stream_quantiles,
 )
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -50,27 +48,6 @@ def test_quantiles_leave_out_what_is_not_finite_and_leave_their_argument_alone()
     assert quantiles(values, (0.5,)) == [2.0]
     assert values[0] == 3.0
     assert quantiles(np.array([math.nan]), (0.25, 0.5)) == [None, None]
-
-
-@pytest.mark.parametrize("gathered", [1, 10, 1 << 20])
-@given(values=st.lists(st.floats() | st.sampled_from([0.0, -0.0, 1.0]), max_size=60), width=st.integers(1, 20))
-def test_a_stream_has_exactly_the_quantiles_of_the_array(gathered, values, width):
-    array = np.array(values, dtype=np.float64)
-    before, module.GATHERED = module.GATHERED, gathered
-    try:
-        found = stream_quantiles(lambda: (array[i : i + width] for i in range(0, len(array), width)), SHARES)
-    finally:
-        module.GATHERED = before
-    assert repr(found) == repr(quantiles(array, SHARES))
-
-
-def test_a_stream_of_copies_of_one_value_is_not_gathered():
-    array = np.full(1000, 7.25)
-    before, module.GATHERED = module.GATHERED, 10
-    try:
-        assert stream_quantiles(lambda: iter([array, array]), (0.5,)) == [7.25]
-    finally:
-        module.GATHERED = before
 
 
 @pytest.mark.parametrize(

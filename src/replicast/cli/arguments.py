@@ -183,6 +183,13 @@ def _add_looking(add: Add) -> None:
     summary.add_argument(
         "--proportions", nargs="?", const="", metavar="M,M", help="booleans (and these 0/1 counts) as shares, instead"
     )
+    summary.add_argument(
+        "--ratio", action="append", default=[], metavar="A/B", help="ratio of two metrics' means, instead (repeatable)"
+    )
+    summary.add_argument(
+        "--pooled", action="append", default=[], metavar="TABLE.COLUMN:p95",
+        help="mean, median or percentile of all rows together, instead (repeatable)",
+    )  # fmt: skip
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
@@ -226,6 +233,10 @@ def _add_statistics(add: Add) -> None:
         "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
     )
     _top(compare)
+    compare.add_argument(
+        "--family", default="all", metavar="WHICH", help="what is held together: all (default), scenarios of each "
+        "metric, or metrics of each scenario",
+    )  # fmt: skip
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
     report = add("report", "statistics_commands:report", "write a run's results to one HTML page that needs no network")
     _run_argument(report)

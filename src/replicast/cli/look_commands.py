@@ -133,7 +133,8 @@ def summary(chosen: argparse.Namespace) -> int:
 
 
 def _further_tables(handle: Any, found: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
-    if chosen.needed is None and chosen.quantiles is None and chosen.proportions is None:
+    asked = (chosen.needed, chosen.quantiles, chosen.proportions)
+    if all(one is None for one in asked) and not chosen.ratio and not chosen.pooled:
         return {}
     from .statistics_commands import estimates
 

@@ -27,7 +27,7 @@ def compare(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     found, rankings = handle.compare_and_rank(
         better, baseline=chosen.baseline, metrics=chosen.metric or None,
-        confidence=chosen.confidence, adjustment=chosen.adjust,
+        confidence=chosen.confidence, adjustment=chosen.adjust, family=chosen.family,
     )  # fmt: skip
     if chosen.json:
         print_json(_comparison_document(found, rankings, chosen))
@@ -56,6 +56,7 @@ def _comparison_document(found: Comparison, rankings: list[Ranking], chosen: arg
         "baseline": found.baseline,
         "confidence": chosen.confidence,
         "adjustment": chosen.adjust,
+        "family": chosen.family,
         "paired": found.paired,
         "comparison": found.to_dicts(),
         "rankings": [{"metric": r.metric, "better": r.better, "scenarios": r.to_dicts()} for r in rankings],
@@ -124,18 +125,23 @@ def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str
     if chosen.proportions is not None:
         named = [name for name in chosen.proportions.split(",") if name]
         found["proportions"] = proportion_rows(handle.values(), named, chosen.confidence)
+    for place, ratio in enumerate(chosen.ratio):
+        found["ratios" + f"_{place + 1}" * bool(place)] = handle.ratio(ratio, chosen.confidence).objects
+    for place, statistic in enumerate(chosen.pooled):
+        found["pooled" + f"_{place + 1}" * bool(place)] = handle.pooled(statistic, chosen.confidence).objects
     return found
 
 
 def print_estimates(handle: Any, found: dict[str, list[Any]], *, as_csv: bool) -> None:
-    printers = {"needed": _print_needed, "quantiles": _print_quantiles, "proportions": _print_proportions}
+    printers = {"needed": _print_needed, "quantiles": _print_quantiles, "proportions": _print_proportions,
+                "ratios": _print_ratios, "pooled": _print_pooled}  # fmt: skip
     for place, (name, rows) in enumerate(found.items()):
         if place:
             print()
         if as_csv:
             _print_csv(rows)
         else:
-            printers[name](handle, rows)
+            printers[name.partition("_")[0]](handle, rows)
 
 
 def _print_csv(rows: list[Any]) -> None:
@@ -188,6 +194,38 @@ def _print_proportions(_handle: Any, rows: list[Any]) -> None:
         for row in rows
     ]  # fmt: skip
     print_table(["scenario", "metric", "ones", "share", "Wilson", "exact", ""], cells, right=range(2, 6), words=(6,))
+
+
+def _print_ratios(_handle: Any, rows: list[Any]) -> None:
+    cells = [
+        [row.scenario, row.ratio, f"{row.n:,}", shown(row.estimate, row.half_width),
+         shown(row.jackknife, row.half_width), _between(row.ci_lower, row.ci_upper, row.half_width),
+         _between(row.bootstrap_lower, row.bootstrap_upper, row.half_width), number(row.mean_of_ratios), row.note]
+        for row in rows
+    ]  # fmt: skip
+    headers = ["scenario", "ratio", "n", "of means", "jackknife", "interval", "bootstrap", "mean of ratios", ""]
+    print_table(headers, cells, right=range(2, 8))
+    say_words("the ratio of means is what all replications' sums give together; the mean of ratios is another quantity")
+
+
+def _print_pooled(_handle: Any, rows: list[Any]) -> None:
+    cells = []
+    for row in rows:
+        pair = (row.ci_lower, row.ci_upper) if row.ci_lower is not None else (row.bootstrap_lower, row.bootstrap_upper)
+        width = 0.5 * (pair[1] - pair[0]) if pair[0] is not None else None
+        cells.append([
+            row.scenario, f"{row.table}.{row.column}", row.statistic, f"{row.replications:,}", f"{row.rows:,}",
+            shown(row.estimate, width), _between(row.ci_lower, row.ci_upper, width),
+            _between(row.bootstrap_lower, row.bootstrap_upper, width), number(row.mean_of_replications), row.note,
+        ])  # fmt: skip
+    headers = ["scenario", "column", "of all rows", "n", "rows", "estimate", "interval", "bootstrap",
+               "mean of replications' own", ""]  # fmt: skip
+    print_table(headers, cells, right=range(3, 9))
+    say_words("intervals take a replication as one unit, as rows of one replication may depend on each other")
+
+
+def _between(lower: float | None, upper: float | None, width: float | None) -> str:
+    return "none" if lower is None or upper is None else f"[{shown(lower, width)}, {shown(upper, width)}]"
 
 
 def _shares(lower: float | None, upper: float | None) -> str:

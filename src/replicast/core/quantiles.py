@@ -1,21 +1,15 @@
-"""Quantiles of samples and of streams, and intervals for them."""
+"""Quantiles of samples, and intervals for them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .distributions import binomial_cdf
-
-Chunks = Callable[[], Iterable[NDArray[np.float64]]]
-"""Reads all values from the start, in chunks; called once for each pass."""
-
-GATHERED = 1 << 20
-"""Values that a stream's quantiles may hold in memory at once."""
 
 
 def quantiles(values: NDArray[np.float64], probabilities: Sequence[float]) -> list[float | None]:
@@ -36,98 +30,6 @@ def _between(low: float, high: float, share: float) -> float:
     if math.isinf(gap):
         return low * (1.0 - share) + high * share
     return low + gap * share if share < 0.5 else high - gap * (1.0 - share)
-
-
-def stream_quantiles(read: Chunks, probabilities: Sequence[float]) -> list[float | None]:
-    """As `quantiles`, exactly, of a stream that can be read again: two to five passes, at most a few MB of memory.
-
-    Doubles are ordered as 64-bit whole numbers. Each pass counts 16 more of their leading bits around each rank that
-    is sought, until few enough values share them to be gathered and sorted. The order of values changes nothing.
-    """
-    n = sum(int(np.isfinite(chunk).sum()) for chunk in read())
-    if not n:
-        return [None] * len(probabilities)
-    places = [(n - 1) * p for p in probabilities]
-    found = _values_at(read, sorted({rank for h in places for rank in (math.floor(h), math.ceil(h))}))
-    return [_between(found[math.floor(h)], found[math.ceil(h)], h - math.floor(h)) for h in places]
-
-
-@dataclass(slots=True)
-class _Cell:
-    """Values whose keys begin with the same `bits` leading bits, and the ranks that are sought among them."""
-
-    prefix: int
-    bits: int
-    before: int
-    count: int
-    ranks: list[int]
-
-    def among(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        return keys[_leading(keys, self.bits) == np.uint64(self.prefix)] if self.bits else keys
-
-
-def _values_at(read: Chunks, ranks: list[int]) -> dict[int, float]:
-    cells = [_Cell(0, 0, 0, GATHERED + 1, ranks)]
-    while any(cell.count > GATHERED // len(cells) and cell.bits < 64 for cell in cells):
-        cells = _refine(read, cells)
-    gathered = _gather(read, cells)
-    found = {}
-    for cell, keys in zip(cells, gathered, strict=True):
-        for rank in cell.ranks:
-            found[rank] = _value(cell.prefix if cell.bits == 64 else int(keys[rank - cell.before]))
-    return found
-
-
-def _gather(read: Chunks, cells: list[_Cell]) -> list[NDArray[np.uint64]]:
-    """The sorted keys of each cell; nothing of one whose 64 bits are all known."""
-    held: list[list[NDArray[np.uint64]]] = [[np.empty(0, dtype=np.uint64)] for _ in cells]
-    open_cells = [(cell, keys) for cell, keys in zip(cells, held, strict=True) if cell.bits < 64]
-    for chunk in read() if open_cells else ():
-        keys = _keys(chunk)
-        for cell, mine in open_cells:
-            mine.append(cell.among(keys))
-    return [np.sort(np.concatenate(mine)) for mine in held]
-
-
-def _refine(read: Chunks, cells: list[_Cell]) -> list[_Cell]:
-    """Each cell cut by its next 16 bits; those of the pieces that hold a rank."""
-    counts = [np.zeros(1 << 16, dtype=np.int64) for _ in cells]
-    for chunk in read():
-        keys = _keys(chunk)
-        for i, cell in enumerate(cells):
-            if cell.bits < 64:
-                digits = _leading(cell.among(keys), cell.bits + 16) & np.uint64(0xFFFF)
-                counts[i] += np.bincount(digits.astype(np.intp), minlength=1 << 16)
-    return [part for cell, count in zip(cells, counts, strict=True) for part in _parts(cell, count)]
-
-
-def _parts(cell: _Cell, count: NDArray[np.int64]) -> list[_Cell]:
-    if cell.bits == 64:
-        return [cell]
-    upto = np.cumsum(count) + cell.before
-    parts: dict[int, _Cell] = {}
-    for rank in cell.ranks:
-        digit = int(np.searchsorted(upto, rank, side="right"))
-        inside = int(count[digit])
-        new = _Cell(cell.prefix << 16 | digit, cell.bits + 16, int(upto[digit]) - inside, inside, [])
-        parts.setdefault(digit, new).ranks.append(rank)
-    return list(parts.values())
-
-
-def _keys(chunk: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Whole numbers in the order of the finite values: a negative one with all bits turned, else with the sign set."""
-    finite = chunk[np.isfinite(chunk)] + 0.0
-    bits = finite.view(np.uint64)
-    return np.where(finite < 0, ~bits, bits | np.uint64(1 << 63))
-
-
-def _leading(keys: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
-    return keys >> np.uint64(64 - bits)
-
-
-def _value(key: int) -> float:
-    bits = key ^ (1 << 63) if key >> 63 else key ^ ((1 << 64) - 1)
-    return float(np.array([bits], dtype=np.uint64).view(np.float64)[0])
 
 
 @dataclass(frozen=True, slots=True)

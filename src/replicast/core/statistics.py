@@ -132,7 +132,7 @@ def summary_row(
     copies: bool = False,
     boolean: bool = False,
 ) -> SummaryRow:
-    """As `summarise`, of values too many to hold: their moments and their three quartiles (`stream_quantiles`)."""
+    """As `summarise`, of values too many to hold: their moments and their three quartiles."""
     check_confidence(confidence)
     mean = moments.mean
     interval = None

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from replicast.conducting.rules import metric_values
-from replicast.core.comparison import Adjustment, ComparisonRow, compare
+from replicast.core.comparison import Adjustment, ComparisonRow, Family, compare
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Store
@@ -76,11 +76,12 @@ class Comparison(Rows):
     """A row for each metric and scenario but the baseline; `differences` are the same rows as objects."""
 
     def __init__(
-        self, differences: Sequence[ComparisonRow], baseline: str, notes: Sequence[str] = (), *, paired: bool = True
-    ) -> None:
+        self, differences: Sequence[ComparisonRow], baseline: str, notes: Sequence[str] = (), *, paired: bool = True,
+        family: Family = "all",
+    ) -> None:  # fmt: skip
         super().__init__(frame_of(differences, ComparisonRow))
         self.differences, self.baseline, self.notes = list(differences), baseline, list(notes)
-        self.paired = paired
+        self.paired, self.family = paired, family
 
 
 class Ranking(Rows):
@@ -111,6 +112,7 @@ def compare_run(
     metrics: Sequence[str] | None = None,
     confidence: float = 0.95,
     adjustment: Adjustment = "bonferroni",
+    family: Family = "all",
     values: RunValues | None = None,
 ) -> Comparison:
     """Every other scenario against `baseline` (the first one, if not given), over what is stored now.
@@ -124,9 +126,10 @@ def compare_run(
     rows = compare(
         values.by_scenario, chosen, metrics=metrics, common=experiment.streams.common,
         copies=values.copies, booleans=values.booleans, confidence=confidence, adjustment=adjustment,
+        family=family,
     )  # fmt: skip
     notes = [*values.notes, *_notes_on_streams(experiment), *_notes_on_metrics(values.by_scenario, chosen)]
-    return Comparison(rows, chosen, notes, paired=experiment.streams.common)
+    return Comparison(rows, chosen, notes, paired=experiment.streams.common, family=family)
 
 
 def rank_run(
@@ -176,11 +179,17 @@ def describe_method(comparison: Comparison, confidence: float, adjustment: Adjus
     """One sentence on how the intervals were made."""
     pairs = "paired by replication (common random numbers)" if comparison.paired else "Welch's, as streams are separate"
     levels = {row.interval_confidence for row in comparison.differences if row.interval_confidence is not None}
-    count = sum(row.p_value is not None for row in comparison.differences)
+    groups: dict[str, int] = {}
+    for row in comparison.differences:
+        if row.p_value is not None:
+            group = {"all": "", "scenarios": row.metric, "metrics": row.scenario}[comparison.family]
+            groups[group] = groups.get(group, 0) + 1
+    count = max(groups.values(), default=0)
+    those = {"all": "", "scenarios": " scenarios of each metric", "metrics": " metrics of each scenario"}
     held = f"intervals at {100 * confidence:.6g} %"
     if adjustment != "none" and count > 1 and levels:
         how = "Bonferroni" if adjustment == "bonferroni" else "Bonferroni; verdicts by Holm"
-        together = f"so that all {count} hold together at {100 * confidence:.6g} % ({how})"
+        together = f"so that all {count}{those[comparison.family]} hold together at {100 * confidence:.6g} % ({how})"
         held = f"intervals at {100 * max(levels):.6g} % each, {together}"
     elif count > 1:
         held += f" each: of {count} such comparisons, some will show a difference by chance"

@@ -23,7 +23,7 @@ from replicast.stores.reading import doubles
 
 from .noted import notes_of
 from .rows import Rows
-from .summary_notes import doubtful, notes_on
+from .summary_notes import doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
 
 EXACT_BELOW = 2.0**53
@@ -112,6 +112,7 @@ def summarise_run(
                 doubts.setdefault(metric, {})[scenario] = doubt
         if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
             summary.notes.append(f"{scenario}: every mean {summary.rows[-1].caution}")
+    summary.notes += estimand_notes(tables)
     summary.notes += [doubtful(metric, own, confidence) for metric, own in doubts.items()]
     summary.distinct = distinct
     return summary

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from replicast.core.doubts import Doubt
 from replicast.core.statistics import SummaryRow
+
+if TYPE_CHECKING:
+    from .tables import RunTables
 
 
 def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
@@ -19,6 +23,22 @@ def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
         yield f"{row.scenario}: '{row.metric}' was the same in all {row.n} replications: no interval"
     else:
         yield f"{row.scenario}: the spread of '{row.metric}' is beyond the largest double: no interval"
+
+
+def estimand_notes(tables: RunTables) -> Iterator[str]:
+    """On metrics that are the means of a table's column: the mean of means is not the mean of all rows."""
+    known = tables.metric_names()
+    for table in (name for name in tables.names if name not in ("metrics", tables.source.table)):
+        for column, kind in tables.unified(table).schema.items():
+            if not kind.is_numeric() or column in ("scenario", "replication"):
+                continue
+            for metric in (column, f"mean_{column}", f"{column}_mean", f"{table}.{column}"):
+                if metric in known:
+                    yield (
+                        f"'{metric}' is summarised as a mean of replications' own values; the mean of all rows of "
+                        f"{table} is another number where replications have unequally many: "
+                        f"summary --pooled {table}.{column}:mean"
+                    )
 
 
 def doubtful(metric: str, doubts: Mapping[str, Doubt], confidence: float) -> str:

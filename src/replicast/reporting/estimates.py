@@ -1,0 +1,63 @@
+"""What a run answers about its numbers beside the summary: the methods of `Run` that estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replicast.core.ports import Store
+    from replicast.core.record import RunRecord
+    from replicast.reporting.rows import Rows
+
+
+class Estimates:
+    """Everything is judged by replication number: the same answer however many workers there were."""
+
+    store: Store
+
+    @property
+    def record(self) -> RunRecord:
+        raise NotImplementedError
+
+    def quantiles(self, probabilities: Sequence[float] = (0.5, 0.9), confidence: float = 0.95) -> Rows:
+        """Quantiles of each metric, each between two of the ordered values: a distribution-free interval."""
+        from .comparing import values_of_run
+        from .estimating import QuantileRow, check_probabilities, quantile_rows
+        from .rows import Rows
+
+        check_probabilities(probabilities)
+        return Rows.of(quantile_rows(values_of_run(self.store, self.record), probabilities, confidence), QuantileRow)
+
+    def proportions(self, metrics: Sequence[str] = (), confidence: float = 0.95) -> Rows:
+        """The share of each boolean metric, and of `metrics` that count 0 or 1, with Wilson's and exact intervals."""
+        from .comparing import values_of_run
+        from .estimating import ProportionRow, proportion_rows
+        from .rows import Rows
+
+        return Rows.of(proportion_rows(values_of_run(self.store, self.record), metrics, confidence), ProportionRow)
+
+    def needed(self, target: str, confidence: float = 0.95) -> Rows:
+        """How many replications a half-width would take: `5%` or `0.5` of every metric, or `wait=5%,cost=10`."""
+        from .estimating import NeededRow, needed_rows
+        from .rows import Rows
+        from .summary import summarise_run
+
+        summary = summarise_run(self.store, self.record, confidence=confidence)
+        return Rows.of(needed_rows(summary.rows, target, summary.booleans), NeededRow)
+
+    def ratio(self, ratio: str, confidence: float = 0.95) -> Rows:
+        """The ratio of two metrics' means (`total/number`) by scenario: jackknife, delta and bootstrap intervals."""
+        from .comparing import values_of_run
+        from .pooling import RatioRow, ratio_rows
+        from .rows import Rows
+
+        values, seed = values_of_run(self.store, self.record), self.record.experiment.seed
+        return Rows.of(ratio_rows(values, ratio, seed=seed, confidence=confidence), RatioRow)
+
+    def pooled(self, statistic: str, confidence: float = 0.95) -> Rows:
+        """A statistic of a table's rows over all replications together: `patients.wait:p95`, `:mean`, `:median`."""
+        from .pooling import PooledRow, pooled_rows
+        from .rows import Rows
+
+        return Rows.of(pooled_rows(self.store, self.record, statistic, confidence=confidence), PooledRow)
