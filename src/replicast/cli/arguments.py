@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from replicast.core.errors import RequestError
 from replicast.core.version import __version__
 
-from . import aws_commands
+from . import aws_commands, study_arguments
 from .help import examples
 from .parser import Add, Parser
 from .place_options import add_place_options
@@ -87,6 +87,7 @@ def build_parser(*, plug_ins: bool = False) -> tuple[Parser, dict[str, Parser]]:
         add_place_options(commands[name], plug_ins=plug_ins)
     _add_looking(add)
     _add_statistics(add)
+    study_arguments.add_studies(add, _run_and_confidence)
     _add_checking(add)
     _add_stores(add)
     aws_commands.add_commands(add, _add_model)
@@ -106,6 +107,11 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def _replications(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("-n", "--replications", type=int, metavar="N", help=text)
+
+
+def _run_and_confidence(parser: argparse.ArgumentParser) -> None:
+    _run_argument(parser)
+    _confidence(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:

@@ -237,8 +237,8 @@ def warmup(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     found = handle.warm_up(
         table=chosen.table, value=chosen.value, time=chosen.time, scenarios=chosen.scenario,
-        where=dict(_where(text) for text in chosen.where), held=chosen.held, steps=chosen.steps, window=chosen.window,
-        confidence=chosen.confidence,
+        where=dict(column_value(text) for text in chosen.where), held=chosen.held, steps=chosen.steps,
+        window=chosen.window, confidence=chosen.confidence,
     )  # fmt: skip
     if output is not None:
         _write_picture(output, found, handle.id)
@@ -254,7 +254,7 @@ def warmup(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _where(text: str) -> tuple[str, str]:
+def column_value(text: str) -> tuple[str, str]:
     column, separator, value = text.partition("=")
     if not separator or not column:
         raise RequestError(f"--where takes COLUMN=VALUE, and '{text}' is not of that form")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replicast.core.ports import Store
@@ -54,6 +54,30 @@ class Estimates:
 
         values, seed = values_of_run(self.store, self.record), self.record.experiment.seed
         return Rows.of(ratio_rows(values, ratio, seed=seed, confidence=confidence), RatioRow)
+
+    def performance(self, estimate: str, true: float | str, confidence: float = 0.95, **options: Any) -> Rows:
+        """How well an estimator does over replications: bias, errors, coverage, power, each with its Monte Carlo error.
+
+        `true` is a number, a parameter or a column. Options are `se`, `df`, `by` (a column that tells methods apart),
+        `table` and `mcse` ("coverage=0.5%": how many replications that takes).
+        """
+        from .rows import Rows
+        from .studies import PerformanceRow, performance_rows
+
+        store, record = self.store, self.record
+        rows = performance_rows(store, record, estimate=estimate, true=true, confidence=confidence, **options)
+        return Rows.of(rows, PerformanceRow)
+
+    def steady(self, table: str, value: str, confidence: float = 0.95, **options: Any) -> Rows:
+        """The steady-state mean of a long replication's column, by batch means behind the warm-up of MSER-5.
+
+        Options are `scenarios`, `where`, `batches` (20) and `left_out` (a number of values, instead of MSER-5's).
+        """
+        from .rows import Rows
+        from .steadying import SteadyRow, steady_rows
+
+        rows = steady_rows(self.store, self.record, table=table, value=value, confidence=confidence, **options)
+        return Rows.of(rows, SteadyRow)
 
     def pooled(self, statistic: str, confidence: float = 0.95) -> Rows:
         """A statistic of a table's rows over all replications together: `patients.wait:p95`, `:mean`, `:median`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,26 +73,31 @@ def find_warm_up(
     one, as the length of a queue does. Raises RequestError for what is not there, or too short a series.
     """
     tables = RunTables(store, record)
-    schema = tables.unified(table).schema
-    for column in filter(None, (value, time, *(where or {}))):
-        if column not in schema:
-            raise RequestError(f"table '{table}' has no column '{column}'{nearest(column, schema)}")
-    for column in filter(None, (value, time)):
-        if not (schema[column].is_numeric() or schema[column] == pl.Boolean()):
-            raise RequestError(f"column '{column}' of table '{table}' holds no numbers")
+    check_columns(tables, table, [value, *([time] if time else [])], where or {})
     if held and time is None:
         raise RequestError("a value is held over time, so say which column is the time")
     warm_ups = WarmUps(table, time or "", value)
     for scenario in [record.experiment.scenario(name).name for name in scenarios] or [
         s.name for s in record.experiment.scenarios
     ]:
-        rows = _rows(tables, table, scenario, where or {}, [value, *([time] if time else [])])
+        rows = rows_of(tables, table, scenario, where or {}, [value, *([time] if time else [])])
         warm_ups.found.append(_warm_up(scenario, rows, value, time, held, steps, window, confidence))
     warm_ups.notes += _notes(warm_ups)
     return warm_ups
 
 
-def _rows(
+def check_columns(tables: RunTables, table: str, numbers: Sequence[str], where: Iterable[str]) -> None:
+    """Raises RequestError for columns that are not there, and for `numbers` that are none."""
+    schema = tables.unified(table).schema
+    for column in (*numbers, *where):
+        if column not in schema:
+            raise RequestError(f"table '{table}' has no column '{column}'{nearest(column, schema)}")
+    for column in numbers:
+        if not (schema[column].is_numeric() or schema[column] == pl.Boolean()):
+            raise RequestError(f"column '{column}' of table '{table}' holds no numbers")
+
+
+def rows_of(
     tables: RunTables, table: str, scenario: str, where: Mapping[str, str], columns: Sequence[str]
 ) -> pl.DataFrame:
     """The columns that are needed, of the rows that are: read in chunks, so that no more is held."""

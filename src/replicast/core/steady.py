@@ -1,0 +1,101 @@
+"""The steady-state mean from one long run: its values depend on each other, its long batches hardly do.
+
+Sources: Law (2015), section 9.5.3; Meketon and Schmeiser (1984), Overlapping batch means, Winter Simulation Conference,
+226–230; von Neumann (1941), Annals of Mathematical Statistics 12, 367–395, as a test of batches by Alexopoulos and
+Seila (1998), Handbook of Simulation, chapter 7.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distributions import check_confidence, normal_cdf, t_critical
+from .errors import RequestError
+from .warm_up import recommend
+
+USUAL_BATCHES = 20
+FEWEST_BATCHES, FEWEST_IN_BATCH = 5, 10
+CORRELATED_BELOW = 0.05
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The mean of `n` values behind the first `left_out`, by batches of `size` and by overlapping ones.
+
+    `variance` is n·var(mean) as batches see it; `lag_one` the correlation of neighbouring batches, with the probability
+    of so much if they were independent. `warning` is empty if the answer can be relied on.
+    """
+
+    left_out: int
+    n: int
+    batches: int
+    size: int
+    mean: float
+    half_width: float
+    variance: float
+    overlapping_half_width: float
+    overlapping_variance: float
+    lag_one: float
+    lag_one_p: float
+    warning: str
+
+
+def steady(
+    values: Array, *, batches: int = USUAL_BATCHES, left_out: int | None = None, confidence: float = 0.95
+) -> Steady:
+    """Of finite values in the order in which they were observed; without `left_out`, the warm-up is MSER-5's.
+
+    Raises RequestError for a run that is too short to be cut into batches.
+    """
+    check_confidence(confidence)
+    if batches < FEWEST_BATCHES:
+        raise RequestError(f"a run is cut into {FEWEST_BATCHES} batches or more, and {batches} are fewer")
+    warning = ""
+    if left_out is None:
+        found = recommend(values)
+        left_out, warning = found.columns, found.warning
+    rest = values[left_out:]
+    size = len(rest) // batches
+    if size < FEWEST_IN_BATCH:
+        needed = left_out + batches * FEWEST_IN_BATCH
+        raise RequestError(
+            f"{batches} batches of {FEWEST_IN_BATCH} need {needed:,} values, and there are {len(values):,}"
+        )
+    rest = rest[len(rest) - batches * size :]
+    mean, n = float(rest.mean()), batches * size
+    means = rest.reshape(batches, size).mean(axis=1)
+    variance, overlapping = size * float(means.var(ddof=1)), overlapping_variance(rest, size)
+    lag_one, p = von_neumann(means)
+    if p < CORRELATED_BELOW and not warning:
+        warning = "neighbouring batches are correlated: the interval is too narrow; run longer, or in fewer batches"
+    return Steady(
+        len(values) - n, n, batches, size, mean,
+        t_critical(confidence, batches - 1) * math.sqrt(variance / n), variance,
+        t_critical(confidence, 1.5 * (batches - 1)) * math.sqrt(overlapping / n), overlapping, lag_one, p, warning,
+    )  # fmt: skip
+
+
+def overlapping_variance(values: Array, size: int) -> float:
+    """Meketon and Schmeiser's estimate of n·var(mean), from all n - size + 1 batches; df about 1.5·(n/size - 1)."""
+    n, mean = len(values), values.mean()
+    sums = np.concatenate([[0.0], np.cumsum(values - mean)])
+    gaps = (sums[size:] - sums[:-size]) / size
+    return float(n * size / ((n - size + 1) * (n - size)) * (gaps**2).sum())
+
+
+def von_neumann(means: Array) -> tuple[float, float]:
+    """The lag-1 correlation of batch means, and the one-sided probability of as much if they are independent."""
+    k, gaps = len(means), means - means.mean()
+    squares = float((gaps**2).sum())
+    if squares == 0.0:
+        return 0.0, 1.0
+    ratio = float((np.diff(means) ** 2).sum()) / squares
+    lag_one = 1.0 - 0.5 * (ratio + float(gaps[0] ** 2 + gaps[-1] ** 2) / squares)
+    z = math.sqrt((k * k - 1.0) / (k - 2.0)) * (1.0 - 0.5 * ratio)
+    return lag_one, normal_cdf(-z)
