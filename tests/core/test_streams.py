@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 
 import numpy as np
@@ -207,3 +208,54 @@ class TestFingerprints:
         assert drawn(first[4]) == drawn(again[0]) != 0
         again[0].random()
         assert drawn(first[4]) != drawn(again[0])
+
+
+def rng_of(replication, common=True, scenario=0, seed=7):
+    return next(generators(seed, replication, replication, scenario, common)[0])
+
+
+def test_a_named_stream_is_the_seed_sequence_of_the_replication_and_the_words_of_the_name():
+    words = [int(w) for w in np.frombuffer(hashlib.sha256(b"arrivals").digest(), dtype=">u4")]
+    expected = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(4, *words)))
+    assert rng_of(5).stream("arrivals").random(5).tolist() == expected.random(5).tolist()
+
+
+def test_a_source_that_is_added_changes_no_draw_of_the_others():
+    two, three = rng_of(3), rng_of(3)
+    first = [two.stream("arrivals").random(), two.stream("service").exponential(), two.random()]
+    second = [three.stream("breaks").random(), three.random(), three.stream("service").exponential()]
+    second.append(three.stream("arrivals").random())
+    assert first == [second[3], second[2], second[1]]
+
+
+def test_a_named_stream_goes_on_where_it_was_and_has_streams_itself():
+    rng = rng_of(1)
+    assert rng.stream("a") is rng.stream("a")
+    assert rng.stream("a").random() != rng.stream("a").random()
+    assert rng.stream("a").stream("b").random() != rng.stream("b").stream("a").random()
+
+
+def test_a_generator_with_named_streams_draws_as_numpys_own():
+    ours, theirs = rng_of(2), np.random.default_rng(np.random.SeedSequence(7, spawn_key=(1,)))
+    assert ours.normal(size=4).tolist() == theirs.normal(size=4).tolist()
+    assert [c.random() for c in ours.spawn(2)] == [c.random() for c in theirs.spawn(2)]
+    assert isinstance(ours, np.random.Generator)
+    copied = copy.deepcopy(ours)
+    assert copied.stream("x").random() == ours.stream("x").random()
+
+
+def test_drawing_from_named_streams_alone_tells_replications_apart():
+    marks = []
+    for replication in (1, 2):
+        rng = rng_of(replication)
+        rng.stream("a").random()
+        marks.append(drawn(rng))
+    assert 0 not in marks
+    assert marks[0] != marks[1]
+    assert drawn(rng_of(1)) == 0
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_a_stream_has_a_name(name):
+    with pytest.raises(TypeError, match="a stream has a name"):
+        rng_of(1).stream(name)

@@ -1,12 +1,13 @@
 """Replication i of an R model draws what the same model draws by hand on the same stream."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from r_bench import Bench, columns, perform
 
-from replicast.core.lecuyer import random_seed
+from replicast.core.lecuyer import nth_stream, nth_substream, random_seed, seed_state
 from replicast.core.replication import Outcome
 from replicast.core.streams import model_seed
 
@@ -114,3 +115,42 @@ def test_a_seed_argument_is_the_replications_own(bench: Bench) -> None:
 
 def test_a_model_that_uses_its_seed_elsewhere_is_not_taken_for_a_copy(bench: Bench) -> None:
     assert len({o.draws for o in bench.run("simulate <- function(seed) 1", 5)}) == 5
+
+
+def test_a_named_stream_is_a_sub_stream_numbered_by_its_name(bench: Bench) -> None:
+    source = """
+        simulate <- function() {
+          service <- replicast_stream("service")
+          list(s = data.frame(state = service(.Random.seed)), first = service(runif(1)), main = runif(1))
+        }"""
+    outcomes = bench.run(source, 2)
+    number = 2**20 + (int.from_bytes(hashlib.sha256(b"service").digest()[:4]) >> 2)
+    for i, outcome in enumerate(outcomes, 1):
+        assert outcome.failure is None, outcome.failure
+        start = nth_substream(nth_stream(seed_state(42), i), number)
+        found = outcome.tables["s"].column("state").to_pylist()
+        assert [value % 2**32 for value in found[1:]] == list(start)
+    plain = bench.run("simulate <- function() runif(1)", 2)
+    assert [o.metrics["main"] for o in outcomes] == [o.metrics["value"] for o in plain]
+
+
+def test_a_source_that_is_added_changes_no_draw_of_the_others_in_r(bench: Bench) -> None:
+    one = 'simulate <- function() { a <- replicast_stream("a"); c(x = a(rexp(1)), y = a(rexp(1))) }'
+    two = """
+        b <- replicast_stream("b")
+        simulate <- function() {
+          z <- b(rnorm(1))
+          x <- replicast_stream("a")(rexp(1))
+          runif(3)
+          c(x = x, y = replicast_stream("a")(rexp(1)), z = z)
+        }"""
+    before, after = bench.run(one, 3), bench.run(two, 3)
+    assert [[o.metrics[k] for k in "xy"] for o in before] == [[o.metrics[k] for k in "xy"] for o in after]
+    assert len({o.metrics["z"] for o in after}) == 3
+    assert len({o.draws for o in before} - {0}) == 3
+
+
+def test_a_model_that_seeds_itself_has_no_named_streams(bench: Bench) -> None:
+    (outcome,) = bench.run('simulate <- function() replicast_stream("a")(runif(1))', 1, kind="own")
+    assert outcome.failure is not None
+    assert "this one seeds itself" in outcome.failure.message

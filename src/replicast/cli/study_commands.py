@@ -7,7 +7,7 @@ from typing import Any
 
 from replicast.core.digits import shown
 
-from .look_commands import open_run
+from .opening import open_run
 from .screen import number, print_json, print_table, say_note, say_words
 from .statistics_commands import column_value
 

@@ -8,8 +8,11 @@ by the algorithm of numpy's `SeedSequence` (O'Neill's seed_seq_fe, `numpy/random
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -99,6 +102,40 @@ class LazySeedSequence(ISpawnableSeedSequence):
         return getattr(self.real, name)
 
 
+class StreamGenerator(Generator):
+    """What a model is given as `rng`: numpy's Generator, draw for draw, that also has streams by name."""
+
+    def stream(self, name: str) -> StreamGenerator:
+        """The stream of that name: the same object each time, which goes on where it was.
+
+        Its spawn key is this one's and the eight 32-bit words of SHA-256(name), so that another source that is added,
+        before or after, changes no draw of this one.
+        """
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"a stream has a name, such as 'arrivals', and {name!r} is none")
+        streams: dict[str, StreamGenerator] = self.__dict__.setdefault("_streams", {})
+        if name not in streams:
+            sequence: Any = self.bit_generator.seed_seq
+            key = (*sequence.spawn_key, *name_words(name))
+            streams[name] = StreamGenerator(type(self.bit_generator)(SeedSequence(sequence.entropy, spawn_key=key)))
+        return streams[name]
+
+    def __reduce__(self) -> Any:
+        return restored, (self.bit_generator, self.__dict__.get("_streams", {}))
+
+
+def restored(bit_generator: Any, streams: dict[str, StreamGenerator]) -> StreamGenerator:
+    """A copied or unpickled one."""
+    rng = StreamGenerator(bit_generator)
+    rng.__dict__["_streams"] = streams
+    return rng
+
+
+def name_words(name: str) -> tuple[int, ...]:
+    """The eight words of a name's SHA-256, the first bytes first."""
+    return struct.unpack(">8I", hashlib.sha256(name.encode()).digest())
+
+
 def drawn(rng: Generator) -> int:
     """A 63-bit fingerprint of a generator from `generators`: 0 if nothing was drawn from it or from its children.
 
@@ -151,7 +188,7 @@ def generators(
     """For replications first..last: the generator `rng`, made when its turn comes, and the integer `seed` of each."""
     states = stream_states(seed, first, last, scenario_index, common)
     block = StreamBlock(seed, () if common else (scenario_index,), first, states, first_outputs(states).tolist())
-    made = (Generator(PCG64(LazySeedSequence(block, place))) for place in range(len(states)))  # type: ignore[arg-type]
+    made = (StreamGenerator(PCG64(LazySeedSequence(block, place))) for place in range(len(states)))  # type: ignore[arg-type]
     return made, _seeds(states)
 
 

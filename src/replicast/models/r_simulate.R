@@ -35,6 +35,7 @@ simulate_chunk <- function(from, to, given) {
   streams <<- if (model$seeded) readBin(requests, "integer", 7L * count)
   seeds <<- if (given) readBin(requests, "integer", count)
   first_of_chunk <<- from
+  named_of <<- 0L
   sent_at <<- now()
   while (current < last) {
     failure <- attempt(perform_rest)
@@ -79,6 +80,10 @@ perform_rest <- written_out(function() {
     stage <<- READING
     state <- global[[".Random.seed"]]
     drew <- !same(state, seed)
+    if (named_of == current) {
+      state <- with_named(state)
+      drew <- TRUE
+    }
     fitting <- may_fit && fits(value)
     if (!fitting) read_or_keep(value)
     if (!nothing_touched()) restore_state()

@@ -10,7 +10,7 @@ base::local({
   ours <- environment()
   parts <- c(
     "internals", "answers", "columns", "failures", "model", "describe", "values", "state", "results", "shape", "keep",
-    "block", "simulate", "collate"
+    "block", "streams", "simulate", "collate"
   )
   for (part in parts) sys.source(file.path(here, paste0("r_", part, ".R")), environment(), keep.source = FALSE)
   rm(part, parts, told, here)
@@ -34,6 +34,8 @@ base::local({
     }
   }
 
+  # where library() attaches packages above it; a name that begins so is taken for permanent
+  attach(list(replicast_stream = replicast_stream), name = "tools:replicast", warn.conflicts = FALSE)
   mask_endings()
   watch_variables()
   watch_loading()
