@@ -192,6 +192,21 @@ def test_destroying_keeps_the_database_unless_results_are_to_go_too(aws: Aws) ->
     assert not DatabaseStack(aws, "replicast").state().exists
 
 
+@pytest.mark.usefixtures("guarded")
+def test_a_database_is_protected_only_once_it_is_there(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = list[str]()
+    real = DatabaseStack.apply
+
+    def apply(self: DatabaseStack, parameters: Any) -> bool:
+        applied.append(parameters["Protection"])
+        return real(self, parameters)
+
+    monkeypatch.setattr(DatabaseStack, "apply", apply)
+    deploy(aws, engine="postgres")
+    assert applied == ["false", "true"]
+    assert DatabaseStack(aws, "replicast").state().parameters["Protection"] == "true"
+
+
 def subnets(aws: Aws, *zones: str) -> tuple[tuple[str, ...], str]:
     """Subnets of a network that is there already, one in each zone, and a security group."""
     ec2 = aws.client("ec2")

@@ -133,5 +133,19 @@ def test_no_policy_of_the_stack_names_every_resource_or_every_action(aws: Aws) -
                 assert not any("*" in action for action in actions)
 
 
+@pytest.mark.usefixtures("stack")
+def test_every_right_to_objects_is_for_buckets_of_the_own_account_alone(aws: Aws) -> None:
+    iam = aws.client("iam")
+    seen = 0
+    for role in (r["RoleName"] for r in iam.list_roles()["Roles"] if r["RoleName"].startswith("replicast")):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow" and as_list(statement["Action"])[0].startswith("s3:"):
+                    condition = statement["Condition"]["StringEqualsIfExists"]
+                    assert condition == {"aws:ResourceAccount": aws.account}, statement
+                    seen += 1
+    assert seen > 8
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

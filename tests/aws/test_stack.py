@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.decode.cfn_yaml import loads
 
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request, new_record
 from replicast.aws import commands
 from replicast.aws import stack as stack_module
 from replicast.aws.access import Aws
-from replicast.aws.stack import Settings, Stack
+from replicast.aws.stack import Settings, Stack, StackState, template
 from replicast.core.errors import ExecutorError, RequestError
 
 from .conftest import REGION, SMALL
@@ -151,3 +152,62 @@ def test_a_small_quota_is_said_when_a_stack_is_deployed(aws: Aws) -> None:
     many = Settings(**{**{name: getattr(SMALL, name) for name in Settings.__slots__}, "concurrency": 5000})
     (note,) = deploy(aws, settings=many).notes
     assert note.startswith("this account runs 1,000 functions at once, so that a run here has 998 and not 5,000")
+
+
+def test_a_bucket_of_somebody_elses_is_refused_by_its_owner(aws: Aws) -> None:
+    from botocore.stub import Stubber
+
+    expected = {"Bucket": f"replicast-{aws.account}-{REGION}", "ExpectedBucketOwner": aws.account}
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_client_error("head_bucket", "403", "Forbidden", expected_params=expected)
+        with pytest.raises(ExecutorError, match="is not this account's, or these credentials may not look at it"):
+            Stack(aws).prepare()
+    assert not Stack(aws).state().exists
+
+
+def test_a_bucket_that_was_there_before_is_closed_as_a_new_one_is(aws: Aws) -> None:
+    bucket, storage = f"replicast-{aws.account}-{REGION}", aws.client("s3")
+    storage.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert deploy(aws).state.bucket == bucket
+    assert all(storage.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert "aws:SecureTransport" in storage.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_what_is_left_of_a_failed_stack_is_removed_before_the_next_attempt(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    stack, deleted, states = Stack(aws), list[str](), iter([StackState("replicast", status)])
+    monkeypatch.setattr(stack, "state", lambda: next(states, StackState("replicast")))
+    monkeypatch.setattr(stack, "_delete", lambda: deleted.append(status))
+    assert not stack._sound_state().exists
+    assert deleted == [status]
+
+
+def test_a_stack_in_which_something_is_under_way_is_waited_for(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    stack = Stack(aws, tell=told.append)
+    stack.poll_seconds = 0.0
+    states = iter([StackState("replicast", "UPDATE_IN_PROGRESS")] * 3)
+    monkeypatch.setattr(stack, "state", lambda: next(states, StackState("replicast", "UPDATE_COMPLETE")))
+    assert stack._sound_state().status == "UPDATE_COMPLETE"
+    assert told == ["waiting for what is under way in stack 'replicast' (UPDATE_IN_PROGRESS)"]
+
+
+def test_memory_of_collating_log_days_and_a_boundary_of_roles_are_settings(aws: Aws) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/bound"
+    more = {"collate_memory": 5000, "log_days": 7, "boundary": boundary}
+    deploy(aws, settings=Settings(**{**{name: getattr(SMALL, name) for name in Settings.__slots__}, **more}))
+    found = aws.client("lambda").get_function_configuration(FunctionName="replicast-collate")
+    assert found["MemorySize"] == 5000
+    (log,) = aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/replicast-plan")["logGroups"]
+    assert log["retentionInDays"] == 7
+    assert Stack(aws).state().parameters["Boundary"] == boundary
+
+
+def test_every_role_of_the_template_is_bounded_where_a_boundary_is_given() -> None:
+    roles = [one for one in loads(template())["Resources"].values() if one["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 4
+    for role in roles:
+        bound = role["Properties"]["PermissionsBoundary"]["Fn::If"]
+        assert bound == ["HasBoundary", {"Ref": "Boundary"}, {"Ref": "AWS::NoValue"}]

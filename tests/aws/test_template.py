@@ -67,7 +67,7 @@ def test_asl_validator_finds_what_is_wrong(tmp_path: Path, right: str, wrong: st
 def test_the_templates_settings_are_bounded_as_planning_bounds_them() -> None:
     parameters = TEMPLATE.read_text(encoding="utf-8").partition("\nConditions:")[0]
     for name, (low, high, _) in SETTINGS.items():
-        block = parameters.partition(f"\n  {name.title()}:\n")[2]
+        block = parameters.partition(f"\n  {name.title().replace('_', '')}:\n")[2]
         bounds = [int(block.partition(f"    {bound}Value: ")[2].split(maxsplit=1)[0]) for bound in ("Min", "Max")]
         assert bounds == [low, high], name
 

@@ -50,7 +50,15 @@ class Aws:
 
             config = Config(retries={"mode": "adaptive", "max_attempts": ATTEMPTS}, user_agent_extra="replicast")
             self._clients[service] = self.session.client(service, config=config)
+            if service == "s3":
+                events = self._clients[service].meta.events
+                events.register("provide-client-params.s3.*", self._expect_own_bucket)
         return self._clients[service]
+
+    def _expect_own_bucket(self, params: dict[str, Any], model: Any, **_event: Any) -> None:
+        """S3 refuses a bucket of another account's then: names are for all accounts, and ours can be guessed."""
+        if "Bucket" in params and "ExpectedBucketOwner" in model.input_shape.members:
+            params.setdefault("ExpectedBucketOwner", self.account)
 
     @property
     def account(self) -> str:
@@ -58,6 +66,11 @@ class Aws:
             with explained("see whose credentials these are"):
                 self._account = self.client("sts").get_caller_identity()["Account"]
         return self._account
+
+    @property
+    def partition(self) -> str:
+        """`aws`, or `aws-cn`, `aws-us-gov`: the second word of every ARN."""
+        return str(self.session.get_partition_for_region(self.region))
 
     def store(self, url: str) -> ObjectStore:
         """A store in S3 with this session's credentials, renewed as they expire: obstore reads no profiles."""

@@ -87,7 +87,10 @@ class DatabaseStack(Stack):
             parameters |= {"Network": network_of(self.aws, wanted.subnets), "Subnets": subnets}
         if not state.exists:
             self._tell(f"creating the {wanted.engine} database, which takes some ten minutes")
-        self.apply(parameters)
+            self.apply(parameters | {"Protection": "false"})
+            parameters = {}
+        # Protected only once it is there: a creation that fails has to be removed by CloudFormation.
+        self.apply(parameters | {"Protection": "true"})
         return self.state()
 
     def remove(self) -> bool:

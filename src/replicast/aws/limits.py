@@ -99,6 +99,7 @@ def violations(capacity: Capacity, *, replication_seconds: float | None, rounds:
 
 SETTINGS: Mapping[str, tuple[int, int, str]] = {
     "memory": (QUOTAS["least_memory"].value, QUOTAS["function_memory"].value, "MB"),
+    "collate_memory": (QUOTAS["least_memory"].value, QUOTAS["function_memory"].value, "MB"),
     "scratch": (QUOTAS["least_scratch"].value, QUOTAS["scratch"].value, "MB"),
     "seconds": (3, QUOTAS["function_seconds"].value, "s"),
     "concurrency": (1, QUOTAS["children"].value, "functions"),
@@ -111,7 +112,7 @@ def check_settings(given: Mapping[str, int | str | None]) -> None:
     for name, (low, high, unit) in SETTINGS.items():
         value = given.get(name)
         if value is not None and not low <= int(value) <= high:
-            raise RequestError(f"--{name} takes {low:,} to {high:,} {unit}, and {value} is outside")
+            raise RequestError(f"--{name.replace('_', '-')} takes {low:,} to {high:,} {unit}, and {value} is outside")
 
 
 def check_image(size: int) -> None:

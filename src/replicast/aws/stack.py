@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +20,12 @@ from .package import Package
 PLACE, DEFAULT_STACK = "aws", "replicast"
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 POLL_SECONDS = 2.0
-WAIT_SECONDS = 1800.0
+WAIT_SECONDS = 3600.0
+"""Functions in a private network take 25 to 45 minutes to be replaced or removed."""
+
 TAG = {"Key": "replicast", "Value": "stack"}
-GONE, FAILED_CREATION = "DELETE_COMPLETE", ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+GONE = "DELETE_COMPLETE"
+FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 Tell = Callable[[str], None]
 
 
@@ -76,6 +80,8 @@ class Settings:
     seconds: int | None = None
     concurrency: int | None = None
     log_days: int | None = None
+    collate_memory: int | None = None
+    boundary: str | None = None
     subnets: tuple[str, ...] | None = None
     security_groups: tuple[str, ...] | None = None
     database: str | None = None
@@ -85,6 +91,7 @@ class Settings:
     def to_parameters(self) -> dict[str, str]:
         names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
                  "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays",
+                 "collate_memory": "CollateMemory", "boundary": "Boundary",
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
                  "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
@@ -143,14 +150,26 @@ class Stack:
             return state
         parameters = {"Repository": "true" if repository else "false"}
         if not state.exists:
-            parameters |= {"BucketName": self.bucket_name, "NewBucket": "false" if self._bucket_exists() else "true"}
+            known = self._bucket_exists()
+            parameters |= {"BucketName": self.bucket_name, "NewBucket": "false" if known else "true"}
+            if known:
+                self._close_bucket()
         self._tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
         self.apply(parameters)
         return self.state()
 
     def _sound_state(self) -> StackState:
-        """As `state`, once what is left of a failed attempt to create it is removed."""
+        """As `state`, once CloudFormation is done with it and what is left of a failed attempt is removed."""
         state = self.state()
+        if state.status.endswith("_IN_PROGRESS"):
+            self._tell(f"waiting for what is under way in stack '{self.name}' ({state.status})")
+            self._settle()
+            state = self.state()
+        if state.status == "UPDATE_ROLLBACK_FAILED":
+            self._tell("going on with the way back from a failed update")
+            with explained(f"bring stack '{self.name}' back"):
+                self._formation.continue_update_rollback(StackName=self.name)
+            state = self._settle()
         if state.exists and state.status in FAILED_CREATION:
             self._tell(f"removing what is left of a failed attempt ({state.status})")
             self._delete()
@@ -215,16 +234,22 @@ class Stack:
 
     def _wait(self, since: datetime) -> None:
         """Until CloudFormation is done. Raises ExecutorError that names the resource that failed, and why."""
+        state = self._settle()
+        if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", GONE, ""):
+            return
+        raise ExecutorError(f"stack '{self.name}' is {state.status}: {self.first_failure(since)}")
+
+    def _settle(self) -> StackState:
+        """The stack once nothing is under way in it."""
         until = time.monotonic() + self.wait_seconds
         while (state := self.state()).status.endswith("_IN_PROGRESS"):
             if time.monotonic() > until:
                 raise ExecutorError(
-                    f"stack '{self.name}' is still {state.status} after {self.wait_seconds / 60:.0f} minutes"
+                    f"stack '{self.name}' is still {state.status} after {self.wait_seconds / 60:.0f} minutes; "
+                    "CloudFormation goes on, and the same command again waits for it"
                 )
             time.sleep(self.poll_seconds)
-        if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", GONE, ""):
-            return
-        raise ExecutorError(f"stack '{self.name}' is {state.status}: {self.first_failure(since)}")
+        return state
 
     def first_failure(self, since: datetime) -> str:
         """`RESOURCE (TYPE): reason` of the first that failed: the others were only cancelled because of it."""
@@ -248,9 +273,26 @@ class Stack:
             if error_code(error) in ("404", "NoSuchBucket", "NotFound"):
                 return False
             raise ExecutorError(
-                f"bucket '{self.bucket_name}' cannot be used: {error_code(error)} {error_message(error)}"
+                f"bucket '{self.bucket_name}' is not this account's, or these credentials may not look at it: "
+                f"{error_code(error)} {error_message(error)}; take another --stack"
             ) from None
         return True
+
+    def _close_bucket(self) -> None:
+        """As the template has it of a bucket that it makes: nothing public, and nothing in plain text."""
+        storage, arn = self.aws.client("s3"), f"arn:{self.aws.partition}:s3:::{self.bucket_name}"
+        over_tls = {
+            "Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }  # fmt: skip
+        blocked = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+        with explained(f"close bucket '{self.bucket_name}' to others"):
+            storage.put_public_access_block(
+                Bucket=self.bucket_name, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True)
+            )
+            storage.put_bucket_policy(
+                Bucket=self.bucket_name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [over_tls]})
+            )
 
     def destroy(self, *, results: bool = False) -> None:
         """Removes the stack. The bucket stays, with code and runs, unless `results` are to go too."""

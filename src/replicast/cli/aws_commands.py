@@ -97,6 +97,11 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     parser.add_argument("--runtime", metavar="python3.N", help="default: as here")
     parser.add_argument("--architecture", metavar="A", help="arm64 (default) or x86_64")
     parser.add_argument("--memory", type=int, metavar="MB", help="of a function (default: 1769, one processor)")
+    parser.add_argument("--collate-memory", type=int, metavar="MB", help="of the collating function (default: 3008)")
+    parser.add_argument("--log-days", type=int, metavar="D", help="how long logs are kept (default: 30)")
+    parser.add_argument(
+        "--permissions-boundary", metavar="ARN", dest="boundary", help="the policy that bounds the stack's roles"
+    )
     parser.add_argument("--scratch", type=int, metavar="MB", help="of a function's /tmp (default: 2048)")
     parser.add_argument(
         "--seconds", type=int, metavar="S", help="a function's timeout (default: 900, the most there is)"
@@ -154,7 +159,8 @@ def deploy(chosen: argparse.Namespace) -> int:
         r=language == "r" or bool(chosen.r_package) or lock is not None, lock=lock,
     )  # fmt: skip
     settings = Settings(**{name: getattr(chosen, name) for name in (
-        "runtime", "architecture", "memory", "scratch", "seconds", "concurrency")})  # fmt: skip
+        "runtime", "architecture", "memory", "collate_memory", "scratch", "seconds", "concurrency", "log_days",
+        "boundary")})  # fmt: skip
     tell = (lambda _text: None) if chosen.json else say
     done = deploy_stack(
         _aws(chosen), chosen.stack, contents=contents, settings=settings, wanted=wanted, model=model, tell=tell
