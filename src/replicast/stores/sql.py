@@ -7,6 +7,7 @@ failure, and a failure that of an earlier failure.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,16 @@ import sqlalchemy as sa
 from arro3.core import Schema as ArrowSchema
 from arro3.core import Table
 
+from replicast.core.errors import StoreError
+from replicast.core.planning import without
 from replicast.core.ports import Damage
 from replicast.core.record import NAME
 from replicast.core.replication import Outcome
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
-from .names import artefact_folder, encode_name, safe_name
+from .names import LEDGER, artefact_folder, encode_name, safe_name
 from .registry import StoreKind
+from .sql_batches import Batch, Checker, batches_of, damage_to, lacking, remove_batch
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, AddressSource, Database
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
@@ -31,7 +35,7 @@ from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_removing import remove_run
 from .sql_rows import ledger_rows, metric_rows, table_rows
 from .sql_runs import add_run, add_scenario, describe_run
-from .sql_schema import Schema, Server, check_version, create_schema, schema_of, stored_version
+from .sql_schema import VERSION, Schema, Server, check_version, create_schema, schema_of, stored_version
 
 CHUNK_BYTES = 4 << 20
 """Documents are kept in pieces that fit into one packet of any server."""
@@ -55,7 +59,7 @@ class SqlStore:
         self.url, self.label = self.database.url, self.database.label
         self._schema: Schema | None = None
         self._layout: Layout | None = None
-        self._exists = False
+        self._exists = self._has_digests = False
         self._known_shapes: set[tuple[str, str]] = set()
         self._scenario_ids: dict[tuple[str, str], int] = {}
 
@@ -86,7 +90,7 @@ class SqlStore:
             self._schema = schema_of(server)
             if version is not None:
                 check_version(version, self.label)
-                self._exists = True
+                self._exists, self._has_digests = True, version >= VERSION
         return self._exists
 
     def reach(self) -> str:
@@ -95,9 +99,9 @@ class SqlStore:
         return ""
 
     def _make_sure(self) -> None:
-        if not self._is_there():
+        if not self._is_there() or not self._has_digests:
             create_schema(self.database, self.schema)
-            self._exists = True
+            self._exists = self._has_digests = True
 
     def runs(self) -> list[str]:
         if not self._is_there():
@@ -219,6 +223,7 @@ class SqlStore:
             insert_rows(connection, name, columns, rows)
         for outcome in outcomes:
             self._save_artefacts(connection, run, outcome)
+        connection.execute(self.schema.batches.insert(), Batch.of(outcomes).to_row(run))
         return []
 
     def _states(self, connection: sa.Connection, run: str, outcomes: Sequence[Outcome]) -> dict[int, str]:
@@ -266,22 +271,60 @@ class SqlStore:
             )
 
         stretches, failed = self.database.perform(look)
+        batches = self._batches(run)
         for scenario, first, last in stretches:
             own = found.scenarios.setdefault(scenario, ScenarioCoverage())
             own.segments.append(Segment(first, last, Part(first, last, "", 0)))
         for scenario, replication in failed:
             found.of(scenario).failed.append(replication)
+        for batch in batches:
+            own = found.of(batch.scenario)
+            if lacking(batch.ok, without(own.done(), own.failed)):
+                found.damage.append(damage_to(batch, LEDGER))
         return found
 
-    def damage(self, run: str) -> Iterator[Damage]:  # noqa: ARG002
-        return iter(())
+    def damage(self, run: str) -> Iterator[Damage]:
+        for scenario in dict.fromkeys(batch.scenario for batch in self._batches(run)):
+            batches = self._batches(run, scenario)
+            for name in dict.fromkeys([LEDGER, *(name for batch in batches for name in batch.tables)]):
+                checker = Checker(batches, name)
+                for _ in checker.passing(self._stored_rows(run, name, scenario)):
+                    pass
+                yield from (damage_to(batch, name) for batch in checker.wrong())
+            yield from self._artefact_damage(run, batches)
+
+    def _artefact_damage(self, run: str, batches: Sequence[Batch]) -> Iterator[Damage]:
+        for batch in batches:
+            for name, sha256 in batch.artefacts.items():
+                if hashlib.sha256(self.read(run, name) or b"").hexdigest() != sha256:
+                    yield damage_to(batch, name)
+
+    def _batches(self, run: str, scenario: str | None = None) -> list[Batch]:
+        if not self._is_there() or not self._has_digests:
+            return []
+        return self.database.perform(lambda connection: batches_of(connection, self.schema, run, scenario))
 
     def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
-        """Nothing yet."""
+        """Takes the rows of each damaged batch out: a primary key takes no second row in their place."""
+        self._make_sure()
+        self.database.perform(self.layout.load)
+        numbers = {int(one.part) for one in damage}
+        for batch in [batch for batch in self._batches(run) if batch.number in numbers]:
+            self.database.perform(partial(remove_batch, self.schema, self.layout.tables, run, batch), write=True)
+
+    def _checked(self, run: str, table: str, scenario: str) -> Iterator[Table]:
+        """The rows, and StoreError before the end where they are not those that were saved."""
+        batches = self._batches(run, scenario)
+        checker = Checker(batches, table)
+        yield from checker.passing(self._stored_rows(run, table, scenario))
+        for batch in checker.wrong():
+            raise StoreError(
+                f"{damage_to(batch, table)}; it is part of run {run} in '{self.label}', and "
+                f"replicast resume {run} simulates what it held again"
+            )
 
     def ledger(self, run: str, scenario: str) -> Iterator[Table]:
-        if self._is_there():
-            yield from ledger_chunks(self.database, self.schema, run, scenario)
+        return self._checked(run, LEDGER, scenario)
 
     def tables(self, run: str) -> dict[str, list[ArrowSchema]]:
         """Each table's distinct schemas, in order of first appearance over scenarios by name and replications."""
@@ -313,7 +356,13 @@ class SqlStore:
         return {digest: Shape.from_definition(definition) for digest, definition in rows}
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
+        return self._checked(run, table, scenario)
+
+    def _stored_rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
         if not self._is_there():
+            return
+        if table == LEDGER:
+            yield from ledger_chunks(self.database, self.schema, run, scenario)
             return
         found = self._stretches(run, scenario)
         self.database.perform(self.layout.load)
@@ -330,7 +379,7 @@ class SqlStore:
     def _stretches(self, run: str, scenario: str) -> tuple[int, list[Stretch]] | None:
         scenarios, kept = self.schema.scenarios.c, self.schema.replications.c
         key = sa.select(scenarios.scenario_id).where(scenarios.run == run, scenarios.scenario == scenario)
-        mine = (kept.run == run) & (kept.scenario == scenario) & (kept.state == "ok")
+        mine = (kept.run == run) & (kept.scenario == scenario) & (kept.state == "ok") & kept.shape.is_not(None)
         query = islands(kept, mine, [kept.shape])
 
         def look(connection: sa.Connection) -> tuple[int | None, list[Any]]:

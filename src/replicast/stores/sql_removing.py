@@ -17,7 +17,15 @@ def remove_run(connection: sa.Connection, schema: Schema, layout: Layout, run: s
     for number in mine:
         for table in rows:
             connection.execute(sa.delete(table).where(table.c.scenario_id == number))
-    for own in (schema.documents, schema.summary, schema.shapes, schema.replications, schema.scenarios, schema.runs):
+    for own in (
+        schema.batches,
+        schema.documents,
+        schema.summary,
+        schema.shapes,
+        schema.replications,
+        schema.scenarios,
+        schema.runs,
+    ):
         connection.execute(sa.delete(own).where(own.c.run == run))
 
 

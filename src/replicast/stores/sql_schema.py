@@ -17,7 +17,9 @@ from replicast.core.errors import StoreError
 
 from .sql_connections import Database, Kind
 
-VERSION = 1
+VERSION = 2
+OLDEST = 1
+"""1 had no `batches`, and so no digests; it is read, and gets the table when it is first written to."""
 KEYS = ("run", "scenario", "replication", "row_no", "exact")
 """Columns of every table of rows that are not the model's."""
 
@@ -146,6 +148,14 @@ class Schema:
             column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
             column("content", server.content, nullable=False),
         )
+        self.batches = self._table(
+            "batches",
+            column("batch_id", key, primary_key=True, autoincrement=True),
+            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), nullable=False, index=True),
+            column("scenario", scenario, nullable=False),
+            column("content", text, nullable=False),
+            sqlite_autoincrement=True,
+        )
         self.model_tables = self._table(
             "model_tables",
             column("table_name", long_name, primary_key=True),
@@ -223,7 +233,7 @@ def check_version(version: int, label: str) -> None:
             f"the database '{label}' was made by a newer replicast (schema {version}; this one knows {VERSION}): "
             "python -m pip install --upgrade replicast"
         )
-    if version < VERSION:
+    if version < OLDEST:
         raise StoreError(
             f"the database '{label}' has schema {version}, which this replicast no longer writes: copy each run with "
             f"the version that wrote it: replicast copy RUN --from {label} --to FOLDER"
@@ -235,12 +245,16 @@ def create_schema(database: Database, schema: Schema) -> None:
 
     def create(connection: sa.Connection) -> None:
         lock_definitions(connection)
-        if stored_version(connection) is None:
+        version = stored_version(connection)
+        if version is None:
             _refuse_foreign(connection, schema, database.label)
             schema.version.create(connection, checkfirst=True)
             schema.all.create_all(connection)
             if "metrics" not in sa.inspect(connection).get_view_names():
                 connection.exec_driver_sql(METRICS_VIEW)
+        elif version < VERSION:
+            schema.batches.create(connection, checkfirst=True)
+        if version != VERSION:
             connection.execute(schema.version.insert(), {"version": VERSION})
 
     if database.kind == "sqlite":
