@@ -56,6 +56,7 @@ def run(
     store: str | Path | None = None,
     name: str | None = None,
     timeout: float | None = None,
+    memory: str | int | None = None,
     retries: int | None = None,
     tolerate: str | int | None = None,
     precision: str | None = None,
@@ -72,7 +73,8 @@ def run(
 
     `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
     callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
-    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication. `tolerate` is a count or a
+    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication, `memory` what a
+    worker with all that it starts may use ("2GB"). `tolerate` is a count or a
     share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
     the model, where that is not the model's own. `options` are those of the place, as {"partition": "long"} of
     `on="slurm"`.
@@ -83,7 +85,7 @@ def run(
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
-        timeout_seconds=timeout, retries=retries, tolerate=None if tolerate is None else str(tolerate),
+        timeout_seconds=timeout, memory=memory, retries=retries, tolerate=None if tolerate is None else str(tolerate),
         precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers, project=project,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip

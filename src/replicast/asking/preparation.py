@@ -33,6 +33,7 @@ from replicast.core.ports import Damage, Place, Store
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
+from replicast.machine import NOT_ON_WINDOWS, runs_here
 from replicast.performing.copies import Source, stage_callable
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
@@ -61,6 +62,8 @@ class Preparation:
         at_hand: AtHand | None = None,
     ) -> None:
         """`on` names the place, and `options` are its own. A pool that is at hand is closed by whoever started it."""
+        if not runs_here():
+            raise RequestError(NOT_ON_WINDOWS)
         if inside_worker():
             raise RequestError(
                 "this model starts a run itself while it is being simulated; "

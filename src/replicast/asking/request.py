@@ -39,6 +39,7 @@ from replicast.core.record import (
     new_run_id,
 )
 from replicast.core.scenarios import Scenario, check_scenarios, cross
+from replicast.core.sizes import parse_size
 from replicast.core.version import __version__
 from replicast.performing.copies import Source, code_hash
 from replicast.stores.records import read_record
@@ -81,6 +82,7 @@ class Request:
     maximum: int | None = None
     look_ahead: int | None = None
     workers: int | None = None
+    memory: str | int | None = None
     project: str | os.PathLike[str] | None = None
     file: ExperimentFile | None = None
 
@@ -162,6 +164,7 @@ def replications_of(request: Request) -> int:
 def options_of(request: Request) -> Options:
     """Raises RequestError for options out of range."""
     retries, tolerate = request.value(request.retries, "retries"), request.value(request.tolerate, "tolerate")
+    memory = request.value(request.memory, "memory")
     options = Options(
         timeout_seconds=request.value(request.timeout_seconds, "timeout"),
         retries=1 if retries is None else retries,
@@ -170,6 +173,7 @@ def options_of(request: Request) -> Options:
         maximum=request.value(request.maximum, "max"),
         look_ahead=request.value(request.look_ahead, "look_ahead"),
         workers=request.value(request.workers, "workers"),
+        memory_bytes=None if memory is None else parse_size(memory),
     )
     return check_options(options, replications_of(request))
 

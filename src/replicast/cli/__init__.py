@@ -19,6 +19,11 @@ ASCII = {"±": "+/-", "…": "...", "·": "|", "✓": "+", "✗": "x", "–": "-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1, 2, 3, 4 or 130, as the reference says."""
+    from replicast.machine import NOT_ON_WINDOWS, runs_here
+
+    if not runs_here():
+        print(f"replicast: {NOT_ON_WINDOWS}", file=sys.stderr)
+        return 2
     from .arguments import parse
 
     speak_any_encoding()

@@ -145,6 +145,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
     parser.add_argument("--name", metavar="ID", help="the run's ID; the same name again goes on with the same run")
+    parser.add_argument("--memory", metavar="2GB", help="of a worker with all that it starts; more is a failure")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one replication")
     parser.add_argument("--retries", type=int, metavar="K", help="of a replication whose process died (default: 1)")
     parser.add_argument("--tolerate", metavar="5%|COUNT", help="failures that are no failure of the run (default: 0)")

@@ -43,7 +43,7 @@ def request_from(chosen: argparse.Namespace) -> Any:
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
            ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
-            "maximum", "look_ahead", "workers", "project")}  # fmt: skip
+            "maximum", "look_ahead", "workers", "project", "memory")}  # fmt: skip
     return Request(
         model=chosen.model, command=getattr(chosen, "command_model", ()),
         parameters=parameters, scenarios=scenarios, grid=grid,

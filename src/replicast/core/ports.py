@@ -81,11 +81,13 @@ class Work:
     experiment: Experiment
     retries: int = 1
     timeout_seconds: float | None = None
+    memory_bytes: int | None = None
 
     @classmethod
     def of(cls, record: RunRecord, store: Store) -> Work:
         options = record.options
-        return cls(record.id, store, record.experiment, options.retries, options.timeout_seconds)
+        limits = options.timeout_seconds, options.memory_bytes
+        return cls(record.id, store, record.experiment, options.retries, *limits)
 
 
 class Executor(Protocol):

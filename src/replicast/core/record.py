@@ -63,6 +63,7 @@ class Options:
     maximum: int | None = None
     look_ahead: int | None = None
     workers: int | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,11 @@ def _check(record: RunRecord, saved: Mapping[str, Any]) -> None:
     timeout = 1.0 if options.timeout_seconds is None else options.timeout_seconds
     if not (0 < timeout < float("inf") and options.retries >= 0 and 0 <= tolerance.share <= 1 and tolerance.count >= 0):
         raise ValueError("its options are out of range")
-    if (options.workers or 1) < 1 or not all(0 <= number <= MOST_REPLICATIONS for number in record.planned.values()):
+    if (
+        (options.workers or 1) < 1
+        or (options.memory_bytes or 1) < 1
+        or not all(0 <= number <= MOST_REPLICATIONS for number in record.planned.values())
+    ):
         raise ValueError("its options are out of range")
 
 

@@ -13,8 +13,9 @@ Metric = bool | int | float | None
 """A metric's value: a boolean is a proportion, an integer a count. None is a missing value (R's NA); NaN and infinities
 are kept as they are."""
 
-FailureKind = Literal["error", "died", "timeout", "lost"]
-"""`error`: the model raised. `died`: its process ended. `timeout`: it took too long. `lost`: nobody could have it."""
+FailureKind = Literal["error", "died", "timeout", "lost", "memory"]
+"""`error`: the model raised. `died`: its process ended. `timeout`: it took too long. `lost`: nobody could have it.
+`memory`: it used too much."""
 
 RETRIED: frozenset[FailureKind] = frozenset({"died", "timeout"})
 """Kinds of failure that another attempt may mend; a model's error is its answer."""

@@ -8,11 +8,10 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from replicast.core.errors import ExecutorError, ModelError, StoreError
-from replicast.core.planning import BatchQueue, Range, gaps, merge
+from replicast.core.planning import BatchQueue, Range
 from replicast.core.ports import JobState, Work
 from replicast.core.progress import Saved
 from replicast.core.replication import Batch, Failure, Outcome
@@ -20,6 +19,8 @@ from replicast.machine.deaths import reason_of_death
 from replicast.models import language_of
 
 from .crew import Crew
+from .deaths import Death, around, halves, unsaved
+from .memory_watch import MemoryWatch
 from .pool_process import PoolProcess
 
 GROWTH = 16
@@ -28,22 +29,6 @@ WORTH_A_SAVE_SECONDS = 0.03
 GRACE_SECONDS = 3.0
 TIMEOUT_MARGIN_SECONDS = 2.0
 DEATHS_WITHOUT_CULPRIT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """How a process ended: by itself, for taking too long, or because a model had spoilt it."""
-
-    status: int
-    overdue: bool = False
-    spoilt: str = ""
-
-    @property
-    def reason(self) -> tuple[str, str]:
-        """(type, message)"""
-        if self.spoilt:
-            return "Spoilt", f"the replication made its process unusable: {self.spoilt}"
-        return reason_of_death(self.status)
 
 
 class PoolJob:
@@ -61,6 +46,10 @@ class PoolJob:
         self._news: list[Saved] = []
         self._blameless_deaths = 0
         self._cancelled = False
+        self._memory = MemoryWatch(work.memory_bytes)
+        self._alone: list[Batch] = []
+        self._alone_now: Batch | None = None
+        self._too_large: list[str] = []
         self._selector = selectors.DefaultSelector()
         for process in pool.processes:
             self._selector.register(process.news, selectors.EVENT_READ, process)
@@ -74,16 +63,23 @@ class PoolJob:
             return JobState.CANCELLED
         self._hand_out()
         busy = [process for process in self._pool.processes if process.batch is not None]
-        if not busy and not self._queue.left:
+        if not busy and not self._queue.left and not self._alone:
+            if self._too_large:
+                raise ExecutorError(self._too_large[0])
             return JobState.ENDED
         limit = min(wait_seconds, 0.1) if self._timeout else wait_seconds
         for key, _ in self._selector.select(limit):
             self._listen(key.data)
         self._bury_the_dead()
         self._end_overdue()
+        if self._memory.is_due():
+            self._spare_memory()
         return JobState.RUNNING
 
     def _hand_out(self) -> None:
+        if self._alone or self._alone_now:
+            self._hand_out_alone()
+            return
         busy = sum(process.batch is not None for process in self._pool.processes)
         while len(self._pool.processes) < min(self._pool.workers, self._queue.left + busy):
             process = self._pool.start_process()
@@ -93,6 +89,32 @@ class PoolJob:
                 batch = self._queue.take(self._size())
                 if batch is not None:
                     process.do(batch)
+
+    def _hand_out_alone(self) -> None:
+        """What the machine had too little memory for, with nothing else under way."""
+        processes = self._pool.processes
+        if any(process.batch is not None for process in processes):
+            return
+        self._alone_now = None
+        if not self._alone:
+            return
+        for process in processes[1:]:
+            self._selector.unregister(process.news)
+            self._pool.replace(process)
+        if not processes:
+            process = self._pool.start_process()
+            self._selector.register(process.news, selectors.EVENT_READ, process)
+        elif processes[0].ready:
+            self._alone_now = self._alone.pop(0)
+            processes[0].do(self._alone_now)
+
+    def _spare_memory(self) -> None:
+        """Ends who uses more memory than it may, or the largest where the machine has hardly any left."""
+        for process, why in self._memory.over_limit(self._pool.processes):
+            self._bury(process, memory=why)
+        largest = self._memory.largest(self._pool.processes)
+        if largest is not None:
+            self._bury(largest, short=True)
 
     def _size(self) -> int:
         """Replications of about `save_seconds`, growing from one, and small enough that the last ones are shared.
@@ -159,7 +181,7 @@ class PoolJob:
             if process.batch is not None and process.silent_seconds() > limit:
                 self._bury(process, overdue=True)
 
-    def _bury(self, process: PoolProcess, *, overdue: bool = False) -> None:
+    def _bury(self, process: PoolProcess, *, overdue: bool = False, memory: str = "", short: bool = False) -> None:
         """Takes a dead process out, finds the guilty replication, and gives the rest of its batch back."""
         for news in process.hear() or []:
             self._take_in(process, news)
@@ -169,17 +191,35 @@ class PoolJob:
         if batch is None:
             self._count_blameless(status, tail)
             return
-        rest = [Batch(batch.scenario, *r) for r in _unsaved(batch, process)]
+        rest = [Batch(batch.scenario, *r) for r in unsaved(batch, process)]
         if sum(map(len, rest)) == 1:
             culprit, certain = rest[0].first, True
         else:
             certain = not process.spoilt and any(piece.first <= culprit <= piece.last for piece in rest)
         for piece in reversed(rest):
-            for part in reversed(_around(piece, culprit) if certain else _halves(piece)):
+            for part in reversed(around(piece, culprit) if certain else halves(piece)):
                 self._queue.put_back(part)
-        if certain:
-            death = Death(status, overdue, process.spoilt)
-            self._judge(Batch(batch.scenario, culprit, culprit), death, tail)
+        if not certain:
+            return
+        single = Batch(batch.scenario, culprit, culprit)
+        if short:
+            self._try_alone(single)
+        elif memory and len(batch) > 1:
+            self._queue.put_back(single)  # others before it may have used the memory: it is tried by itself
+        else:
+            by_itself = status == -signal.SIGKILL and not (overdue or memory or process.spoilt)
+            starved = by_itself and self._memory.system_killed()
+            self._judge(single, Death(status, overdue, process.spoilt, memory, starved), tail)
+
+    def _try_alone(self, single: Batch) -> None:
+        """An absence, not a failure: what a model returns must not depend on the machine's memory."""
+        if single == self._alone_now:
+            self._too_large.append(
+                f"replication {single.first} of scenario '{single.scenario}' needs more memory than this machine has, "
+                "even by itself; all others are stored. Resume the run on a larger machine, or limit it with --memory"
+            )
+        else:
+            self._alone.append(single)
 
     def _judge(self, single: Batch, death: Death, log: str) -> None:
         """Tries a replication again whose process died, or records it as failed after the last attempt."""
@@ -193,7 +233,7 @@ class PoolJob:
             seconds = self._timeout or 0.0
             failure = Failure("timeout", "Timeout", f"the replication took longer than {self._timeout:g} seconds")
         else:
-            failure = Failure("died", *death.reason)
+            failure = Failure("memory" if death.memory or death.starved else "died", *death.reason)
         outcome = Outcome(*key, seconds, failure=failure, log=log, attempt=self._attempts[key], worker="pool")
         self._work.store.save(self._work.run, [outcome])
         self._news.append(Saved(single, 1, seconds))
@@ -227,25 +267,6 @@ class PoolJob:
         for process in list(self._pool.processes):
             self._selector.unregister(process.news)
             self._pool.replace(process)
-
-
-def _around(batch: Batch, culprit: int) -> list[Batch]:
-    """The batch without the culprit."""
-    if not batch.first <= culprit <= batch.last:
-        return [batch]
-    pieces = [replace(batch, last=culprit - 1), replace(batch, first=culprit + 1)]
-    return [piece for piece in pieces if piece.first <= piece.last]
-
-
-def _halves(batch: Batch) -> list[Batch]:
-    """A batch among which nobody knows the culprit: each death in one half narrows it down."""
-    middle = (batch.first + batch.last) // 2
-    return [batch] if len(batch) == 1 else [replace(batch, last=middle), replace(batch, first=middle + 1)]
-
-
-def _unsaved(batch: Batch, process: PoolProcess) -> list[tuple[int, int]]:
-    before = [(1, batch.first - 1)] if batch.first > 1 else []
-    return gaps(batch.last, merge([*before, *process.saved]))
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from replicast.core.errors import ExecutorError
+from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.planning import BatchQueue, Range
 from replicast.core.ports import JobState, Work
 from replicast.core.progress import Saved
@@ -65,6 +65,8 @@ class Serial:
         return
 
     def _started(self, work: Work) -> Worker:
+        if work.memory_bytes is not None:
+            raise RequestError("--memory limits worker processes, of which --on serial has none: use --on local")
         scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="replicast-")))
         log = self._stack.enter_context(captured(scratch / "log"))
         folder = self.folder

@@ -96,10 +96,11 @@ def is_alive(pid: int, created: float | None, system: System = THIS_SYSTEM) -> b
 
 def descendants(roots: Iterable[int], system: System = THIS_SYSTEM) -> set[int]:
     """The children of `roots`, their children, and so on, as far as their own parents live."""
-    return _below(roots, system.parents())
+    return below(roots, system.parents())
 
 
-def _below(roots: Iterable[int], parents: Mapping[int, int]) -> set[int]:
+def below(roots: Iterable[int], parents: Mapping[int, int]) -> set[int]:
+    """As `descendants`, by who started whom."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
@@ -121,7 +122,7 @@ def end_carriers(variable: str, value: str, *, known: Iterable[int] = (), system
         parents = dict(system.parents())
         parents.pop(os.getpid(), None)
         marked = {pid for pid in parents if pid in marked or system.environment(pid).get(variable) == value}
-        marked |= _below(marked, parents)
+        marked |= below(marked, parents)
         if not marked:
             return
         for pid in marked:

@@ -16,6 +16,7 @@ from obstore.store import LocalStore, from_url
 from replicast.core.errors import StoreError
 from replicast.core.record import NAME as RUN
 
+from .after_fork import check_not_forked
 from .names import one_line
 from .removing import MARKER, finish_removal, remove_folder, remove_objects
 
@@ -37,6 +38,7 @@ class ObjectDocuments:
 
     @property
     def objects(self) -> Any:
+        check_not_forked(self.label)
         if self._objects is None:
             try:
                 if self.folder is not None:
