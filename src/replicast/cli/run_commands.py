@@ -68,6 +68,7 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
         without=[output] if output else [], at_hand=at_hand,
     ) as preparation:  # fmt: skip
         record = preparation.create()
+        screen.precision = record.options.precision
         if not quiet:
             _announce(record, is_new=preparation.is_new)
             for line in source_lines(preparation.source):
@@ -113,6 +114,7 @@ def resume(chosen: argparse.Namespace) -> int:
     handle = Run(chosen.store or default_store(), chosen.run)
     options = place_options(chosen, chosen.on or handle.record.place)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
+    screen.precision = handle.record.options.precision
     started = time.monotonic()
     try:
         conclusion = handle.resume(

@@ -13,6 +13,7 @@ from replicast.core.ports import Executor, Job, JobState, Store, Work
 from replicast.core.progress import Conclusion, Ending, Interrupted, Progress, Watch
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
+from replicast.core.so_far import SoFar
 
 from .cancelling import CANCEL, Lookout
 from .presence import Attendance, Shareable
@@ -79,6 +80,10 @@ class Conductor:
         self._planned, progress = standing.planned, self.progress
         progress.planned, progress.done = sum(standing.planned.values()), standing.done
         progress.failed = standing.failed
+        for name, planned in standing.planned.items():
+            own = progress.scenarios.setdefault(name, SoFar())
+            own.planned = planned
+            own.done = planned - sum(len(batch) for batch in standing.missing if batch.scenario == name)
         self._tell()
         return standing
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from .replication import Batch
+from .so_far import SoFar
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Progress:
     n: int = 0
     sum: float = 0.0
     squares: float = 0.0
+    scenarios: dict[str, SoFar] = field(default_factory=dict)
 
     def take_in(self, saved: Saved) -> None:
+        self.scenarios.setdefault(saved.batch.scenario, SoFar()).take_in(saved)
         self.done += len(saved.batch)
         self.simulated += len(saved.batch)
         self.failed += saved.failed

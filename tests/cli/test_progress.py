@@ -1,0 +1,73 @@
+"""The bar and the lines that say how far a run is."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from replicast.cli.progress import LiveBar, PlainLines, Screen, scenario_line, screen_for, status_line
+from replicast.core.precision import parse_precision
+from replicast.core.progress import Progress
+from replicast.core.so_far import SoFar
+
+Write = Callable[..., Path]
+SLOW = "import time\ndef simulate(rng, mean=1.0):\n    time.sleep(0.05)\n    return {'wait': rng.exponential(mean)}\n"
+
+
+def half_done() -> Progress:
+    """4 values 1, 2, 3, 4 in one scenario: mean 2.5, sd 1.29, half-width 3.182 · 1.29 / 2 = 2.054."""
+    progress = Progress(planned=20, scenario="base", done=5, failed=1, simulated=5, metric="wait")
+    progress.scenarios = {"base": SoFar(10, 5, 1, 4, 10.0, 30.0), "more": SoFar(10, 0)}
+    return progress
+
+
+def test_the_line_says_how_far_how_fast_and_how_sure() -> None:
+    line = status_line(half_done())
+    assert line.startswith("5 of 20 · 1 failed · ")
+    assert line.endswith(" left · wait of base 2.5 ± 2.054")
+
+
+def test_a_precision_run_says_how_far_each_target_is() -> None:
+    targets = parse_precision("wait=10%,other=1")
+    progress = half_done()
+    assert (
+        scenario_line("wait", progress.scenarios["base"], targets) == "5 of 10 · 1 failed · 2.5 ± 2.054 (0.25 wanted)"
+    )
+    assert scenario_line("wait", progress.scenarios["more"], targets) == "0 of 10"
+
+
+@pytest.mark.parametrize(("term", "kind"), [("xterm", LiveBar), ("dumb", PlainLines)])
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch, term: str, kind: type[Screen]) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert type(screen_for(quiet=False)) is kind
+    assert type(screen_for(quiet=True)) is Screen
+
+
+def test_ctrl_c_leaves_the_bar_and_says_how_to_go_on(write_model: Write, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "replicast", "run", str(write_model(SLOW)), "-n", "2000", "--name", "x"]
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen, asked = b"", False
+    with suppress(OSError):  # EIO, once the other end is closed
+        while chunk := os.read(ours, 1 << 16):
+            seen += chunk
+            if re.search(rb"[1-9]\d* of 2,000", seen) and not asked:
+                process.send_signal(signal.SIGINT)
+                asked = True
+    os.close(ours)
+    assert process.wait(60) == 130
+    shown = seen.decode()
+    assert "go on with: replicast resume x" in shown
+    assert shown.count("\x1b[?25h") >= shown.count("\x1b[?25l") > 0, "the cursor stays hidden"
