@@ -1,5 +1,7 @@
 # make demo   set everything up and run the emergency department example
 # make test   set everything up, then lint, types, import contracts and tests
+# make docs   build the documentation site into site/, strictly: every link leads somewhere
+# make dist   build what is published, check it, and run the tutorial from it in an empty environment
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
 # make test-r-package   check the R package in r/ as CRAN does and run its tests against the command line
 # make demo-aws     the proof of concept's three phases on an emulator of AWS (examples/lambda_step_compute), at no cost
@@ -14,7 +16,7 @@ PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws
+.PHONY: demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -46,6 +48,16 @@ demo-aws: $(VENV)/.test
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	@echo "the site is in site/index.html"
+
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/try_dist.py dist
+
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -65,6 +77,14 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+$(VENV)/.dist: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling --editable '.[dist]'
+	@touch $@
+
 # Checks the state machine; from npm, so the tests skip where there is none.
 $(VENV)/.asl-validator: Makefile | $(VENV)/.test
 	@if command -v npm >/dev/null; then \
@@ -73,4 +93,4 @@ $(VENV)/.asl-validator: Makefile | $(VENV)/.test
 	else echo "npm is missing (Debian: apt install npm); the test of the state machine by asl-validator is skipped"; fi
 
 clean:
-	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO_OUTPUT) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

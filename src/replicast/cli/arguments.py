@@ -313,5 +313,7 @@ def _add_checking(add: Add) -> None:
     kind = init.add_mutually_exclusive_group()
     kind.add_argument("--r", action="store_true", help="a model in R")
     kind.add_argument("--python", action="store_true", help="a model in Python (default)")
+    completion = add("completion", "completion_command:completion", "print what a shell completes commands with")
+    completion.add_argument("shell", metavar="SHELL", help="bash, zsh, tcsh or fish")
     doctor = add("doctor", "doctor_command:doctor", "say what of replicast works on this machine")
     _store(doctor)

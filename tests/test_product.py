@@ -1,0 +1,59 @@
+"""What is published says the same everywhere, and its documentation reaches every page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert re.search(
+        rf"^version: {re.escape(PROJECT['version'])}$", (REPOSITORY / "CITATION.cff").read_text(), re.MULTILINE
+    )
+    versions = re.findall(r"^## (\S+)", (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == PROJECT["version"]
+
+
+def test_every_page_is_reached_from_the_navigation() -> None:
+    named = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
+    docs = REPOSITORY / "docs"
+    pages = [page.relative_to(docs).as_posix() for page in docs.rglob("*.md")]
+    assert [page for page in pages if not page.startswith("decisions/") and f": {page}\n" not in named] == []
+
+
+def test_every_extra_has_its_versions_in_the_constraints() -> None:
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    wanted = [one for extra in PROJECT["optional-dependencies"].values() for one in extra] + PROJECT["dependencies"]
+    names = {re.split(r"[<>=\[ ]", one)[0].lower().replace("_", "-") for one in wanted} - {"replicast"}
+    assert names - pinned == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_every_command(replicast: Call, shell: str) -> None:
+    done = replicast("completion", shell)
+    assert done.returncode == 0, done.stderr
+    for word in ("summary", "delete", "--replications" if shell != "fish" else "replications"):
+        assert word in done.stdout
+    if shell == "bash":
+        assert subprocess.run(["bash", "-n"], input=done.stdout, text=True, check=False).returncode == 0
+
+
+def test_a_shell_that_is_none_is_refused(replicast: Call) -> None:
+    assert replicast("completion", "cmd").returncode == 2
+
+
+def test_completion_in_bash_offers_what_fits(replicast: Call) -> None:
+    script = replicast("completion", "bash").stdout
+    asked = "\nCOMP_WORDS=(replicast summ); COMP_CWORD=1; _shtab_replicast; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash", "-c", script + asked], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["summary"], done.stderr

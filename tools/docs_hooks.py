@@ -1,0 +1,40 @@
+"""Makes of the repository's pages a site: what lies outside `docs/` is not in it, so it is named and not linked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#\s]+)(#[^)]*)?\)")
+TITLED = re.compile(r"^```(\w+) title=\"([^\"]+)\"$", re.MULTILINE)
+
+
+def on_config(config: Any, **_: Any) -> Any:
+    """Adds every decision to the end of the navigation, so that a new one needs no line there."""
+    pages = sorted((Path(config.docs_dir) / "decisions").glob("*.md"))
+    listed = [{_title(page): f"decisions/{page.name}"} for page in pages]
+    for section in config.nav:
+        if "Understand" in section:
+            section["Understand"].append({"Decisions": listed})
+    return config
+
+
+def _title(page: Path) -> str:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), page.stem)
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+    docs = Path(config.docs_dir).resolve()
+    here = (docs / page.file.src_path).parent
+
+    def name_it(found: re.Match[str]) -> str:
+        target = (here / found[2]).resolve()
+        if target.is_relative_to(docs) and target.is_file():
+            return found[0]
+        if not target.exists():
+            raise SystemExit(f"{page.file.src_path} links to {found[2]}, which is not there")
+        return f"{found[1]} (`{target.relative_to(docs.parent).as_posix()}` in the repository)"
+
+    return LINK.sub(name_it, markdown)
