@@ -269,6 +269,9 @@ def _add_statistics(add: Add) -> None:
 
 
 def _add_stores(add: Add) -> None:
+    ui = add("ui", "ui_command:ui", "show a store's runs, live, on a page that only this machine can open")
+    ui.add_argument("store", nargs="?", metavar="STORE", help="a folder, s3://…, postgresql://… (default: runs)")
+    ui.add_argument("--port", type=int, default=0, metavar="P", help="on 127.0.0.1 (default: any that is free)")
     tag = add("tag", "keep_commands:tag", "give a run words to find it by")
     _run_argument(tag)
     tag.add_argument("tag", nargs="+", metavar="TAG", help="a word, such as paper")

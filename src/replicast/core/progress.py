@@ -39,7 +39,8 @@ class Progress:
     scenarios: dict[str, SoFar] = field(default_factory=dict)
 
     def take_in(self, saved: Saved) -> None:
-        self.scenarios.setdefault(saved.batch.scenario, SoFar()).take_in(saved)
+        own = self.scenarios.setdefault(saved.batch.scenario, SoFar())
+        own.take_in(len(saved.batch), saved.failed, saved.first_metric)
         self.done += len(saved.batch)
         self.simulated += len(saved.batch)
         self.failed += saved.failed

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .progress import Saved
 
 
 @dataclass
@@ -19,11 +15,12 @@ class SoFar:
     sum: float = 0.0
     squares: float = 0.0
 
-    def take_in(self, saved: Saved) -> None:
-        self.done += len(saved.batch)
-        self.failed += saved.failed
-        if saved.first_metric is not None:
-            _, n, total, squares = saved.first_metric
+    def take_in(self, count: int, failed: int, first_metric: tuple[str, int, float, float] | None) -> None:
+        """What a part holds, see `progress.Saved`."""
+        self.done += count
+        self.failed += failed
+        if first_metric is not None:
+            _, n, total, squares = first_metric
             self.n, self.sum, self.squares = self.n + n, self.sum + total, self.squares + squares
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float | None] | None:
