@@ -10,14 +10,25 @@ LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#\s]+)(#[^)]*)?\)")
 TITLED = re.compile(r"^```(\w+) title=\"([^\"]+)\"$", re.MULTILINE)
 
 
+FOLDERS = {"Learn": ".", "Do": "how-to", "Look up": "reference", "Understand": "explanation"}
+
+
 def on_config(config: Any, **_: Any) -> Any:
-    """Adds every decision to the end of the navigation, so that a new one needs no line there."""
-    pages = sorted((Path(config.docs_dir) / "decisions").glob("*.md"))
-    listed = [{_title(page): f"decisions/{page.name}"} for page in pages]
+    """Adds each page that the navigation does not name where its folder belongs, and the decisions at the end."""
+    docs, named = Path(config.docs_dir), repr(config.nav)
     for section in config.nav:
-        if "Understand" in section:
-            section["Understand"].append({"Decisions": listed})
+        for title, pages in section.items():
+            if title in FOLDERS:
+                new = [page for page in sorted((docs / FOLDERS[title]).glob("*.md")) if _place(page, docs) not in named]
+                pages += [{_title(page): _place(page, docs)} for page in new]
+            if title == "Understand":
+                listed = sorted((docs / "decisions").glob("*.md"))
+                pages.append({"Decisions": [{_title(page): _place(page, docs)} for page in listed]})
     return config
+
+
+def _place(page: Path, docs: Path) -> str:
+    return page.relative_to(docs).as_posix()
 
 
 def _title(page: Path) -> str:
