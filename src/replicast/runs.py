@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from replicast.reporting.collate import Collated
     from replicast.reporting.comparing import Comparison as ScenarioComparison
     from replicast.reporting.comparing import Ranking, RunValues
+    from replicast.reporting.plotting import Plots
     from replicast.reporting.rows import Rows
     from replicast.reporting.summary import Summary
     from replicast.reporting.warming import WarmUps
@@ -136,6 +137,19 @@ class Run(Estimates):
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.record.experiment.model.label} in {self.store.label}>"
+
+    def _repr_html_(self) -> str:
+        from replicast.reporting.shown import run_as_html
+
+        found = self.status()
+        return run_as_html(self.store, self.record, found.state, found.done, found.planned, found.failed)
+
+    @property
+    def plot(self) -> Plots:
+        """Plots for a notebook: means(), running_mean(), distribution(), compare(), response(); they need Altair."""
+        from replicast.reporting.plotting import Plots
+
+        return Plots(self.store, self.record)
 
     def status(self) -> Status:
         # Asked before the coverage: whoever leaves in between has stored everything by then.

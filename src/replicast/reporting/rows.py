@@ -9,6 +9,7 @@ from typing import Any, Self
 import polars as pl
 from arro3.core import Table
 
+from replicast.core.errors import RequestError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.reporting.tables import RunTables
@@ -47,7 +48,12 @@ class Rows:
 
     def df(self) -> Any:
         """A pandas DataFrame; needs pandas. Integers beside missing values are of pandas' Int64, to keep them exact."""
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError:
+            raise RequestError(
+                "a pandas DataFrame needs pandas: python -m pip install pandas (or take .pl())"
+            ) from None
 
         return pd.DataFrame({name: _series(pd, self._frame[name]) for name in self._frame.columns})
 
