@@ -6,15 +6,27 @@ from replicast.core.version import __version__
 
 if TYPE_CHECKING:
     from replicast.core.errors import ExecutorError, ModelError, ReplicastError, RequestError, StoreError
+    from replicast.core.progress import Interrupted
     from replicast.runs import Run, run
 
 _HOMES = {
     "run": "replicast.runs", "Run": "replicast.runs", "ReplicastError": "replicast.core.errors",
     "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
     "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
+    "Interrupted": "replicast.core.progress",
 }  # fmt: skip
 
-__all__ = ["ExecutorError", "ModelError", "ReplicastError", "RequestError", "Run", "StoreError", "__version__", "run"]
+__all__ = [
+    "ExecutorError",
+    "Interrupted",
+    "ModelError",
+    "ReplicastError",
+    "RequestError",
+    "Run",
+    "StoreError",
+    "__version__",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

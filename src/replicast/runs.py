@@ -68,7 +68,7 @@ def run(
     streams: str | None = None,
     common: bool | None = None,
     project: str | Path | None = None,
-    watch: Watch = ignore_progress,
+    watch: Watch | None = None,
 ) -> Run:
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
 
@@ -92,7 +92,7 @@ def run(
     )  # fmt: skip
     with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
         preparation.create()
-        preparation.conduct(watch)
+        preparation.conduct(watch or ignore_progress)
         finished = Run(preparation.store, preparation.record.id)
         finished.keep_summary()
         return finished
@@ -376,7 +376,7 @@ class Run(Estimates):
         options: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
         workers: int | None = None,
-        watch: Watch = ignore_progress,
+        watch: Watch | None = None,
         function: Callable[..., Any] | None = None,
         join: bool = False,
     ) -> Conclusion:
@@ -405,7 +405,7 @@ class Run(Estimates):
         if retry_failed:
             coverage = self.store.coverage(self.id)
             redo = {s.name: coverage.failed(s.name) for s in record.experiment.scenarios}
-        conclusion = place.conduct(record, self.store, watch, redo)
+        conclusion = place.conduct(record, self.store, watch or ignore_progress, redo)
         self._record, self._final = find_run(self.store, self.id), None
         self.keep_summary()
         return conclusion

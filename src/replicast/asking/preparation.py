@@ -45,7 +45,7 @@ def local_files_of(url: str) -> list[Path]:
     if url.startswith("sqlite:///"):
         file = url.removeprefix("sqlite:///").partition("?")[0]
         return [Path(file + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
-    return [Path(url.removeprefix("file://"))] if "://" not in url or url.startswith("file://") else []
+    return [Path(url.removeprefix("file://")).expanduser()] if "://" not in url or url.startswith("file://") else []
 
 
 class Preparation:
@@ -119,7 +119,7 @@ class Preparation:
         if "://" not in self._url:
             from replicast.stores.objects import can_be_written  # imports obstore, which databases do without
 
-            if not can_be_written(Path(self._url)):
+            if not can_be_written(Path(self._url).expanduser()):
                 raise RequestError(f"the store '{store.label}' cannot be written; name another folder with --store")
         return store
 

@@ -101,7 +101,7 @@ class Conductor:
         except KeyboardInterrupt:
             job.cancel()
             self._take_in(job)
-            raise Interrupted(self._conclude(Ending.INTERRUPTED)) from None
+            raise Interrupted(self._conclude(Ending.INTERRUPTED), self.record.id) from None
         return Ending.CANCELLED if state is JobState.CANCELLED else Ending.DONE
 
     def _portion(self, batches: Sequence[Batch]) -> Sequence[Batch]:

@@ -96,12 +96,12 @@ class Conclusion:
     simulated: int
 
 
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM: what was simulated is stored."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM: what was simulated is stored. A KeyboardInterrupt, so that no `except Exception` goes on."""
 
-    def __init__(self, conclusion: Conclusion) -> None:
-        super().__init__("interrupted")
-        self.conclusion = conclusion
+    def __init__(self, conclusion: Conclusion, run: str = "") -> None:
+        super().__init__(f"run {run} was interrupted; what was simulated is stored; go on with: replicast resume {run}")
+        self.conclusion, self.run = conclusion, run
 
 
 @dataclass(frozen=True, slots=True)

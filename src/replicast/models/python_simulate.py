@@ -26,6 +26,7 @@ from replicast.core.scenarios import Scenario
 from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
 from replicast.machine.condition import Spoilt
 
+from .leftovers import Leftovers
 from .repeats import may_repeat
 from .results import UnusableResult, read_result
 
@@ -75,6 +76,7 @@ class PythonSimulate:
         self._own_streams = experiment.streams.kind == "own"
         self._careful = False
         self._notes: list[str] = []
+        self._leftovers = Leftovers(self.folder)
         self._seconds = QUICK_SECONDS
 
     def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
@@ -86,6 +88,7 @@ class PythonSimulate:
             if outcomes is None:
                 given = self._given(scenario, first, first + size - 1)
                 outcomes = [self._carefully(scenario.name, *one, call, starting) for one in given]
+            outcomes[-1].notes += tuple(self._leftovers.notes())
             yield from outcomes
             self._seconds = max(outcomes[-1].seconds, sum(o.seconds for o in outcomes) / size, 1e-6)
             first += size

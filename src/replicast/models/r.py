@@ -13,6 +13,7 @@ from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import Collation, Experiment
 from replicast.core.parameters import Parameter, Signature
 
+from .leftovers import Leftovers
 from .r_columns import read_table
 from .r_frames import contents, frame_columns, request_of
 from .r_literals import literal
@@ -51,6 +52,7 @@ class RModel:
         simulate = RSimulate(self.load, experiment, self.scratch, seconds, self.recycle_bytes)
         try:
             simulate.make_ready()
+            simulate.leftovers = Leftovers(str(self.folder))
             yield simulate
         finally:
             simulate.close()

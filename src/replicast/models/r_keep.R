@@ -65,9 +65,14 @@ pointer_in_environment <- function(environment, path, seen) {
   if (is_permanent(environment) || is_among(environment, seen$all)) return(NULL)
   seen$all <- c(seen$all, environment)
   for (name in ls(environment, all.names = TRUE)) {
-    if (bindingIsActive(name, environment)) next
+    if (name == "..." || bindingIsActive(name, environment) || is_missing_argument(name, environment)) next
     found <- pointer_in(get(name, envir = environment), paste0(path, "$", name), seen)
     if (!is.null(found)) return(found)
   }
   pointer_in_environment(parent.env(environment), paste0("the environment around ", path), seen)
+}
+
+# An argument that was not given, or one that cannot be evaluated, holds nothing that could be lost.
+is_missing_argument <- function(name, environment) {
+  tryCatch(identical(get(name, envir = environment), quote(expr = )), error = function(e) TRUE)
 }

@@ -21,6 +21,7 @@ from replicast.core.replication import Failure, Metric, Outcome
 from replicast.core.scenarios import LONGEST_NAME, Scenario
 from replicast.core.streams import stream_states
 
+from .leftovers import Leftovers
 from .r_columns import DOUBLE, INTEGER, INTEGER64, LOGICAL, NA_LOW_WORD, read_table
 from .r_literals import literal
 from .r_process import BLOCK, FAILED, LAYOUT, NOTED, SCENARIO, SIMULATE, Ended, Late, RProcess
@@ -72,6 +73,7 @@ class RSimulate:
         self._replication_seconds = CHUNK_SECONDS
         self._under_way = False
         self._keeps = 0
+        self.leftovers: Leftovers | None = None
         self.starts = 0
         """How often R was started: a measure of deaths, timeouts and recycling."""
 
@@ -123,6 +125,8 @@ class RSimulate:
                 outcomes = self._read_outcomes(process, asked.scenario.name)
                 following = last + 1 if has_quit(outcomes[-1]) else following + len(outcomes)
                 self._under_way = following <= last
+                if self.leftovers is not None:
+                    outcomes[-1].notes += tuple(self.leftovers.notes())
                 for outcome in outcomes:
                     if outcome is not outcomes[0]:
                         asked.starting(outcome.replication)

@@ -21,7 +21,7 @@ from replicast.core.record import RunRecord
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles
 
-from .noted import notes_of
+from .noted import notes_of, warned_note
 from .rows import Rows
 from .summary_notes import doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
@@ -92,7 +92,7 @@ def summarise_run(
     doubts: dict[str, dict[str, Doubt]] = {}
     if tables.source.note:
         summary.notes.append(tables.source.note)
-    summary.notes += notes_of(store, record.id)
+    summary.notes += [*notes_of(store, record.id), *warned_note(store, record)]
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
         failed = sum(number <= counted for number in coverage.failed(scenario))

@@ -29,7 +29,7 @@ class ObjectDocuments:
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.label = url
         local = "://" not in url or url.startswith("file://")
-        self.folder = Path(url.removeprefix("file://")).absolute() if local else None
+        self.folder = Path(url.removeprefix("file://")).expanduser().absolute() if local else None
         self.url = str(self.folder) if self.folder else url
         self._objects: Any = None
         self._begun: set[str] = set()
