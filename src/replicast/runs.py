@@ -26,6 +26,7 @@ from replicast.reporting.estimates import Estimates
 from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
+    from replicast.core.choosing import Selection
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
@@ -63,6 +64,9 @@ def run(
     precision: str | None = None,
     maximum: int | None = None,
     look_ahead: int | None = None,
+    select: str | None = None,
+    indifference: float | None = None,
+    budget: int | None = None,
     keep: str | None = None,
     collate: str | None = None,
     streams: str | None = None,
@@ -87,7 +91,8 @@ def run(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
         timeout_seconds=timeout, memory=memory, retries=retries, tolerate=None if tolerate is None else str(tolerate),
-        precision=precision, maximum=maximum, look_ahead=look_ahead, workers=workers, project=project,
+        precision=precision, maximum=maximum, look_ahead=look_ahead, select=select,
+        indifference=indifference, budget=budget, workers=workers, project=project,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
     with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
@@ -285,6 +290,14 @@ class Run(Estimates):
 
         write_text(Path(path), report_page(self.store, self.record, baseline=baseline, confidence=confidence))
         return Path(path)
+
+    def selection(self) -> Selection | None:
+        """How the search for the best scenario stands that the run was asked for with `select`; None where none was."""
+        if not self.record.options.select:
+            return None
+        from replicast.conducting.rules import select_run
+
+        return select_run(self.store, self.record)
 
     def precision(self) -> dict[str, Judgement]:
         """How each scenario stands to the precision that the run was asked for; nothing where none was."""

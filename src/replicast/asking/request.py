@@ -54,7 +54,7 @@ MOST_LEFT_OUT = 200
 
 WHOLE_NUMBERS = {
     "replications": "n", "seed": "seed", "retries": "retries", "maximum": "maximum", "look_ahead": "look_ahead",
-    "workers": "workers",
+    "budget": "budget", "workers": "workers",
 }  # fmt: skip
 
 
@@ -81,6 +81,9 @@ class Request:
     precision: str | None = None
     maximum: int | None = None
     look_ahead: int | None = None
+    select: str | None = None
+    indifference: float | None = None
+    budget: int | None = None
     workers: int | None = None
     memory: str | int | None = None
     project: str | os.PathLike[str] | None = None
@@ -119,6 +122,8 @@ def draft(request: Request, located: Located) -> Experiment:
     crossed = cross(parameters, scenarios, request.merged(request.grid, "grid"))
     crossed = tuple(dataclasses.replace(s, parameters=as_plain(dict(s.parameters))) for s in crossed)
     check_scenarios(crossed)
+    if request.value(request.select, "select") and len(crossed) < 2:
+        raise RequestError("--select chooses among scenarios, and there is one: give --scenario for each, or a --grid")
     from_file = request.file.get("streams", {}) if request.file else {}
     kind: Any = request.streams or from_file.get("kind", "parallel")
     common = request.common if request.common is not None else from_file.get("common", True)
@@ -165,6 +170,7 @@ def options_of(request: Request) -> Options:
     """Raises RequestError for options out of range."""
     retries, tolerate = request.value(request.retries, "retries"), request.value(request.tolerate, "tolerate")
     memory = request.value(request.memory, "memory")
+    indifference = request.value(request.indifference, "indifference")
     options = Options(
         timeout_seconds=request.value(request.timeout_seconds, "timeout"),
         retries=1 if retries is None else retries,
@@ -174,6 +180,9 @@ def options_of(request: Request) -> Options:
         look_ahead=request.value(request.look_ahead, "look_ahead"),
         workers=request.value(request.workers, "workers"),
         memory_bytes=None if memory is None else parse_size(memory),
+        select=request.value(request.select, "select"),
+        indifference=None if indifference is None else float(indifference),
+        budget=request.value(request.budget, "budget"),
     )
     return check_options(options, replications_of(request))
 

@@ -16,7 +16,8 @@ TOP_KEYS: dict[str, Any] = {
     "model": str, "command": list, "replications": int, "seed": int, "parameters": dict, "scenarios": dict,
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
     "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int, "design": dict,
-    "memory": (str, int), "look_ahead": int, "source": dict, "places": dict,
+    "memory": (str, int), "look_ahead": int, "select": str, "indifference": (int, float), "budget": int,
+    "source": dict, "places": dict,
 }  # fmt: skip
 INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},

@@ -113,7 +113,7 @@ class Cloud:
 
     def _collate(self, order: Order) -> Answer:
         """Nothing is missing. A run until precise learns now how many replications that was."""
-        if self.record.options.precision:
+        if self.record.options.adaptive:
             self.store.write(order.run, NAME, replace(self.record, planned=self._planned).to_json())
         return Answer(order.run, order.execution, order.round, "collate")
 

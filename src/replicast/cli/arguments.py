@@ -150,10 +150,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retries", type=int, metavar="K", help="of a replication whose process died (default: 1)")
     parser.add_argument("--tolerate", metavar="5%|COUNT", help="failures that are no failure of the run (default: 0)")
     parser.add_argument("--precision", metavar="METRIC=5%", help="run until the interval's half-width is that small")
-    parser.add_argument("--max", type=int, dest="maximum", metavar="N", help="with --precision: at most N replications")
+    parser.add_argument("--max", type=int, dest="maximum", metavar="N", help="with --precision, --select: at most N")
     parser.add_argument(
         "--look-ahead", type=int, metavar="K", help="with --precision: K more must not undo it (default: 5)"
     )
+    parser.add_argument(
+        "--select", metavar="METRIC=lower", help="find the best scenario: the others get no more replications"
+    )
+    parser.add_argument(
+        "--indifference", type=float, metavar="D", help="with --select: a difference that is too small to matter"
+    )
+    parser.add_argument("--budget", type=int, metavar="N", help="with --select, instead: N replications in all")
     parser.add_argument("--collate", metavar="FILE[:FUNCTION]", help="the model's own collation")
     parser.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     parser.add_argument("--detach", action="store_true", help="go on in the background")

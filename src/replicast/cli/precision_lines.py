@@ -1,4 +1,4 @@
-"""How a run until precise ended, in words and for programs."""
+"""How a run until precise, or one that selects, ended: in words and for programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from replicast.core.record import RunRecord
 
 if TYPE_CHECKING:
+    from replicast.core.choosing import Selection
     from replicast.core.stopping import Judgement
 
 ONE_BY_ONE = 12
@@ -42,3 +43,25 @@ def _verdict(judgement: Judgement) -> str:
     if judgement.state == "unmet":
         return f"NOT met within --max {judgement.wanted}"
     return f"not met yet; {judgement.wanted:,} replications are wanted next"
+
+
+def selection_document(record: RunRecord, selection: Selection | None) -> dict[str, Any] | None:
+    """None where nothing was to be selected."""
+    if selection is None:
+        return None
+    asked = {name: getattr(record.options, name) for name in ("select", "indifference", "budget")}
+    return asked | asdict(selection)
+
+
+def selection_lines(record: RunRecord, selection: Selection | None) -> list[str]:
+    if selection is None:
+        return []
+    goal, total = record.options.select, sum(selection.wanted.values())
+    if selection.state == "met" and record.options.budget is None:
+        return [f"{goal}: '{selection.kept[0]}' is the best with 95 % confidence, or within "
+                f"{record.options.indifference:g} of it: {total:,} replications in all"]  # fmt: skip
+    if selection.state == "met":
+        return [f"{goal}: '{selection.kept[0]}' has the best mean after a budget of {total:,} replications"]
+    if selection.state == "unmet":
+        return [f"{goal}: NOT told apart within --max: {', '.join(selection.kept)}"]
+    return [f"{goal}: not settled yet: {', '.join(selection.kept)}"]

@@ -13,7 +13,7 @@ from replicast.core.record import RunRecord
 
 from .hints import command as hint
 from .place_options import place_options
-from .precision_lines import precision_document, precision_lines
+from .precision_lines import precision_document, precision_lines, selection_document, selection_lines
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
 from .source_lines import source_lines
@@ -43,7 +43,8 @@ def request_from(chosen: argparse.Namespace) -> Any:
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
            ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
-            "maximum", "look_ahead", "workers", "project", "memory")}  # fmt: skip
+            "maximum", "look_ahead", "select", "indifference", "budget",
+            "workers", "project", "memory")}  # fmt: skip
     return Request(
         model=chosen.model, command=getattr(chosen, "command_model", ()),
         parameters=parameters, scenarios=scenarios, grid=grid,
@@ -140,6 +141,7 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
     experiment = record.experiment
     scenarios = f" of {len(experiment.scenarios)} scenarios" if len(experiment.scenarios) > 1 else ""
     goal = f" or more, until {record.options.precision}" if record.options.precision else ""
+    goal = f" or more, to select {record.options.select}" if record.options.select else goal
     say(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
         f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
@@ -186,7 +188,8 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
                 raise
             say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
     judgements = handle.precision()
-    met = all(judgement.state == "met" for judgement in judgements.values())
+    selection = handle.selection()
+    met = all(one.state == "met" for one in (*judgements.values(), *([selection] if selection else [])))
     status = TOO_MANY_FAILED if not good else DONE if met else NOT_PRECISE
     if chosen.json:
         files = {name: str(path) for name, path in collated.files.items()} if collated else {}
@@ -195,12 +198,13 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
             "done": conclusion.done, "failed": conclusion.failed, "simulated": conclusion.simulated,
             "seed": record.experiment.seed, "seconds": round(seconds, 3), "summary": summary.to_dicts(),
             "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
-            "precision": precision_document(record, judgements), "notes": summary.notes, "files": files,
+            "precision": precision_document(record, judgements), "selection": selection_document(record, selection),
+            "notes": summary.notes, "files": files,
         })  # fmt: skip
         return status
     for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
         say_note(note)
-    for line in precision_lines(record, judgements):
+    for line in [*precision_lines(record, judgements), *selection_lines(record, selection)]:
         say(line)
     if not quiet:
         rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""

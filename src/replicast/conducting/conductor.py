@@ -130,7 +130,7 @@ class Conductor:
 
     def _settle(self) -> Conclusion:
         """Nothing is missing. A run until precise learns now how many replications that was."""
-        if self.record.options.precision:
+        if self.record.options.adaptive:
             self.store.write(self.record.id, NAME, replace(self.record, planned=self._planned).to_json())
         return self._conclude(Ending.DONE)
 

@@ -33,6 +33,10 @@ class FixedRule:
 
 def rule_of(record: RunRecord) -> Rule:
     """The rule that a run was started with."""
+    if record.options.select:
+        from .rules import select_rule
+
+        return select_rule(record)
     if not record.options.precision:
         return FixedRule(tuple(s.name for s in record.experiment.scenarios), record.replications)
     from .rules import precise_rule  # imports numpy, which the first result does not wait for

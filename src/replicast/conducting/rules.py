@@ -1,4 +1,4 @@
-"""The rule of a run until precise: how many replications each scenario should have, asked of what is stored."""
+"""Rules of runs until precise and of those that select: how many replications each scenario should have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from arro3.core import DataType
 from numpy.typing import NDArray
 
+from replicast.core.choosing import FIRST, Goal, Selection, choose, parse_goal
+from replicast.core.choosing import USUAL_MAXIMUM as SELECTION_MAXIMUM
 from replicast.core.planning import Range, merge
 from replicast.core.ports import Store
 from replicast.core.precision import parse_precision
@@ -38,6 +40,43 @@ class PreciseRule:
             found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else no_values
             self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, found.values, found.booleans))
         return {scenario: judgement.wanted for scenario, judgement in self.judgements.items()}
+
+
+@dataclass(slots=True)
+class SelectRule:
+    """Scenarios that may be the best should have more; `selection` is that of the last time it was asked."""
+
+    record: RunRecord
+    goal: Goal
+    first: int
+    maximum: int
+    selection: Selection | None = None
+
+    def wanted(self, store: Store, done: Mapping[str, list[Range]]) -> dict[str, int]:
+        source, so_far = metric_source(store, self.record), dict[str, Done]()
+        source.require()
+        for scenario in (s.name for s in self.record.experiment.scenarios):
+            prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
+            found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else MetricValues({})
+            so_far[scenario] = Done(prefix, found.values)
+        self.selection = choose(so_far, self.goal, first=self.first, maximum=self.maximum)
+        return dict(self.selection.wanted)
+
+
+def select_rule(record: RunRecord) -> SelectRule:
+    """The rule of a run that selects. Raises RequestError for a goal that cannot be asked for."""
+    options = record.options
+    goal = parse_goal(options.select or "", options.indifference, options.budget)
+    first = max(record.replications, FIRST)
+    return SelectRule(record, goal, first, max(options.maximum or SELECTION_MAXIMUM, first))
+
+
+def select_run(store: Store, record: RunRecord) -> Selection:
+    """How the search stands, by what is stored now."""
+    rule, coverage = select_rule(record), store.coverage(record.id)
+    rule.wanted(store, {s.name: merge(coverage.done(s.name)) for s in record.experiment.scenarios})
+    assert rule.selection is not None  # it was asked just now
+    return rule.selection
 
 
 @dataclass(frozen=True, slots=True)

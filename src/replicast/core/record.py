@@ -64,6 +64,14 @@ class Options:
     look_ahead: int | None = None
     workers: int | None = None
     memory_bytes: int | None = None
+    select: str | None = None
+    indifference: float | None = None
+    budget: int | None = None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether results decide how many replications there are: what counts is then `RunRecord.planned`."""
+        return bool(self.precision or self.select)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,22 @@ def check_more(record: RunRecord, number: int | None) -> int | None:
     return number
 
 
+def _check_selection(options: Options) -> None:
+    """Refuses a search that has no goal or no end."""
+    select, indifference, budget = options.select, options.indifference, options.budget
+    if not select:
+        if indifference is not None or budget is not None:
+            raise RequestError("--indifference and --budget are of --select METRIC=lower; without it, they say nothing")
+        return
+    from .choosing import parse_goal  # imports numpy, which the first result does not wait for
+
+    parse_goal(select, indifference, budget)
+    if options.precision:
+        raise RequestError("--select and --precision are two rules of how many replications there are: give one")
+    if options.maximum is not None and budget is not None:
+        raise RequestError("--max ends a search with --indifference; a --budget is an end itself")
+
+
 def check_options(options: Options, replications: int) -> Options:
     """Raises RequestError for options out of range, by their names on the command line."""
     timeout, maximum, precision = options.timeout_seconds, options.maximum, options.precision
@@ -221,8 +245,9 @@ def check_options(options: Options, replications: int) -> Options:
         from .precision import parse_precision  # imports numpy, which the first result does not wait for
 
         parse_precision(precision)
-    if maximum is not None and not precision:
-        raise RequestError("--max is the most that --precision may take; without it, give -n")
+    _check_selection(options)
+    if maximum is not None and not options.adaptive:
+        raise RequestError("--max is the most that --precision or --select may take; without them, give -n")
     if options.look_ahead is not None and not precision:
         raise RequestError("--look-ahead is how long --precision must stay met; without it, it says nothing")
     if maximum is not None and maximum < replications:

@@ -190,7 +190,7 @@ def _eliminate(
     left, dropped = np.arange(k), dict[str, int]()
     if k < 2 or n < first:
         return Elimination(tuple(names), {}, int(numbers[-1]) if n else 0)
-    scale = _h_squared(k, first, confidence)
+    scale = h_squared(k, first, confidence)
     spread = np.var(table[:, None, :first] - table[None, :, :first], axis=2, ddof=1)
     means = np.cumsum(table, axis=1) / np.arange(1, n + 1)
     certain = _certainly_apart(table, spread)
@@ -220,7 +220,7 @@ def _certainly_apart(table: NDArray[np.float64], spread: NDArray[np.float64]) ->
     return lambda r: (until >= r) & (not whole or r >= FEWEST_EQUAL)
 
 
-def _h_squared(k: int, first: int, confidence: float) -> float:
+def h_squared(k: int, first: int, confidence: float) -> float:
     """Kim and Nelson's h² = 2η(first - 1), η = ((2α/(k - 1))^(-2/(first - 1)) - 1)/2."""
     return float((2.0 * (1.0 - confidence) / (k - 1)) ** (-2.0 / (first - 1)) - 1.0) * (first - 1)
 

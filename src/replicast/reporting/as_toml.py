@@ -22,6 +22,11 @@ def experiment_as_toml(record: RunRecord) -> str:
         function = f":{model.function}" if model.function != "simulate" else ""
         lines = [f"model = {_value((model.file or model.module) + function)}"]
     lines += [f"replications = {record.replications}", f"seed = {experiment.seed}"]
+    for name in ("select", "indifference", "budget"):
+        value = getattr(record.options, name)
+        lines += [f"{name} = {_value(value)}"] if value is not None else []
+    if record.options.select and record.options.maximum is not None:
+        lines.append(f"max = {record.options.maximum}")
     if record.options.precision:
         lines.append(f"precision = {_value(record.options.precision)}")
         lines += [f"max = {record.options.maximum}"] if record.options.maximum else []

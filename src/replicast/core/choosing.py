@@ -1,0 +1,178 @@
+"""A stopping rule that finds the best scenario: those that are out, or not worth it, get no more replications.
+
+Judged by replication number: what is asked of the values of replications 1 to k has the same answer however many
+workers computed them and in whatever order; replications that came beyond it are not part of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .differences import FEWEST_EQUAL, ROUNDING
+from .distributions import check_confidence
+from .errors import RequestError, nearest
+from .moments import Moments
+from .selection import Better, allocate, h_squared
+from .stopping import Done
+
+FIRST = 10
+USUAL_MAXIMUM = 10_000
+STEPS = 20
+"""In how many parts what is left of a budget is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is sought: the best in `metric`, by Kim and Nelson with an `indifference` zone, or by OCBA in a `budget`."""
+
+    metric: str
+    better: Better
+    indifference: float | None = None
+    budget: int | None = None
+
+    def __str__(self) -> str:
+        how = f"indifference {self.indifference:g}" if self.budget is None else f"budget {self.budget:,}"
+        return f"{self.metric}={self.better}, {how}"
+
+
+def parse_goal(text: str, indifference: float | None, budget: int | None) -> Goal:
+    """Of `cost=lower` and one of the two. Raises RequestError."""
+    metric, separator, better = text.rpartition("=")
+    if not separator or better not in ("lower", "higher"):
+        raise RequestError(f"--select takes METRIC=lower or METRIC=higher, and '{text}' is neither")
+    if (indifference is None) == (budget is None):
+        raise RequestError("--select goes with --indifference (which difference is too small to matter) or --budget")
+    if indifference is not None and not 0.0 < indifference < math.inf:
+        raise RequestError(f"--indifference takes a number above 0, and {indifference:g} is not")
+    if budget is not None and budget < 1:
+        raise RequestError(f"--budget takes 1 or more replications in all, and {budget} is not")
+    return Goal(metric, better, indifference, budget)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How far the search has come. `kept` may be the best; `dropped` says after which replication each other went.
+
+    `open`: more is wanted. `met`: one is left, or the budget is spent (`kept` is then the one with the best mean).
+    `unmet`: several are left at the maximum.
+    """
+
+    state: Literal["open", "met", "unmet"]
+    wanted: Mapping[str, int]
+    kept: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+
+def choose(
+    done: Mapping[str, Done], goal: Goal, *, first: int = FIRST, maximum: int = USUAL_MAXIMUM, confidence: float = 0.95
+) -> Selection:
+    """What is wanted of each scenario. Raises RequestError where metrics were returned and the goal's is none."""
+    check_confidence(confidence)
+    for own in done.values():
+        if own.values and goal.metric not in own.values:
+            raise RequestError(f"no metric is called '{goal.metric}'{nearest(goal.metric, own.values)}")
+    sign = 1.0 if goal.better == "higher" else -1.0
+    values = {name: sign * own.values.get(goal.metric, np.full(own.count, math.nan)) for name, own in done.items()}
+    if goal.budget is not None:
+        return _spend(values, goal.budget, first)
+    assert goal.indifference is not None  # one of the two is given
+    return _Elimination(values, goal.indifference, first, maximum, confidence).follow()
+
+
+class _Elimination:
+    """Kim and Nelson (2001), procedure KN with c = 1, replication by replication; larger values are better.
+
+    A replication that one of those still in play failed, or without a finite value, is passed over for all of them.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, NDArray[np.float64]],
+        indifference: float,
+        first: int,
+        maximum: int,
+        confidence: float,
+    ) -> None:
+        self._names, self._values = list(values), list(values.values())
+        self._indifference, self._first, self._maximum = indifference, first, maximum
+        k = len(self._names)
+        self._scale = h_squared(k, first, confidence) if k > 1 else 0.0
+        self._left = np.arange(k)
+        self._sums, self._stage, self._dropped = np.zeros(k), list[NDArray[np.float64]](), dict[str, int]()
+        self._spread, self._constant = np.zeros((k, k)), np.ones((k, k), dtype=bool)
+
+    def follow(self) -> Selection:
+        r, number, reached = 0, 0, min(self._maximum, *map(len, self._values))
+        while len(self._left) > 1 and number < reached:
+            column = np.array([self._values[i][number] for i in self._left])
+            number += 1
+            if not np.isfinite(column).all():
+                continue
+            r += 1
+            self._take(column, r)
+            if r >= self._first and (lost := self._lost(r)).any():
+                self._dropped |= {self._names[i]: number for i in self._left[lost]}
+                self._left = self._left[~lost]
+                reached = min(self._maximum, *(len(self._values[i]) for i in self._left))
+        return self._selection(number)
+
+    def _take(self, column: NDArray[np.float64], r: int) -> None:
+        self._sums[self._left] += column
+        if r <= self._first:
+            self._stage.append(column)
+        if r == self._first:
+            table = np.array(self._stage).T
+            self._spread = np.var(table[:, None] - table[None, :], axis=2, ddof=1)
+        inside = np.ix_(self._left, self._left)
+        gaps, began = column[:, None] - column[None, :], self._stage[0][self._left]
+        reach = ROUNDING * max(float(np.abs(column).max()), float(np.abs(began).max()))
+        self._constant[inside] &= np.abs(gaps - (began[:, None] - began[None, :])) <= reach
+
+    def _lost(self, r: int) -> NDArray[np.bool_]:
+        """Which of those left are behind another by more than the margin, or by the same every time."""
+        inside, delta = np.ix_(self._left, self._left), self._indifference
+        spread, means = self._spread[inside], self._sums[self._left] / r
+        margin = np.maximum(delta / (2 * r) * (self._scale * spread / delta**2 - r), 0.0)
+        whole = all(bool((column == np.rint(column)).all()) for column in self._stage)
+        certain = self._constant[inside] & (not whole or r >= FEWEST_EQUAL)
+        behind = (means[:, None] < means[None, :] - margin) & ((spread > 0.0) | certain)
+        return np.array([bool(row.any()) for row in behind])
+
+    def _selection(self, number: int) -> Selection:
+        kept = tuple(self._names[i] for i in self._left)
+        if len(kept) == 1:
+            return Selection("met", self._planned(kept, max(number, self._first)), kept, self._dropped)
+        if number >= self._maximum:
+            return Selection("unmet", self._planned(kept, self._maximum), kept, self._dropped)
+        further = max(self._first, number + max(self._first, math.ceil(number / 4)) if number else 0)
+        return Selection("open", self._planned(kept, min(self._maximum, further)), kept, self._dropped)
+
+    def _planned(self, kept: Sequence[str], number: int) -> dict[str, int]:
+        return {name: number if name in kept else self._dropped[name] for name in self._names}
+
+
+def _spend(values: Mapping[str, NDArray[np.float64]], budget: int, first: int) -> Selection:
+    """OCBA in steps (Chen and Lee 2011, chapter 4): after `first` each, every step goes where it tells most."""
+    names, n = list(values), [min(first, max(1, budget // len(values)))] * len(values)
+    step = max(len(names), math.ceil((budget - sum(n)) / STEPS))
+    while all(len(values[name]) >= own for name, own in zip(names, n, strict=True)):
+        moments = [Moments.of(values[name][:own]) for name, own in zip(names, n, strict=True)]
+        if sum(n) >= budget:
+            means = [-math.inf if one.mean is None else one.mean for one in moments]
+            best = names[int(np.argmax(means))]
+            others = {name: own for name, own in zip(names, n, strict=True) if name != best}
+            return Selection("met", dict(zip(names, n, strict=True)), (best,), others)
+        more = min(step, budget - sum(n))
+        if all(one.mean is not None and one.sd is not None for one in moments):
+            means, sds = [one.mean or 0.0 for one in moments], [one.sd or 0.0 for one in moments]
+            added = allocate(means, sds, more, better="higher", done=n)
+        else:
+            added = [more // len(names) + (place < more % len(names)) for place in range(len(names))]
+        n = [own + extra for own, extra in zip(n, added, strict=True)]
+    return Selection("open", dict(zip(names, n, strict=True)), tuple(names), {})
