@@ -60,4 +60,4 @@ def test_missing_values_are_those_of_r(folder: Path) -> None:
 def test_the_message_names_formats_for_people(replicast: Cli, folder: Path) -> None:
     refused = replicast("collate", "one", "-o", folder / "other", "--format", "xml")
     assert refused.returncode == 2
-    assert "csv or parquet" in refused.stderr
+    assert "csv, parquet or xlsx" in refused.stderr

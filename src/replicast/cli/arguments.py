@@ -207,7 +207,7 @@ def _add_looking(add: Add) -> None:
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
-    collate.add_argument("--format", default="csv", metavar="csv|parquet", help="default: csv")
+    collate.add_argument("--format", default="csv", metavar="csv|parquet|xlsx", help="default: csv")
     collate.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table (repeatable)")
     artefacts = add("artefacts", "artefact_command:artefacts", "fetch the files that replications left to a folder")
     _run_argument(artefacts)

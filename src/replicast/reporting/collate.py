@@ -16,13 +16,14 @@ from replicast.core.record import RunRecord
 
 from .for_r import with_truths, write_r_columns
 from .scenarios import SCENARIOS, scenarios_frame
+from .spreadsheets import write_spreadsheet
 from .summary import Summary, summarise_run
 from .tables import RunTables
 
 R_FORMAT = "rcolumns"
 """How the R package reads tables: exact, and no format for people (see for_r.py)."""
 
-FORMATS = ("csv", "parquet", R_FORMAT)
+FORMATS = ("csv", "parquet", "xlsx", R_FORMAT)
 
 ROW_GROUP = 100_000
 Report = Callable[[str, int], None]
@@ -91,7 +92,7 @@ def collate(
 
 def check_format(file_format: str) -> None:
     if file_format not in FORMATS:
-        raise RequestError(f"collate writes csv or parquet, not '{file_format}'")
+        raise RequestError(f"collate writes csv, parquet or xlsx, not '{file_format}'")
 
 
 def own_tables(tables: RunTables) -> set[str]:
@@ -161,7 +162,7 @@ def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path:
     return rows
 
 
-WRITERS = {"csv": _write_csv, "parquet": _write_parquet, R_FORMAT: write_r_columns}
+WRITERS = {"csv": _write_csv, "parquet": _write_parquet, "xlsx": write_spreadsheet, R_FORMAT: write_r_columns}
 
 
 def _regrouped(frames: Iterable[pl.DataFrame], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
