@@ -35,6 +35,15 @@ def test_what_cannot_be_told_apart_ends_with_4(replicast: Call, write_model: Cal
     assert "cost=lower: NOT told apart within --max: twin=1, twin=2" in done.stderr
 
 
+def test_a_budget_is_spent_in_rounds_of_equal_size(replicast: Call, write_model: Callable[..., Path]) -> None:
+    """Rounds that ask for as many replications as the last one did are progress nevertheless."""
+    done = replicast("run", write_model(MODEL), "--seed", 1, "--grid", "level=0,0.1,5,9", "--select", "cost=lower",
+                     "--budget", 200, "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (sum(said["selection"]["wanted"].values()), said["done"]) == (200, 200)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

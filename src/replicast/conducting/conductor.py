@@ -59,15 +59,15 @@ class Conductor:
         self._planned: Mapping[str, int] = {}
 
     def conduct(self, begin: Begin, redo: Redo, under_way: Job | None) -> Conclusion:
-        rounds, left_before = 0, None
+        rounds, missing_before = 0, None
         standing = self._ask(redo)
         while under_way is not None or standing.missing:
-            rounds = rounds + 1 if standing.left == left_before else 0
+            rounds = rounds + 1 if standing.missing == missing_before else 0
             if rounds >= ROUNDS_WITHOUT_PROGRESS:
                 raise ExecutorError(
                     f"{standing.left} replications came back from '{self.place}' without a result, again"
                 )
-            left_before = standing.left if under_way is None else None
+            missing_before = standing.missing if under_way is None else None
             ending = self._attend(under_way or begin(self._portion(standing.missing)))
             under_way = None
             if ending is not Ending.DONE:
