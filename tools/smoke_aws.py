@@ -130,7 +130,7 @@ class Smoke:
         return f"{found['done']} of {TO_CANCEL} were simulated"
 
     def destroy(self) -> str:
-        commands.destroy(self.aws, self.name, results=True)
+        commands.destroy(self.aws, self.name, results=True, at_work=True)
         bucket = Stack(self.aws, self.name).bucket_name
         buckets = [one["Name"] for one in self.aws.client("s3").list_buckets()["Buckets"]]
         if Stack(self.aws, self.name).state().exists or bucket in buckets:

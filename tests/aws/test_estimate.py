@@ -120,7 +120,7 @@ def test_a_run_of_more_rounds_than_an_execution_has_events_for_is_refused() -> N
 
 
 def test_the_history_of_an_execution_ends_at_its_quota() -> None:
-    rounds = QUOTAS["events"].value // 30
+    rounds = QUOTAS["events"].value // EVENTS_A_ROUND
     assert list(violations(Capacity(), replication_seconds=1.0, rounds=rounds)) == []
     assert len(list(violations(Capacity(), replication_seconds=1.0, rounds=rounds + 1))) == 1
 
@@ -149,3 +149,12 @@ def test_an_unknown_region_is_reckoned_as_another_and_that_is_said() -> None:
 @pytest.mark.parametrize(("timeout", "usable"), [(900, 875.0), (75, 50.0), (60, 40.0), (3, 2.0)])
 def test_a_function_keeps_time_back_for_its_start_and_for_saving(timeout: int, usable: float) -> None:
     assert usable_seconds(timeout) == usable
+
+
+def test_in_a_small_account_an_estimate_is_of_the_functions_that_it_runs() -> None:
+    pilot = Pilot([600.0] * 5, 100.0, 100.0, 0, 2)
+    found = estimate(pilot, 1000, region="eu-west-2", unreserved=10)
+    assert found.concurrency == 8
+    assert found.wall_seconds > 1000 / 8 * 600
+    assert "this account runs 10 functions at once, not the usual 1,000" in found.notes
+    assert any("is not known here" in note for note in estimate(pilot, 1000, region="eu-west-2").notes)

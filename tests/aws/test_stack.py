@@ -211,3 +211,13 @@ def test_every_role_of_the_template_is_bounded_where_a_boundary_is_given() -> No
     for role in roles:
         bound = role["Properties"]["PermissionsBoundary"]["Fn::If"]
         assert bound == ["HasBoundary", {"Ref": "Boundary"}, {"Ref": "AWS::NoValue"}]
+
+
+def test_a_stack_at_work_is_not_destroyed_and_the_run_is_named(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(aws)
+    monkeypatch.setattr(commands, "executions_at_work", lambda _aws, _machine: ["mine-1"])
+    with pytest.raises(RequestError, match=r"is at work \(mine-1\); nothing was removed"):
+        commands.destroy(aws, results=True, poll_seconds=0.1)
+    assert Stack(aws).state().exists
+    commands.destroy(aws, results=True, at_work=True, poll_seconds=0.1)
+    assert not Stack(aws).state().exists

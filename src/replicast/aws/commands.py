@@ -200,12 +200,25 @@ def database_status(aws: Aws, state: StackState, made: StackState) -> dict[str, 
 
 
 def destroy(
-    aws: Aws, name: str = DEFAULT_STACK, *, results: bool = False, poll_seconds: float | None = None
+    aws: Aws,
+    name: str = DEFAULT_STACK,
+    *,
+    results: bool = False,
+    at_work: bool = False,
+    poll_seconds: float | None = None,
 ) -> Destroyed:
-    """Removes the stack; its bucket, its database and the runs in them stay unless `results` says otherwise."""
+    """Removes the stack; its bucket, its database and the runs in them stay unless `results` says otherwise.
+
+    Raises RequestError where a run is under way in it, unless it may be `at_work`.
+    """
     stack, database = Stack(aws, name), DatabaseStack(aws, name)
     stack.poll_seconds = database.poll_seconds = poll_seconds or stack.poll_seconds
     before, made = stack.state(), database.state()
+    if before.machine and not at_work and (running := executions_at_work(aws, before.machine)):
+        raise RequestError(
+            f"stack '{name}' is at work ({', '.join(running)}); nothing was removed: wait for it, or cancel it first: "
+            "replicast cancel RUN"
+        )
     stack.destroy(results=results)
     if results:
         database.remove()

@@ -93,9 +93,13 @@ def estimate(
     region: str,
     architecture: str = "arm64",
     scratch_megabytes: int = 2048,
+    unreserved: int | None = None,
 ) -> Estimate:
-    """`replications` are those of all scenarios together. Lambda's processor is taken to be as fast as this one."""
-    capacity = capacity or Capacity(memory=memory_for(pilot.megabytes))
+    """`replications` are those of all scenarios together. Lambda's processor is taken to be as fast as this one.
+
+    `unreserved` is how many functions may run at once in the account, None if that is not known.
+    """
+    capacity = (capacity or Capacity(memory=memory_for(pilot.megabytes))).within(unreserved)
     cores = processors(capacity.memory)
     slowness = max(1.0, MEGABYTES_A_PROCESSOR / capacity.memory)
     seconds, slow = pilot.mean * slowness, pilot.slow * slowness
@@ -112,7 +116,7 @@ def estimate(
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
-        notes_on(pilot, slow, capacity, region),
+        (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved)),
     )  # fmt: skip
 
 
@@ -175,6 +179,13 @@ def notes_on(pilot: Pilot, slow: float, capacity: Capacity, region: str) -> tupl
     if 1.5 * slow > usable_seconds(capacity.function_seconds) >= slow:
         notes.append(f"one that takes half as long again as {slow:.0f} s would not end in its function's time")
     return tuple(notes)
+
+
+def quota_note(unreserved: int | None) -> tuple[str, ...]:
+    if unreserved is None:
+        return ("how many functions the account may run at once is not known here; new accounts may run 10",)
+    usual = QUOTAS["concurrency"].value
+    return (f"this account runs {unreserved:,} functions at once, not the usual {usual:,}",) * (unreserved < usual)
 
 
 def check_cost(found: Estimate, limit: float) -> None:

@@ -16,7 +16,7 @@ from replicast.core.record import RunRecord
 from replicast.places.kinds import AtHand
 
 from .access import Aws
-from .commands import conducting_store, machine_of, store_of
+from .commands import conducting_store, machine_of, store_of, unreserved_of
 from .database_runs import DatabaseRuns
 from .estimate import Estimate, check_cost, estimate, keep_hint
 from .piloting import most_wanted, pilot_of
@@ -61,6 +61,7 @@ class AwsPlace:
             pilot, wanted, capacity=capacity_of(self.state), region=self.aws.region,
             architecture=self.state.parameters.get("Architecture", "arm64"),
             scratch_megabytes=int(self.state.parameters.get("Scratch", 2048)),
+            unreserved=unreserved_of(self.aws),
         )  # fmt: skip
         check_cost(found, limit)
         self._usual_seconds = pilot.usual

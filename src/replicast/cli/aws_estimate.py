@@ -46,8 +46,9 @@ def estimate(chosen: argparse.Namespace) -> int:
         )
     if chosen.architecture not in ("arm64", "x86_64"):
         raise RequestError(f"--architecture takes arm64 or x86_64, not '{chosen.architecture}'")
+    region, unreserved = _account(chosen.region)
     found = estimate_run(
-        pilot, replications, capacity=capacity, region=chosen.region or _region(), architecture=chosen.architecture
+        pilot, replications, capacity=capacity, region=region, architecture=chosen.architecture, unreserved=unreserved
     )
     if not chosen.json:
         _print_estimate(found)
@@ -58,13 +59,16 @@ def estimate(chosen: argparse.Namespace) -> int:
     return REFUSED if found.violations else DONE
 
 
-def _region() -> str:
+def _account(region: str | None) -> tuple[str, int | None]:
+    """The region that is meant, and how many functions the account runs at once there, where credentials tell."""
     try:
         from replicast.aws.access import Aws
+        from replicast.aws.commands import unreserved_of
 
-        return Aws().region
+        aws = Aws(region)
+        return aws.region, unreserved_of(aws) if aws.session.get_credentials() is not None else None
     except ReplicastError:
-        return "us-east-1"
+        return region or "us-east-1", None
 
 
 def _print_estimate(found: Estimate) -> None:
