@@ -119,3 +119,14 @@ def test_a_scenario_of_which_nothing_is_stored_is_empty() -> None:
 def test_a_million_replications_in_large_parts_are_no_list() -> None:
     parts = [Part(1 + i * 10_000, (i + 1) * 10_000, f"{i:04d}", 0) for i in range(100)]
     assert RunCoverage({"base": cover(parts, {})}).done("base") == [(1, 1_000_000)]
+
+
+def test_what_overlaps_costs_by_the_part_and_not_by_the_replication() -> None:
+    """Three million replications, each stored several times; one of them failed everywhere, and one only at first."""
+    parts = [Part(1 + i * 1000, i * 1000 + 3000, f"{i:011d}", 0) for i in range(1000)]
+    again = Part(1, 3_000_000, "z", 2)
+    first = Part(1, 10, "0", 2)
+    covered = cover([*parts[1:], again, first], {again: [5, 2_999_999], first: [5, 6]})
+    assert covered.done() == [(1, 3_000_000)]
+    assert covered.failed == [5, 2_999_999]
+    assert len(covered.segments) < 2100

@@ -6,8 +6,11 @@ once. Of several successes the first committed counts; a success counts before a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import pairwise
 
 from replicast.core.planning import Range, count, merge, without
 from replicast.core.ports import Damage
@@ -97,22 +100,35 @@ def _clusters(parts: Iterable[Part]) -> Iterable[list[Part]]:
 
 
 def _resolve(cluster: Sequence[Part], failures: Mapping[Part, Sequence[int]], covered: ScenarioCoverage) -> None:
-    by_time = sorted(cluster, key=lambda part: part.token)
-    answers: dict[int, Part] = {}
-    failed: dict[int, Part] = {}
-    for part in by_time:
-        lost = set(failures.get(part, ()))
-        for replication in range(part.first, part.last + 1):
-            if replication in lost:
-                failed[replication] = part
-            else:
-                answers.setdefault(replication, part)
-    for replication in sorted(answers.keys() | failed.keys()):
-        part = answers.get(replication) or failed[replication]
-        if replication not in answers:
-            covered.failed.append(replication)
-        previous = covered.segments[-1] if covered.segments else None
-        if previous and previous.part is part and previous.last == replication - 1:
-            covered.segments[-1] = Segment(previous.first, replication, part)
-        else:
-            covered.segments.append(Segment(replication, replication, part))
+    """Stretch by stretch between the numbers where anything changes, so that their length costs nothing."""
+    lost: dict[int, list[Part]] = {}
+    for part in cluster:
+        for replication in failures.get(part, ()):
+            lost.setdefault(replication, []).append(part)
+    ends = {end for part in cluster for end in (part.first, part.last + 1)}
+    points = sorted(ends | {end for replication in lost for end in (replication, replication + 1)})
+    waiting, there = deque(sorted(cluster)), list[tuple[str, Part]]()
+    for first, following in pairwise(points):
+        while waiting and waiting[0].first <= first:
+            part = waiting.popleft()
+            heappush(there, (part.token, part))
+        while there and there[0][1].last < first:
+            heappop(there)
+        if there:
+            _answer(first, following - 1, there, lost.get(first, ()), covered)
+
+
+def _answer(
+    first: int, last: int, there: Sequence[tuple[str, Part]], losers: Sequence[Part], covered: ScenarioCoverage
+) -> None:
+    part = there[0][1]
+    if losers:
+        others = [own for own in there if own[1].last >= first and own[1] not in losers]
+        part = min(others)[1] if others else max(losers, key=lambda own: own.token)
+        if not others:
+            covered.failed.append(first)
+    previous = covered.segments[-1] if covered.segments else None
+    if previous and previous.part is part and previous.last == first - 1:
+        covered.segments[-1] = Segment(previous.first, last, part)
+    else:
+        covered.segments.append(Segment(first, last, part))
