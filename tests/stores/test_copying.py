@@ -151,6 +151,10 @@ def test_a_query_reads_a_run_in_any_store(kind: str, new_url: Callable[[str], st
         ("SELECT 1 +", "cannot be answered"),
         ("SELECT 1; SELECT 2", "cannot be answered"),
         ("SELECT * FROM read_csv('/etc/passwd')", "and no files"),
+        ("SELECT '/*' AS a, * FROM read_csv('/etc/passwd', has_header => false) WHERE '*/' = '*/'", "and no files"),
+        ("SELECT $$/*$$, * FROM read_csv /* x */ ('/etc/passwd') WHERE '*/' = ''", "and no files"),
+        ("SELECT * FROM \"read_csv\"('/etc/passwd')", "and no files"),
+        ("SELECT * FROM scan_parquet -- x\n ('/etc/passwd')", "and no files"),
     ],
 )
 def test_a_query_that_cannot_be_is_refused(

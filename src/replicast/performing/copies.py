@@ -14,6 +14,8 @@ from replicast.core.ports import Store, Work
 from replicast.core.record import RunRecord
 from replicast.models import language_of
 
+from .inside import inside
+
 FOLDER = "model"
 
 
@@ -112,6 +114,6 @@ def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None 
         content = store.read(run, name)
         if content is None:
             raise RequestError(f"'{name}' of run {run} is gone from the store")
-        path = target / name.removeprefix(f"{FOLDER}/")
+        path = inside(target, name.removeprefix(f"{FOLDER}/"))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

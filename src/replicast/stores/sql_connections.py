@@ -212,6 +212,15 @@ EXAMPLES = "write sqlite:///file.db, postgresql://user@host/database or mysql://
 
 def parsed_address(url: str) -> sa.URL:
     """The URL with the driver that we use. Raises RequestError."""
+    place = url.partition("://")[2]
+    if "@" in place.partition("?")[0] or re.match(r"[^:@/?#]*:\d+/", place):
+        place = re.sub(r"\?[\w.]+=.*$", "", place, flags=re.DOTALL)
+    unclear = place.rpartition("@")[0]
+    if ":" in unclear and re.search(r"[@/?#]", unclear):
+        raise RequestError(
+            f"'{without_password(url)}' can be read in two ways: in a user's name or password, write '@' as %40, "
+            "'/' as %2F, '#' as %23 and '?' as %3F"
+        )
     try:
         parsed = sa.make_url(url)
         return parsed.set(drivername=DRIVERS[parsed.drivername.partition("+")[0]])
@@ -230,7 +239,7 @@ SECRET_KEY = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 
 def without_password(url: str) -> str:
     """A URL as it may be shown: also passwords that stand in its query are hidden."""
-    url = re.sub(r"(://[^:@/?]*):[^@/]*@", r"\1:***@", url)
+    url = re.sub(r"(://[^:@/?]*):.*@", r"\1:***@", url, flags=re.DOTALL)
     return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|secret|token)[^=&]*=)[^&]*", r"\1***", url)
 
 
