@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from replicast.asking.settings import read_experiment_file
+from replicast.core.digits import shown
 from replicast.core.record import Options
 from replicast.reporting.as_toml import experiment_as_toml
 from replicast.reporting.charts import bin_edges, running_mean
@@ -72,7 +73,7 @@ def waits(level: float, n: int = 40, seed: int = 3) -> list[dict[str, float | in
 def run(make_run: MakeRun) -> Run:
     more = waits(8.0, seed=4)
     more[4] = None
-    parameters = {"base": {"beds": 5}, "<b>more</b> & 'more'": {"beds": 7, "ward": '"A" <left>'}}
+    parameters = {"base": {"beds": 5}, "<b>more<b> & 'more'": {"beds": 7, "ward": '"A" <left>'}}
     return make_run(dict(zip(parameters, [waits(10.0), more], strict=True)), parameters=parameters)
 
 
@@ -94,7 +95,7 @@ def test_the_page_is_well_formed_and_fetches_nothing(run: Run) -> None:
 def test_names_and_messages_of_the_model_are_shown_as_they_are_and_never_run(run: Run) -> None:
     page = page_of(run)
     assert "<b>" not in page
-    assert "&lt;b&gt;more&lt;/b&gt; &amp; &#x27;more&#x27;" in page
+    assert "&lt;b&gt;more&lt;b&gt; &amp; &#x27;more&#x27;" in page
     assert "division by &lt;zero&gt;" in page
     assert '"A" <left>' in Reading(page).cells
 
@@ -114,10 +115,10 @@ def test_every_picture_has_a_title_a_description_and_a_table_of_the_same_numbers
 def test_the_summary_the_comparison_and_the_failures_are_those_of_the_run(run: Run) -> None:
     cells = Reading(page_of(run)).cells
     row = run.summary().rows[0]
-    assert f"{row.mean:.4g}" in cells
+    assert shown(row.mean, row.half_width) in cells
     assert "39 of 40" in cells
     assert "lower" in cells
-    assert "ZeroDivisionError" in cells
+    assert "ZeroDivisionError" in page_of(run)
 
 
 def test_what_a_reader_must_know_first_stands_before_the_first_number(make_run: MakeRun) -> None:
@@ -257,3 +258,21 @@ def test_a_browser_shows_every_mark_within_its_picture_and_the_page_within_the_w
     assert json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")) == {
         "pictures": 10, "out": [],
     }  # fmt: skip
+
+
+def test_failures_are_grouped_by_what_went_wrong_each_with_its_own_replay_command() -> None:
+    from replicast.reporting.report_failures import MOST_EACH, failures_section
+
+    def failed(number: int, kind: str) -> dict[str, str]:
+        return {"scenario": "it's <b>", "replication": str(number), "kind": "error", "type": kind, "message": "<no>",
+                "traceback": f"line of {kind}", "log": ""}  # fmt: skip
+
+    many = [failed(number, "ValueError") for number in range(1, 1001)]
+    page = failures_section("r1", [failed(1001, "KeyError"), *many], several_scenarios=True)
+    assert page.index("ValueError, the first 20 of 1,000") < page.index("KeyError, 1")
+    assert page.count("<details>") == 2
+    assert "line of KeyError" in page
+    assert page.count("replicast replay r1") == MOST_EACH + 1
+    assert "replicast replay r1 1001 --scenario &#x27;it&#x27;&quot;&#x27;&quot;&#x27;s &lt;b&gt;&#x27;" in page
+    assert "<b>" not in page
+    assert len(page) < 20_000

@@ -22,13 +22,13 @@ from .as_toml import experiment_as_toml
 from .charts import MOST_PANELS, MOST_ROWS, Interval, convergence_plot, distribution_plot, interval_plot
 from .comparing import Comparison, RunValues, compare_run, describe_method, values_of_run
 from .drawing import FURTHEST, minus, short
+from .report_failures import failures_section
 from .response_plot import ranged_parameters, response_plot
 from .rows import failures_frame
 from .scenarios import as_text, scenarios_frame
 from .summary import Summary, summarise_run
 
 MOST_CURVES = 6
-MOST_FAILURES = 20
 FOLDED_SCENARIOS = 12
 
 
@@ -284,17 +284,7 @@ def _scenarios(found: Findings) -> str:
 
 
 def _failures(found: Findings) -> str:
-    if not found.failures:
-        return ""
-    headers = ["scenario", "replication", "kind", "type", "message"]
-    shown = found.failures[:MOST_FAILURES]
-    rows = [[str(one[name]) for name in headers] for one in shown]
-    more = f", the first {MOST_FAILURES} of {len(found.failures):,}" if len(found.failures) > MOST_FAILURES else ""
-    first = found.failures[0]
-    trace = first["traceback"].strip()
-    title = f"The model's own traceback of replication {first['replication']} of {first['scenario']}"
-    listed = html.table(f"Replications without a result{more}", headers, rows, names=(2, 3), words=(4,))
-    return listed + (html.folded(title, html.code(trace)) if trace else "")
+    return failures_section(found.record.id, found.failures, several_scenarios=len(found.scenarios) > 1)
 
 
 def _again(found: Findings) -> str:
