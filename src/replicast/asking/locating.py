@@ -17,12 +17,14 @@ from replicast.asking.source import check_function
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Collation, ModelReference, model_reference_from_text
 from replicast.models.placeholders import COLLATION, Template
+from replicast.models.r_advice import for_notebook
 from replicast.performing.copies import code_hash
 
 if TYPE_CHECKING:
     from .request import Request
 
 R_SUFFIXES = (".r",)
+DOCUMENTS_WITH_R = (".rmd", ".qmd")
 
 
 def locate(request: Request) -> Located:
@@ -67,6 +69,8 @@ def _locate_text(text: str | os.PathLike[str], base: Path, request: Request) -> 
             neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in (".py", *R_SUFFIXES)]
             raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
         return _in_project(request, path, "python" if suffix == ".py" else "r", function)
+    if suffix in DOCUMENTS_WITH_R and path.is_file():
+        raise ModelError(for_notebook(head))
     if (path.exists() and not (path / "__init__.py").is_file()) or "/" in head:
         what = (
             "is a folder"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicast.core.errors import ModelError, RequestError, nearest
+from replicast.models.r_advice import for_missing_function
 from replicast.performing.copies import Source, digest
 
 from .walking import SUMMARY_HEADER, Found, Walk
@@ -142,7 +143,10 @@ def check_function(path: Path, name: str) -> None:
     if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) or re.search(r"import \*|\bsource\(", text):
         return
     known = re.findall(r"^(?:async )?def (\w+)|^([\w.]+) *(?:<-|=) *function", text, re.MULTILINE)
-    hint = nearest(name, ("".join(pair) for pair in known)) or " (it defines no function)"
+    names = ["".join(pair) for pair in known]
+    if path.suffix.lower() == ".r":
+        raise ModelError(for_missing_function(path.name, name, text, names))
+    hint = nearest(name, names) or " (it defines no function)"
     raise ModelError(f"{path.name} has no function '{name}'{hint}")
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from arro3.core import Table
 
-from replicast.core.errors import ModelError, nearest
+from replicast.core.errors import ModelError
 from replicast.core.experiment import Collation, Experiment
 from replicast.core.parameters import Parameter, Signature
 
 from .leftovers import Leftovers
+from .r_advice import for_missing_function, for_missing_package, is_app
 from .r_columns import read_table
 from .r_frames import contents, frame_columns, request_of
 from .r_literals import literal
@@ -60,6 +61,7 @@ class RModel:
     def load(self) -> tuple[RProcess, Signature]:
         """R with the model in it. Raises ModelError, with R's own message, calls and log in `detail`."""
         self._check_file(self.experiment.model.file)
+        self._refuse_app(self.experiment.model.file, self.experiment.model.function)
         collation = self.experiment.collation
         request = {
             "file": self.experiment.model.file,
@@ -107,6 +109,11 @@ class RModel:
         if not (self.folder / file).is_file():
             raise ModelError(f"there is no file '{file}'")
 
+    def _refuse_app(self, file: str, function: str) -> None:
+        text = (self.folder / file).read_text(encoding="utf-8", errors="replace")
+        if is_app(text) and function not in text:
+            raise ModelError(for_missing_function(file, function, text, ()))
+
     def _check_answer(self, process: RProcess, what: str, file: str, function: str) -> None:
         """Waits for what R says to a request; raises ModelError where it refuses or ends."""
         try:
@@ -118,11 +125,10 @@ class RModel:
         _, kind, message, traceback, package = process.texts()
         detail = "\n".join(part for part in (process.log_to().rstrip(), message, traceback) if part)
         if package:
-            needed = f"{file} needs the R package '{package}', which is not installed; install it with: "
-            raise ModelError(f"{needed}Rscript -e 'install.packages(\"{package}\")'", detail)
+            raise ModelError(for_missing_package(file, package, self.folder), detail)
         if kind == "NoFunction":
-            hint = nearest(function, message.split("\n") if message else []) or " (it defines no function)"
-            raise ModelError(f"{file} has no function '{function}'{hint}")
+            text = (self.folder / file).read_text(encoding="utf-8", errors="replace")
+            raise ModelError(for_missing_function(file, function, text, message.split("\n") if message else []))
         raise ModelError(f"{file} {what}: {message}", detail)
 
 

@@ -92,7 +92,8 @@ watch_variables <- function() {
 watch_loading <- function() {
   load <- base::loadNamespace
   wrapped <- load
-  body(wrapped) <- quote({
+  body(wrapped) <- bquote({
+    if (FALSE) .(body(load))  # pkgload::load_all() takes a part of it
     before <- options()
     on.exit(keep_options(before))
     load(package, lib.loc, keep.source, partial, versionCheck, keep.parse.data)
