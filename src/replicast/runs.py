@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.continuing import changes_of, edited_in_project, ready_elsewhere, ready_to_go_on
 from replicast.asking.finding import find_run
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
@@ -22,6 +24,7 @@ from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
 from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
+from replicast.places.registry import kind_of
 from replicast.reporting.estimates import Estimates
 from replicast.stores import open_named_store
 
@@ -131,6 +134,8 @@ class Run(Estimates):
         self._is_sound = False
         self.mended: list[Damage] = []
         """What `resume` found damaged, and computed again."""
+        self.changes: list[str] = []
+        """What the run is made of otherwise than when it was stored, as far as `replay` or `verify` has looked."""
 
     @property
     def id(self) -> str:
@@ -320,6 +325,7 @@ class Run(Estimates):
         if replication < 1:
             raise RequestError(f"replications are numbered from 1, and {replication} is not")
         with self._pool(1) as pool:
+            self.changes = changes_of(self.record, pool)
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
 
     def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
@@ -352,16 +358,17 @@ class Run(Estimates):
         coverage = self.store.coverage(self.id)
         done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}
         with self._pool(workers) as pool:
+            self.changes = changes_of(self.record, pool)
             return list(compare_again(pool, self.record, self.store, sample(self.record, done, size)))
 
-    def _pool(self, workers: int | None) -> Pool:
+    def _pool(self, workers: int | None, function: Callable[..., Any] | None = None) -> Pool:
         """Processes of this machine over the run's copy of its source."""
         from replicast.executors.pool import Pool
         from replicast.performing.copies import project_of
 
         record = self.record
         workers = workers or record.options.workers
-        pool = Pool(None, record.experiment, workers=workers, project=project_of(record))
+        pool = Pool(None, record.experiment, workers=workers, project=project_of(record), function=function)
         try:
             pool.check_out(Work.of(record, self.store))
         except BaseException:
@@ -392,36 +399,51 @@ class Run(Estimates):
         watch: Watch | None = None,
         function: Callable[..., Any] | None = None,
         join: bool = False,
+        accept_changes: bool = False,
     ) -> Conclusion:
         """Computes what is missing of `n` replications a scenario in all (as planned before, if not given).
 
         `on` has it done elsewhere than before, with that place's `options`. `retry_failed` tries failed replications
         again. A run of a callable needs that `function` again. Where another process is at work on the run, this is
-        refused, unless to `join` it and share the work.
+        refused, unless to `join` it and share the work. Raises RunChanged where the run's copy, its packages or code
+        from elsewhere are not what they were; with `accept_changes` it goes on, and every summary says so.
         """
         n, record = check_more(self.record, whole_number(n, "n")), self.record
         if not join:
             refuse_company(self.store, self.id)
-        if n is not None and n > record.replications:
-            record = record.with_replications(n)
-        if on is not None or options:
-            kept = record.place_options if on is None or on == record.place else {}
-            record = replace(record, place=on or record.place, place_options={**kept, **(options or {})})
-        at_hand = AtHand(workers=workers, function=function, join=join)
-        place = open_place(record.place, record.place_options, at_hand)
-        place.check(record, self.store)
-        self.mended = self.mend()
-        if record != self.record:
-            self._record = record
-            self.store.write(self.id, NAME, record.to_json())
-        redo = None
-        if retry_failed:
-            coverage = self.store.coverage(self.id)
-            redo = {s.name: coverage.failed(s.name) for s in record.experiment.scenarios}
-        conclusion = place.conduct(record, self.store, watch or ignore_progress, redo)
+        with ExitStack() as stack:
+            pool = None
+            if kind_of(on or record.place).own_packages:
+                record = ready_elsewhere(record, self.store, accept=accept_changes)
+            else:
+                pool = stack.enter_context(self._pool(workers, function))
+                record = ready_to_go_on(record, self.store, pool, accept=accept_changes)
+            if n is not None and n > record.replications:
+                record = record.with_replications(n)
+            if on is not None or options:
+                kept = record.place_options if on is None or on == record.place else {}
+                record = replace(record, place=on or record.place, place_options={**kept, **(options or {})})
+            at_hand = AtHand(workers=workers, function=function, join=join, pool=pool)
+            place = open_place(record.place, record.place_options, at_hand)
+            place.check(record, self.store)
+            self.mended = self.mend()
+            if record != self.record:
+                self._record = record
+                self.store.write(self.id, NAME, record.to_json())
+            conclusion = place.conduct(
+                record, self.store, watch or ignore_progress, self._failed() if retry_failed else None
+            )
         self._record, self._final = find_run(self.store, self.id), None
         self.keep_summary()
         return conclusion
+
+    def _failed(self) -> dict[str, Sequence[int]]:
+        coverage = self.store.coverage(self.id)
+        return {s.name: coverage.failed(s.name) for s in self.record.experiment.scenarios}
+
+    def edited(self) -> list[str]:
+        """Files that were edited in the project since; the run goes on from its copy of them."""
+        return edited_in_project(self.record)
 
 
 __all__ = ["Run", "Status", "run"]

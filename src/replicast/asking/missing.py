@@ -11,7 +11,7 @@ MISSED = re.compile(
     r"No such file|cannot open|not found|[Nn]o module named|does not exist|FileNotFound|no file", re.IGNORECASE
 )
 QUOTED = re.compile(r"'([^'\n]{1,300})'|\"([^\"\n]{1,300})\"|‘([^’\n]{1,300})’")
-IN_COPY = re.compile(r"^.*/replicast-[^/]+/(?:(?:model|another folder)(/|$))?")
+IN_COPY = re.compile(r"^.*/replicast-[^/]+/(?:(?:model[^/]*|another folder)(/|$))?")
 USUAL = "it is hidden, a cache, excluded or what a run wrote"
 
 

@@ -153,11 +153,11 @@ class Preparation:
         if old is not None:
             self.is_new = False
             refuse_company(self.store, old.id)
-            record = continue_record(self.request, self.options, old, self.experiment, self.source)
+            record = continue_record(self.request, self.options, old, self.experiment, self.source, self.signature)
             self._record = replace(record, place=self.place.name, place_options=self.place_options)
             self.place.check(self._record, self.store)
             self.damage = set_aside_damage(self.store, old.id)
-            self.source.only(old.files).save(self.store, old.id)
+            self.source.same_as(old.files).save(self.store, old.id)
             self.store.write(old.id, NAME, self._record.to_json())
             return self._record
         self._record = self.drawn_up()

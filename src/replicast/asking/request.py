@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.continuing import check_unchanged
 from replicast.asking.designs import find_points
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
@@ -32,6 +33,7 @@ from replicast.core.ports import Store
 from replicast.core.record import (
     Options,
     RunRecord,
+    Segment,
     Tolerance,
     check_options,
     check_replications,
@@ -39,6 +41,7 @@ from replicast.core.record import (
     new_run_id,
 )
 from replicast.core.scenarios import Scenario, check_scenarios, cross
+from replicast.core.segments import digests_of, what_is_new
 from replicast.core.sizes import parse_size
 from replicast.core.version import __version__
 from replicast.performing.copies import Source, code_hash
@@ -191,21 +194,26 @@ def new_record(
     request: Request, options: Options, experiment: Experiment, source: Source, signature: Signature
 ) -> RunRecord:
     now = datetime.now(UTC)
+    created = now.isoformat(timespec="seconds")
+    versions = {"replicast": __version__, "python": platform.python_version()} | dict(signature.versions)
     name = request.value(request.name, "name")
     return RunRecord(
         id=new_run_id(now) if name is None else check_run_name(name),
         experiment=experiment,
         replications=replications_of(request),
-        created=now.isoformat(timespec="seconds"),
+        created=created,
         options=options,
         files=source.files,
         code_hash=code_hash(source.files),
         git_commit=_git_commit(source.folder),
         project=str(source.folder),
         left_out=dict(list(source.left_out.items())[:MOST_LEFT_OUT]),
+        outside=dict(signature.outside),
+        digests=digests_of(experiment.to_dict()),
+        segments=(Segment(created, code_hash(source.files), versions, dict(signature.outside)),),
         host=platform.node(),
         user=_user(),
-        versions={"replicast": __version__, "python": platform.python_version()} | dict(signature.versions),
+        versions=versions,
         signature={
             "uses": list(signature.uses), "has_collate": signature.has_collate,
             "collate_argument": signature.collate_argument,
@@ -224,7 +232,12 @@ def existing_record(store: Store, request: Request) -> RunRecord | None:
 
 
 def continue_record(
-    request: Request, options: Options, old: RunRecord, experiment: Experiment, source: Source
+    request: Request,
+    options: Options,
+    old: RunRecord,
+    experiment: Experiment,
+    source: Source,
+    signature: Signature,
 ) -> RunRecord:
     """The stored run with more replications. Raises RunChanged, naming each difference, for another experiment."""
     if request.value(request.seed, "seed") is None:
@@ -239,8 +252,11 @@ def continue_record(
             "Its results stay as they are. Give this experiment another --name, or none; or go on with the model as it "
             f"was, from the run's own copy: replicast resume {old.id}"
         )
-    replications = max(old.replications, replications_of(request))
-    return dataclasses.replace(old, experiment=experiment, replications=replications, options=options, planned={})
+    check_unchanged(old, what_is_new(old, old.files, signature.versions, signature.outside))
+    replications, digests = max(old.replications, replications_of(request)), digests_of(experiment.to_dict())
+    return dataclasses.replace(
+        old, experiment=experiment, digests=digests, replications=replications, options=options, planned={}
+    )
 
 
 def _names_of_request(request: Request, source: Source) -> set[str]:

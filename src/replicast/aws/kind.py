@@ -9,4 +9,4 @@ OPTIONS = (
     Option("stack", "the stack to run on (default: replicast)", shown="NAME", flag="--stack"),
     Option("max-cost", "try a few here, refuse if it would cost more", float, "DOLLARS", flag="--max-cost"),
 )
-KIND = PlaceKind(opened_by("replicast.aws.place", "open_place"), OPTIONS)
+KIND = PlaceKind(opened_by("replicast.aws.place", "open_place"), OPTIONS, own_packages=True)

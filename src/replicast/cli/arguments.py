@@ -173,6 +173,9 @@ def _add_resume(resume: Parser) -> None:
     resume.add_argument("--on", metavar="PLACE", help=f"{PLACES} (default: where it was)")
     resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
     resume.add_argument("--join", action="store_true", help="share the work with whoever is at work on it")
+    resume.add_argument(
+        "--accept-changes", action="store_true", help="go on though the model's packages, outside code or copy changed"
+    )
     resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     resume.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     resume.add_argument("--quiet", action="store_true", help="no progress and no messages")

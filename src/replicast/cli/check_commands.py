@@ -24,9 +24,12 @@ def replay(chosen: argparse.Namespace) -> int:
     if chosen.snippet:
         return _write_snippet(handle, chosen)
     comparison = handle.replay(chosen.replication, chosen.scenario)
+    _say_changes(handle)
     again = comparison.again
     if chosen.json:
-        print_json(_as_dict(comparison) | {"metrics": again.metrics(), "ledger": again.ledger})
+        print_json(
+            _as_dict(comparison) | {"changes": handle.changes, "metrics": again.metrics(), "ledger": again.ledger}
+        )
         return DIFFERENT if comparison.found else SAME
     if again.ledger["log"].strip():
         say(again.ledger["log"].rstrip())
@@ -42,6 +45,12 @@ def replay(chosen: argparse.Namespace) -> int:
     if lines := handle.snippet(chosen.replication, chosen.scenario):
         say(f"\nin an R session (--snippet FILE.R writes these lines, and the model's files beside them):\n{lines}")
     return verdict
+
+
+def _say_changes(handle: Any) -> None:
+    """What explains a difference, before any is shown."""
+    for line in handle.changes:
+        say(f"note: since the run was made: {line}")
 
 
 def _as_dict(comparison: Any) -> dict[str, Any]:
@@ -114,10 +123,11 @@ def verify(chosen: argparse.Namespace) -> int:
     if chosen.stored:
         return _verify_stored(handle, as_json=chosen.json)
     comparisons = handle.verify(chosen.sample, workers=chosen.workers)
+    _say_changes(handle)
     different = [comparison for comparison in comparisons if comparison.found]
     if chosen.json:
         print_json({"run": handle.id, "verified": len(comparisons), "different": len(different),
-                    "replications": [_as_dict(c) for c in comparisons]})  # fmt: skip
+                    "changes": handle.changes, "replications": [_as_dict(c) for c in comparisons]})  # fmt: skip
         return DIFFERENT if different else SAME
     for comparison in comparisons:
         _verdict(comparison)

@@ -16,7 +16,7 @@ from .place_options import place_options
 from .precision_lines import precision_document, precision_lines, selection_document, selection_lines
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
-from .source_lines import source_lines
+from .source_lines import edited_line, source_lines
 from .values import add_values, check_output, grid_values, named_scenario, one_key_value
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def resume(chosen: argparse.Namespace) -> int:
         raise RequestError(f"--workers takes 1 or more, and {chosen.workers} is not")
     check_output(chosen)
     handle = Run(chosen.store or default_store(), chosen.run)
+    if not chosen.quiet and (edited := handle.edited()):
+        say(edited_line(edited))
     options = place_options(chosen, chosen.on or handle.record.place)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     screen.precision = handle.record.options.precision
@@ -126,6 +128,7 @@ def resume(chosen: argparse.Namespace) -> int:
             workers=chosen.workers,
             watch=screen.show,
             join=chosen.join,
+            accept_changes=chosen.accept_changes,
         )
     except Interrupted as interruption:
         screen.close()

@@ -20,3 +20,9 @@ def source_lines(source: Source) -> Iterator[str]:
     if by_reason:
         yield "note: a model that reads these takes them in with [source] include in experiment.toml"
     yield from (f"note: {note}" for note in source.notes)
+
+
+def edited_line(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    listed = ", ".join(names[:MOST_NAMED]) + more
+    return f"note: edited in the project since, which changes nothing here, as the run's own copy runs: {listed}"

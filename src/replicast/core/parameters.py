@@ -24,7 +24,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a loaded model says of itself: its parameters, whether it takes any, and what it ran under."""
+    """What a loaded model says of itself: its parameters, whether it takes any, and what it ran under.
+
+    `versions` are those of the language and of packages, `outside` is code from elsewhere, see `core.segments`.
+    """
 
     parameters: tuple[Parameter, ...] = ()
     takes_any: bool = False
@@ -32,6 +35,7 @@ class Signature:
     has_collate: bool = False
     collate_argument: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    outside: Mapping[str, str] = field(default_factory=dict)
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)

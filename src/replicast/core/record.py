@@ -75,12 +75,30 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a run that one version of the model simulated, see `segments`.
+
+    `changes` is what was different from the one before, `stored` how many replications there were already.
+
+    `outside` maps code from outside the source's copy, named from where it is imported, to its SHA-256 and its place.
+    """
+
+    since: str
+    code_hash: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    outside: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    stored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """`files` maps each file of the model's source to its SHA-256; `replications` are those planned per scenario.
 
     `planned` holds, by scenario, what a run until precise came to: only replications up to there count. `place` names
     where the run is carried out, `place_options` are that place's own. `project` is the folder that the source was
-    copied from, on `host`, and `left_out` says why of what was not copied.
+    copied from, on `host`, and `left_out` says why of what was not copied. `files`, `versions` and `outside` are those
+    of the last of its `segments`, `digests` those of the experiment's parts.
     """
 
     id: str
@@ -100,12 +118,16 @@ class RunRecord:
     planned: Mapping[str, int] = field(default_factory=dict)
     project: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    outside: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
 
     def to_json(self) -> bytes:
         content = {"format": FORMAT} | {
-            name: getattr(self, name) for name in self.__slots__ if name not in ("experiment", "options")
+            name: getattr(self, name) for name in self.__slots__ if name not in ("experiment", "options", "segments")
         }
         content |= {"experiment": self.experiment.to_dict(), "options": asdict(self.options)}
+        content["segments"] = [asdict(segment) for segment in self.segments]
         return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
     @classmethod

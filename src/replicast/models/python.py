@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import linecache
 import os
+import platform
 import sys
 import traceback
 import warnings
@@ -24,6 +25,7 @@ from replicast.core.parameters import RESERVED, Parameter, Signature
 
 from .python_imports import Imports, imports_from, is_installed
 from .python_missing import what_to_do
+from .python_outside import Surroundings
 from .python_simulate import CaughtWarnings, PythonSimulate, TakesLog, model_traceback
 
 NOT_A_PROJECT = frozenset({*sys.stdlib_module_names, "__main__", "numpy", "replicast"})
@@ -59,16 +61,15 @@ class PythonModel:
         return load_function(self.folder, self.experiment.model, self.project)
 
     def describe(self) -> Signature:
-        with working_in(self.folder, self.project):
+        before = frozenset(name.partition(".")[0] for name in sys.modules)
+        with working_in(self.folder, self.project) as imports:
             function = self.load()
             module = sys.modules.get(function.__module__)
+            packages, outside = Surroundings(imports, before).find()
         signature = read_signature(function)
         collate = getattr(module, "collate", None)
-        versions = {"python": sys.version.split()[0], "numpy": np.__version__}
-        for name in ("simpy", "scipy", "pandas", "polars"):
-            if name in sys.modules:
-                versions[name] = str(getattr(sys.modules[name], "__version__", ""))
-        return Signature(**(signature | {"has_collate": callable(collate), "versions": versions}))
+        versions = {"python": platform.python_version(), "numpy": np.__version__} | packages
+        return Signature(**(signature | {"has_collate": callable(collate), "versions": versions, "outside": outside}))
 
     @contextmanager
     def start(self) -> Iterator[PythonSimulate]:
@@ -85,7 +86,7 @@ class PythonModel:
 
 
 @contextmanager
-def working_in(folder: Path, project: Path | None = None) -> Iterator[None]:
+def working_in(folder: Path, project: Path | None = None) -> Iterator[Imports]:
     """Makes `folder` the working directory and the first place where modules are looked for, see `imports_from`.
 
     Modules of the same names, and of the project, that were imported before (another run, the user's own script) are
@@ -101,7 +102,7 @@ def working_in(folder: Path, project: Path | None = None) -> Iterator[None]:
             del sys.modules[name]
         os.chdir(folder)
         try:
-            yield
+            yield imports
         finally:
             os.chdir(before)
             for name in [name for name, module in list(sys.modules.items()) if _lies_in(module, folder)]:

@@ -83,6 +83,9 @@ class Imports:
                 return found  # type: ignore[no-any-return]
         return None
 
+    def is_in_copy(self, path: str) -> bool:
+        return path.startswith(self._copies) or os.path.realpath(path).startswith(self._copies)
+
     def is_in_project(self, path: str) -> bool:
         if not self._projects or is_installed(path):
             return False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Container, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from replicast.core.errors import RequestError
 from replicast.core.ports import Store, Work
 from replicast.core.record import RunRecord
 from replicast.models import language_of
+from replicast.models.python_imports import is_installed
 
 from .inside import inside
 
@@ -28,8 +31,9 @@ class Source:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def only(self, names: Container[str]) -> Source:
-        return replace(self, files={name: content for name, content in self.files.items() if name in names})
+    def same_as(self, files: Mapping[str, str]) -> Source:
+        """Those that are among `files`, and equal."""
+        return replace(self, files={name: sha for name, sha in self.files.items() if files.get(name) == sha})
 
     def copy_to(self, target: Path) -> None:
         for name in self.files:
@@ -63,8 +67,27 @@ def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
             "or put the function in a file and name it"
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CALLABLE).write_bytes(cloudpickle.dumps(function))
+    with by_value(cloudpickle):
+        (folder / CALLABLE).write_bytes(cloudpickle.dumps(function))
     return Source(folder, {})
+
+
+@contextmanager
+def by_value(cloudpickle: Any) -> Iterator[None]:
+    """Has modules beside a script or notebook travel inside the function that uses them: workers do not see them."""
+    here = [Path.cwd(), Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve().parent]
+    own = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if name != "__main__" and isinstance(file, str) and not is_installed(file):
+            own += [module] if any(folder in Path(file).parents for folder in here) else []
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def digest(path: Path) -> str:

@@ -56,9 +56,11 @@ Open = Callable[[str, Mapping[str, Any], AtHand], "Place"]
 class PlaceKind:
     """What an entry point of `replicast.places` gives, its name being the place's.
 
-    `here` says that its runs are simulated by the processes that load the model to begin with.
+    `here` says that its runs are simulated by the processes that load the model to begin with, `own_packages` that
+    its workers have packages of their own, which are not those of the process that asks.
     """
 
     open: Open
     options: Sequence[Option] = ()
     here: bool = False
+    own_packages: bool = False

@@ -16,6 +16,7 @@ from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.core.segments import versions_note
 from replicast.core.selection import Better, RankedRow, rank
 from replicast.stores.metric_rows import metric_source
 
@@ -53,6 +54,8 @@ class RunValues:
 def values_of_run(store: Store, record: RunRecord) -> RunValues:
     values, coverage, source = RunValues(), store.coverage(record.id), metric_source(store, record)
     numeric: set[str] = set()
+    if note := versions_note(record):
+        values.notes.append(note)
     if source.note:
         values.notes.append(source.note)
     for scenario in (s.name for s in record.experiment.scenarios):

@@ -18,6 +18,7 @@ from replicast.core.moments import Moments
 from replicast.core.ports import Store
 from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
+from replicast.core.segments import versions_note
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles
 
@@ -90,6 +91,8 @@ def summarise_run(
     coverage = store.coverage(record.id)
     summary, distinct = Summary(booleans=frozenset(tables.booleans)), {}
     doubts: dict[str, dict[str, Doubt]] = {}
+    if note := versions_note(record):
+        summary.notes.append(note)
     if tables.source.note:
         summary.notes.append(tables.source.note)
     summary.notes += [*notes_of(store, record.id), *warned_note(store, record)]
