@@ -98,7 +98,7 @@ def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_def
         ({"retries": -1}, "'retries' takes 0 or more, and -1 is not"),
         ({"name": ""}, "a run cannot be called ''"),
         ({"precision": "mean=5%", "max": 1}, "'max' takes 3 or more, and 1 is not"),
-        ({"max": 50}, "'max' is the most that 'precision' may take; without it, give 'repetitions'"),
+        ({"max": 50}, "'max' is the most that 'precision' or 'select' may take; without them, give 'repetitions'"),
         ([1], 'start it with an object, such as {"repetitions": 10}, and not with [1]'),
         ({"repetitions": 3, "parameters": {"men": 1.0}}, "did you mean 'mean'?"),
     ],

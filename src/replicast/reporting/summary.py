@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from arro3.core import DataType, Table
+from arro3.core import Table
 from numpy.typing import NDArray
 
 from replicast.core.doubts import Doubt, doubt_of
@@ -133,12 +133,13 @@ def _metric_columns(tables: RunTables, scenario: str) -> dict[str, _Column]:
     names = tables.metric_names()
     pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     moments = dict.fromkeys(names, Moments())
+    types = tables.unified(METRICS).schema  # of all parts, since how replications are cut into parts changes no digit
     for part in tables.parts(METRICS, [scenario]):
         for name in names:
             known = name in part.column_names
             own = doubles(part, name) if known else np.full(part.num_rows, np.nan)
             pieces[name].append(own)
-            whole = known and DataType.is_integer(part.schema.field(name).type) and (np.abs(own) >= EXACT_BELOW).any()
+            whole = known and types.get(name) == pl.Int64 and (np.abs(own) >= EXACT_BELOW).any()
             moments[name] += _of_whole(part, name) if whole else Moments.of(own)
     return {name: _Column(np.concatenate(own) if own else np.empty(0), moments[name]) for name, own in pieces.items()}
 
