@@ -18,6 +18,8 @@ from urllib.parse import quote, quote_plus
 
 from replicast.core.errors import RequestError, StoreError
 
+from .after_fork import check_not_forked
+
 try:
     import sqlalchemy as sa
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -102,6 +104,7 @@ class Database:
 
     @property
     def engine(self) -> sa.Engine:
+        check_not_forked(self.label)
         if self._engine is None:
             self._engine = self._create_engine()
         return self._engine
