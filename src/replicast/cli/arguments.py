@@ -319,6 +319,10 @@ def _add_checking(add: Add) -> None:
     which.add_argument("--sample", type=int, default=5, metavar="K", help="replications of each scenario (default: 5)")
     which.add_argument("--stored", action="store_true", help="check what is stored by its digests; simulate nothing")
     verify.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
+    made = add(
+        "environment", "environment_command:environment", "print what it takes to build a run's environment again"
+    )
+    _run_argument(made)
     check = add("check", "check_commands:check", "find out whether a model gives the same result for the same seed")
     _add_model(check, optional=True)
     init = add("init", "init_command:init", "write a first model and an experiment.toml to a folder")
