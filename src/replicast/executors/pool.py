@@ -133,7 +133,12 @@ class Pool:
         process.order(open=order)
 
     def check_out(self, work: Work) -> None:
-        """Takes the source from the run's store. Raises RequestError, StoreError."""
+        """Takes the source from the run's store. Raises RequestError, StoreError.
+
+        Processes that have the source of another run are ended: what they loaded of it they would simulate again.
+        """
+        if self._source_of not in (None, work.run):
+            self.dismiss()
         self.folder, self._source_of = self.scratch / f"model-{work.run}", work.run
         check_out_or_stage(work, self.folder, self.function)
 
