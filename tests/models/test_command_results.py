@@ -151,7 +151,7 @@ def test_parquet_tables_keep_their_types(tmp_path: Path) -> None:
         tmp_path / "beds.parquet", Table.from_pydict({"n": small, "scenario": Array([1, 2], DataType.int64())})
     )
     _, tables = take_results(tmp_path)
-    assert columns_of(tables["beds"]) == {"n": [1, None]}
+    assert columns_of(tables["beds"]) == {"n": [1, None], "scenario_1": [1, 2]}
     assert tables["beds"].schema.field("n").type == DataType.int64()
 
 
