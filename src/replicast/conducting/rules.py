@@ -9,6 +9,7 @@ import numpy as np
 from arro3.core import DataType
 from numpy.typing import NDArray
 
+from replicast.core.arrow import fields_of
 from replicast.core.choosing import FIRST, Goal, Selection, choose, parse_goal
 from replicast.core.choosing import USUAL_MAXIMUM as SELECTION_MAXIMUM
 from replicast.core.planning import Range, merge
@@ -94,11 +95,12 @@ def metric_values(store: Store, run: str, scenario: str, count: int, source: Met
     for chunk in source.rows(store, run, scenario):
         numbers = doubles(chunk, "replication").astype(np.int64)
         inside = numbers <= count
+        kinds = {field.name: field.type for field in fields_of(chunk.schema)}
         for name in chunk.column_names:
             if name not in ("scenario", "replication"):
                 own = values.setdefault(name, np.full(count, np.nan))
                 own[numbers[inside] - 1] = doubles(chunk, name)[inside]
-                if inside.any() and not DataType.is_boolean(chunk.schema.field(name).type):
+                if inside.any() and not DataType.is_boolean(kinds[name]):
                     numeric.add(name)
     return MetricValues(values, frozenset(values.keys() - numeric))
 

@@ -135,8 +135,9 @@ def _metric_columns(tables: RunTables, scenario: str) -> dict[str, _Column]:
     moments = dict.fromkeys(names, Moments())
     types = tables.unified(METRICS).schema  # of all parts, since how replications are cut into parts changes no digit
     for part in tables.parts(METRICS, [scenario]):
+        there = set(part.column_names)
         for name in names:
-            known = name in part.column_names
+            known = name in there
             own = doubles(part, name) if known else np.full(part.num_rows, np.nan)
             pieces[name].append(own)
             whole = known and types.get(name) == pl.Int64 and (np.abs(own) >= EXACT_BELOW).any()

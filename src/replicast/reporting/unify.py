@@ -116,15 +116,15 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 def fit(table: Table, schema: dict[str, pl.DataType], labels: Container[str] = ()) -> pl.DataFrame:
     """Rows of one stored schema, cast to the common one; `labels` that it lacks are counted from 0."""
     frame = plain(pl.DataFrame(table))
-    columns = []
+    own, columns = dict(frame.schema), []  # asked once: a wide frame makes its schema anew each time
     for name, kind in schema.items():
-        if name not in frame.columns and name in labels:
+        if name not in own and name in labels:
             columns.append(pl.int_range(pl.len()).cast(kind).over("replication").alias(name))
-        elif name not in frame.columns:
+        elif name not in own:
             columns.append(pl.lit(None, dtype=kind).alias(name))
-        elif frame.schema[name] == kind:
+        elif own[name] == kind:
             columns.append(pl.col(name))
-        elif frame.schema[name] == pl.Boolean and kind not in NUMBERS and frame[name].null_count() == len(frame):
+        elif own[name] == pl.Boolean and kind not in NUMBERS and frame[name].null_count() == len(frame):
             columns.append(pl.lit(None, dtype=kind).alias(name))
         else:
             columns.append(pl.col(name).cast(kind))

@@ -215,7 +215,7 @@ def _content(chunk: Array) -> bytes:
 def to_parquet(table: Table) -> bytes:
     """Parquet bytes; text is dictionary-encoded, numbers are not, since those of a simulation hardly repeat."""
     text_columns: dict[str | Sequence[str], bool] = {
-        name: True for name in table.column_names if "Utf8" in str(table.schema.field(name).type)
+        field.name: True for field in fields_of(table.schema) if "Utf8" in str(field.type)
     }
     buffer = io.BytesIO()
     arro3.io.write_parquet(
