@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from replicast.core import digits
+
 Call = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
 MODEL = """
@@ -60,7 +62,7 @@ def test_no_number_is_broken_in_two_on_a_narrow_terminal(
     row = json.loads(replicast("summary", "x", "--json").stdout)["summary"][0]
     shown = on_a_terminal(columns, "summary", "x")
     for wanted in ("mean", "ci_lower", "ci_upper"):
-        assert f"{row[wanted]:.4g}" in shown
+        assert digits.shown(row[wanted], row["half_width"]) in shown
     assert ("median" in shown) == (columns != 80)  # left out where that is enough; at 60, rows are records
     assert max(map(len, shown.splitlines())) <= columns
 

@@ -24,6 +24,7 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.core.replication import Outcome
 from replicast.stores import open_store
 from replicast.stores.sql import SqlStore
+from replicast.stores.sql_schema import VERSION
 from replicast.testing.stores import column, failure, new_run, numbers, outcome, stored, with_table
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -155,7 +156,7 @@ def test_many_workers_may_make_the_tables_at_once(kind: str, new_url: Callable[[
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(save, range(1, 9)))
     assert numbers(open_store(url), "r") == (list(range(1, 9)), [])
-    assert ask(sql_store(url), "SELECT version FROM replicast_schema") == [(1,)]
+    assert ask(sql_store(url), "SELECT version FROM replicast_schema") == [(VERSION,)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,8 +165,9 @@ def test_a_schema_of_another_version_is_refused(kind: str, new_url: Callable[[st
     store = sql_store(url)
     store.save("r", [outcome(1)])
     set_version = "UPDATE replicast_schema SET version = {}"
-    store.database.perform(lambda c: c.execute(sa.text(set_version.format(2))), write=True)
-    with pytest.raises(StoreError, match=r"newer replicast \(schema 2; this one knows 1\): .*pip install --upgrade"):
+    store.database.perform(lambda c: c.execute(sa.text(set_version.format(VERSION + 1))), write=True)
+    told = rf"newer replicast \(schema {VERSION + 1}; this one knows {VERSION}\): .*pip install --upgrade"
+    with pytest.raises(StoreError, match=told):
         open_store(url).runs()
     store.database.perform(lambda c: c.execute(sa.text(set_version.format(0))), write=True)
     with pytest.raises(StoreError, match=r"schema 0, which this replicast no longer writes: .*replicast copy RUN"):

@@ -113,7 +113,7 @@ class Door:
 
             self._function = cloudpickle.loads((Path(order["folder"]) / CALLABLE).read_bytes())
         self._model = open_model(
-            own_folder(Path(order["folder"]), self._scratch / "model"),
+            own_folder(Path(order["folder"]), self._scratch / Path(order["folder"]).name),
             experiment,
             scratch=self._scratch,
             log=self._log,
