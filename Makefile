@@ -5,6 +5,7 @@
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
 # make test-r-package   check the R package in r/ as CRAN does and run its tests against the command line
 # make demo-aws     the proof of concept's three phases on an emulator of AWS (examples/lambda_step_compute), at no cost
+# make test-slurm   run on a real Slurm of one node, which is started for it (root, Debian)
 # make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
 
@@ -16,7 +17,7 @@ PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws
+.PHONY: demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -44,6 +45,8 @@ test-r-package: system $(VENV)/.test
 	@sh tools/r-package.sh $(BIN)/replicast
 demo-aws: $(VENV)/.test
 	@$(BIN)/python tools/demo_aws.py
+test-slurm: system $(VENV)/.test
+	REPLICAST_NO_SKIPS=all $(BIN)/pytest -n 0 -m slurm $(PYTEST_ARGUMENTS) tests/places
 
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)

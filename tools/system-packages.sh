@@ -17,6 +17,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
   missing="$missing chromium"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v npm >/dev/null || missing="$missing npm"
+command -v slurmctld >/dev/null && command -v munged >/dev/null || missing="$missing slurm-wlm munge"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing:$missing"

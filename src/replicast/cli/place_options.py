@@ -16,8 +16,11 @@ DESTINATION = "place_options"
 
 def add_place_options(parser: Parser, *, plug_ins: bool) -> None:
     for place in REGISTRY.names() if plug_ins else REGISTRY.built_in:
-        kind = REGISTRY.find(place)
-        if kind is None or not kind.options:
+        try:
+            kind = REGISTRY.find(place)
+        except RequestError:  # a plug-in that cannot be loaded is complained of by whoever asks for it
+            continue
+        if kind is None:
             continue
         for option in kind.options:
             parser.add_argument(

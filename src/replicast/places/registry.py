@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BUILT_IN: Mapping[str, str] = {
     "local": "replicast.places.built_in:LOCAL",
     "serial": "replicast.places.built_in:SERIAL",
+    "slurm": "replicast.places.built_in:SLURM",
+    "dask": "replicast.places.built_in:DASK",
     "aws": "replicast.aws.kind:KIND",
 }
 REGISTRY = Registry("replicast.places", BUILT_IN, PlaceKind)
