@@ -36,15 +36,17 @@ contracts: $(VENV)/.test
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.test $(VENV)/.asl-validator
-	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slurm" $(PYTEST_ARGUMENTS)
 
 test-image: $(VENV)/.test
 	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker --timeout 900 $(PYTEST_ARGUMENTS) tests/aws
 
 test-r-package: system $(VENV)/.test
 	@sh tools/r-package.sh $(BIN)/replicast
+
 demo-aws: $(VENV)/.test
 	@$(BIN)/python tools/demo_aws.py
+
 test-slurm: system $(VENV)/.test
 	REPLICAST_NO_SKIPS=all $(BIN)/pytest -n 0 -m slurm $(PYTEST_ARGUMENTS) tests/places
 

@@ -43,7 +43,8 @@ class RunTables:
     def unified(self, table: str) -> Unified:
         if table not in self._schemas:
             why = self.store.reach()
-            elsewhere = f" here: {why}; its tables are collated with: replicast collate {self.record.id} -o DIR"
+            elsewhere = f" here: {why}; its tables are collated with: "
+            elsewhere += f"replicast collate {self.record.id} --store {self.store.label} -o DIR"
             raise RequestError(
                 f"run {self.record.id} has no table '{table}'{elsewhere if why else nearest(table, self._schemas)}"
             )
