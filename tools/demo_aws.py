@@ -49,8 +49,8 @@ def given(model: Path) -> commands.GivenModel:
         tempfile.TemporaryDirectory() as folder,
         Preparation(Request(model=str(model), replications=REPETITIONS), store_url=folder) as prepared,
     ):
-        record = new_record(prepared.request, prepared.experiment, prepared.source, prepared.signature)
-        return commands.GivenModel(record, prepared.source, prepared.signature)
+        told = (prepared.request, prepared.options, prepared.experiment, prepared.source, prepared.signature)
+        return commands.GivenModel(new_record(*told), prepared.source, prepared.signature)
 
 
 def deployed(aws: Aws, stack: str, model: Path, contents: commands.Contents, wanted: Wanted) -> StackState:

@@ -111,7 +111,7 @@ class Smoke:
         from replicast.aws.deployed import keep_model
 
         with Preparation(Request(model=str(self.model)), store_url=str(self.folder / "none")) as p:
-            record = new_record(p.request, p.experiment, p.source, p.signature)
+            record = new_record(p.request, p.options, p.experiment, p.source, p.signature)
             bucket = self.aws.store(f"s3://{Stack(self.aws, self.name).require().bucket}")
             keep_model(bucket, record, p.source, p.signature)
 

@@ -84,6 +84,7 @@ def teach_lambda() -> None:
 def teach_cloudformation() -> None:
     made = importlib.import_module("ministack.services.cloudformation.provisioners")
     functions = service("lambda_svc")
+    instances: dict[str, dict[str, Any]] = {}
 
     @resource(made, "AWS::Lambda::Function", "create")
     def _reserving_goes_through_the_same_door(before: Lesson, logical_id: str, props: Any, stack: str) -> Any:
@@ -110,7 +111,14 @@ def teach_cloudformation() -> None:
         server = Path(os.environ.get("TAUGHT_DATABASE", "none"))
         if server.exists():
             attributes |= {f"Endpoint.{name}": value for name, value in json.loads(server.read_text()).items()}
+        instances[found] = dict(attributes)
         return found, attributes
+
+    @resource(made, "AWS::RDS::DBInstance", "update")
+    def _an_update_in_place_leaves_secret_and_address(before: Lesson, *arguments: Any) -> Any:
+        """Changing DeletionProtection is an update with no interruption (AWS::RDS::DBInstance's reference)."""
+        found, attributes = before(*arguments)
+        return found, {**attributes, **instances.get(found, {})}
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def test_the_same_context_has_the_same_tag_and_another_requirement_another(tmp_p
     ]
     assert tags[0] == tags[1] != tags[2]
     assert (tmp_path / "0" / "r-packages.txt").read_text() == "simmer\n"
-    assert (tmp_path / "0" / "replicast" / "worker.py").is_file()
+    assert (tmp_path / "0" / "replicast" / "performing" / "worker.py").is_file()
 
 
 def test_without_an_engine_all_that_would_do_are_named() -> None:

@@ -86,7 +86,7 @@ def test_status_tells_the_model_and_what_there_is(aws: Aws, write_model: Callabl
     assert commands.status(aws)["status"] == "not deployed"
     model = write_model("def simulate(rng):\n    return float(rng.normal())\n")
     with Preparation(Request(model=str(model)), store_url=str(tmp_path)) as p:
-        record = new_record(p.request, p.experiment, p.source, p.signature)
+        record = new_record(p.request, p.options, p.experiment, p.source, p.signature)
         deploy(aws, model=commands.GivenModel(record, p.source, p.signature))
     found = commands.status(aws)
     assert (found["model"], found["running"], found["region"]) == ("model.py", [], REGION)

@@ -83,6 +83,19 @@ def test_the_random_numbers_of_r_are_those_of_nextrngstream(example: OpenExample
     assert [row["number"] for row in rows] == drawn.split()
 
 
+def test_the_proof_of_concepts_stand_in_without_its_sleep(example: OpenExample) -> None:
+    stand_in = example("lambda_step_compute")
+    results = stand_in.run("model.py", "-n", 10, "--seed", 42, "--param", "pause_seconds=0")
+    assert (results / "metrics.csv").read_bytes() == stand_in.expected("metrics.csv")
+
+
+@pytest.mark.r
+def test_the_proof_of_concepts_stand_in_in_r(example: OpenExample) -> None:
+    stand_in = example("lambda_step_compute")
+    results = stand_in.run("model.R", "-n", 10, "--seed", 42, "--param", "pause_seconds=0")
+    assert (results / "metrics.csv").read_bytes() == stand_in.expected("r/metrics.csv")
+
+
 def test_the_emergency_department(example: OpenExample) -> None:
     department = example("emergency_department")
     results = department.run("--experiment", "experiment.toml")

@@ -231,9 +231,11 @@ def test_a_part_that_is_committed_while_it_is_listed_is_no_damage(
 def test_the_cost_in_requests_is_one_listing(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     call: Callable[..., Any] = store._call
+    read: Callable[..., Any] = ObjectStore.read_part
     monkeypatch.setattr(store, "_call", lambda operation, *a, **o: (asked.append(a[0]), call(operation, *a, **o))[1])
+    monkeypatch.setattr(ObjectStore, "read_part", lambda own, *a: (asked.append(a[1]), read(own, *a))[1])
     store.save(RUN, [outcome(5)])
     assert len(asked) == 4, "a table, the ledger, the metrics, the manifest"
     asked.clear()
-    assert store.coverage(RUN).ok("base") == [(1, 2), (4, 5)]
+    assert fresh(store).coverage(RUN).ok("base") == [(1, 2), (4, 5)]
     assert len(asked) == 1, "the manifest of the part in which some failed"
