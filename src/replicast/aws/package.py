@@ -30,7 +30,7 @@ from replicast.runs import Run
 collate = partial(collate_with, Run)
 __all__ = ["collate", "plan", "simulate"]
 '''
-WORKER_PACKAGES = ("numpy", "obstore", "arro3-core", "arro3-io")
+WORKER_PACKAGES = ("numpy", "obstore", "arro3-core", "arro3-io", "msgspec", "psutil")
 REPORTING_PACKAGES = ("polars",)
 DATABASE_PACKAGES = ("SQLAlchemy", "psycopg", "psycopg-binary", "PyMySQL")
 RUNTIMES = {"python3.11": (2, 26), "python3.12": (2, 34), "python3.13": (2, 34), "python3.14": (2, 34)}
