@@ -57,7 +57,7 @@ def test_the_summary_is_shown_also_where_the_model_s_collate_fails(
     )
     done = replicast("run", model, "-n", 3, "-o", "out")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[1].split()[:4] == ["base", "value", "3", "2"]
+    assert done.stdout.splitlines()[1].split()[:4] == ["base", "value", "3", "2.0"]
     assert "model.py:collate failed: KeyError: 1" in done.stderr
     assert "resume" not in done.stderr and (tmp_path / "out" / "metrics.csv").exists()
 

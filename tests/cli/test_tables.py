@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from replicast.cli.tables import print_table
+from replicast.core import digits
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 Show = Callable[..., str]
@@ -87,7 +88,8 @@ def test_a_narrow_terminal_loses_no_number_of_the_summary(replicast: Call, on_a_
     shown = on_a_terminal(60, "summary", RUN)
     for row in rows:
         for wanted in ("mean", "sd", "ci_lower", "ci_upper", "min", "median", "max"):
-            assert f"{row[wanted]:.4g}" in shown
+            near = row["half_width"] if wanted in ("mean", "ci_lower", "ci_upper") else None
+            assert digits.shown(row[wanted], near) in shown
 
 
 def test_what_a_terminal_would_take_for_a_command_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:

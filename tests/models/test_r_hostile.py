@@ -512,7 +512,7 @@ def test_the_global_environment_holds_what_the_model_put_there_and_nothing_else(
     assert columns(outcome.tables["t"])["name"] == [".Random.seed", "simulate", "x"]
     outcome = bench.one("simulate <- function() list(t = data.frame(name = search()))")
     usual = ["stats", "graphics", "grDevices", "utils", "datasets", "methods"]
-    expected = [".GlobalEnv", *(f"package:{name}" for name in usual), "Autoloads", "package:base"]
+    expected = [".GlobalEnv", "tools:replicast", *(f"package:{name}" for name in usual), "Autoloads", "package:base"]
     assert columns(outcome.tables["t"])["name"] == expected
 
 
