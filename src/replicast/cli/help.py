@@ -9,7 +9,7 @@ from replicast.core.errors import nearest
 
 COMMANDS = {
     "run a model": ("init", "check", "run", "resume", "status", "cancel", "estimate", "aws"),
-    "see what came out": ("summary", "compare", "collate", "report", "ui", "sql"),
+    "see what came out": ("summary", "compare", "collate", "artefacts", "report", "ui", "sql"),
     "trust it": (
         "failures", "warnings", "replay", "verify", "warmup", "steady", "sensitivity", "performance", "environment",
     ),

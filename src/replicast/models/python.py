@@ -61,7 +61,7 @@ class PythonModel:
         return load_function(self.folder, self.experiment.model, self.project)
 
     def describe(self) -> Signature:
-        before = frozenset(name.partition(".")[0] for name in sys.modules)
+        before = frozenset(name.partition(".")[0] for name in sys.modules.copy())
         with working_in(self.folder, self.project) as imports:
             function = self.load()
             module = sys.modules.get(function.__module__)
@@ -96,7 +96,7 @@ def working_in(folder: Path, project: Path | None = None) -> Iterator[Imports]:
     with imports_from(folder, project) as imports:
         own = {entry.stem if entry.suffix == ".py" else entry.name for entry in folder.iterdir()}
         aside = {
-            name: module for name, module in list(sys.modules.items()) if _is_in_the_way(name, module, own, imports)
+            name: module for name, module in sys.modules.copy().items() if _is_in_the_way(name, module, own, imports)
         }
         for name in aside:
             del sys.modules[name]
@@ -105,7 +105,7 @@ def working_in(folder: Path, project: Path | None = None) -> Iterator[Imports]:
             yield imports
         finally:
             os.chdir(before)
-            for name in [name for name, module in list(sys.modules.items()) if _lies_in(module, folder)]:
+            for name in [name for name, module in sys.modules.copy().items() if _lies_in(module, folder)]:
                 del sys.modules[name]
             sys.modules.update(aside)
 

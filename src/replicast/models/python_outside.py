@@ -36,7 +36,7 @@ class Surroundings:
 
     def find(self) -> tuple[dict[str, str], dict[str, str]]:
         """Versions of packages, and of code from outside its SHA-256 and place."""
-        for name, module in list(sys.modules.items()):
+        for name, module in sys.modules.copy().items():
             file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
             if isinstance(file, str):
                 self._meet(name, os.path.abspath(file))  # noqa: PTH100 - need not be there

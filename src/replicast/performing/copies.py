@@ -77,7 +77,7 @@ def by_value(cloudpickle: Any) -> Iterator[None]:
     """Has modules beside a script or notebook travel inside the function that uses them: workers do not see them."""
     here = [Path.cwd(), Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve().parent]
     own = []
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__dict__", {}).get("__file__")
         if name != "__main__" and isinstance(file, str) and not is_installed(file):
             own += [module] if any(folder in Path(file).parents for folder in here) else []
