@@ -159,3 +159,82 @@ def test_what_was_noted_is_said_once_in_the_summary(run: Any) -> None:
     said = "the model's own column 'replication' of table 't' is kept as 'replication_1'"
     assert made.summary().notes.count(said) == 1
     assert made.table("t").pl()["replication_1"].to_list() == [1, 2] * 4
+
+
+VECTORS_IN_R = """
+simulate <- function(replication) {
+  n <- c(1L, 3L, 0L, 2L, 1L, 4L)[[replication]]
+  list(number = n, waits = replication + seq_len(n) / 10)
+}
+"""
+
+
+@pytest.mark.r
+def test_a_vector_is_a_table_in_the_replications_too_where_it_has_one_value(run: Any, tmp_path: Path) -> None:
+    made = run(VECTORS_IN_R, "model.R", store=f"sqlite:///{tmp_path}/runs.db")
+    assert [(row.metric, row.n) for row in made.summary().rows] == [("number", 6)]
+    assert made.metrics().pl().columns == ["scenario", "replication", "number"]
+    waits = made.table("waits").pl()
+    assert waits["replication"].to_list() == [1, 2, 2, 2, 4, 4, 5, 6, 6, 6, 6]
+    assert waits["value"].to_list() == pytest.approx([1.1, 2.1, 2.2, 2.3, 4.1, 4.2, 5.1, 6.1, 6.2, 6.3, 6.4])
+    assert any("'waits' is a vector, of one value in 2 of 6 replications" in note for note in made.summary().notes)
+    assert made.collate(tmp_path / "out").rows["waits"] == 11
+    assert [one.found for one in made.verify(6)] == [[]] * 6
+    assert made.values().metrics() == ["number"]
+    with pytest.raises(RequestError, match="'waits' is a vector"):
+        run(VECTORS_IN_R, "model.R", precision="waits=5%", maximum=6, n=6)
+
+
+@pytest.mark.r
+def test_a_vector_that_has_one_value_in_every_replication_is_a_metric(run: Any) -> None:
+    made = run("simulate <- function() list(wait = rexp(1), x = 1:2)", "model.R")
+    assert [row.metric for row in made.summary().rows] == ["wait"]
+
+
+@pytest.mark.parametrize(
+    "waits", ["list(w)", "tuple(w.tolist())", "w", "pd.Series(w)", "pl.Series(w)", "{'wait': list(w)}", "{'wait': w}"]
+)
+def test_whatever_is_many_values_is_a_table_where_it_has_one(run: Any, waits: str) -> None:
+    made = run(
+        "import pandas as pd, polars as pl\n"
+        "def simulate(rng, replication):\n"
+        "    w = rng.random([1, 3, 2][replication % 3])\n"
+        f"    return {{'number': len(w), 'waits': {waits}}}\n"
+    )
+    assert [row.metric for row in made.summary().rows] == ["number"]
+    assert len(made.table("waits")) == 12
+
+
+INNER_NAMES = """
+def simulate(replication):
+    wards = [["icu"], ["er"], ["icu", "er"]][replication % 3]
+    return {"beds": 3, **{ward: {"wait": {"icu": 1.0, "er": 100.0}[ward]} for ward in wards}}
+"""
+
+
+def test_an_inner_name_that_is_alone_in_some_replications_only_is_no_metric(run: Any) -> None:
+    made = run(INNER_NAMES)
+    rows = {row.metric: row for row in made.summary().rows}
+    assert [*rows] == ["beds", "icu.wait", "er.wait"]
+    assert (rows["icu.wait"].n, rows["icu.wait"].mean) == (2, 1.0)
+    assert any("'wait' is called icu.wait, er.wait" in note for note in made.summary().notes)
+    beside = run(INNER_NAMES.replace('"beds": 3', '"wait": 3'))
+    assert {row.metric: row.n for row in beside.summary().rows} == {"wait": 6, "icu.wait": 4, "er.wait": 4}
+
+
+@pytest.mark.r
+def test_what_r_names_by_groups_is_called_by_its_groups_where_there_is_one(run: Any) -> None:
+    groups = "wards <- list('icu', c('icu', 'er'), 'er')[[1 + replication %% 3]]\n"
+    made = run(
+        "simulate <- function(replication) {\n" + groups + "list(by = tapply(nchar(wards), wards, mean), x = 1)\n}",
+        "model.R",
+    )
+    found = {(row.metric, row.n, row.mean) for row in made.summary().rows}
+    assert found == {("er", 4, 2.0), ("x", 6, 1.0), ("icu", 4, 3.0)}
+    loose = run(
+        "simulate <- function(replication) {\n"
+        + groups
+        + "list(by = sapply(split(nchar(wards), wards), sum), x = 1)\n}",
+        "model.R",
+    )
+    assert any("'by' is one named number in some replications" in note for note in loose.summary().notes)

@@ -19,7 +19,8 @@ from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
 from replicast.performing.worker import consecutive
 from replicast.stores.copying import outcomes_of, refuse_another
-from replicast.stores.metric_rows import METRICS, metric_source
+from replicast.stores.metric_rows import metric_source
+from replicast.stores.mixed_names import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

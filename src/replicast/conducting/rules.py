@@ -34,7 +34,7 @@ class PreciseRule:
 
     def wanted(self, store: Store, done: Mapping[str, list[Range]]) -> dict[str, int]:
         source = metric_source(store, self.record)
-        source.require()
+        source.require(target.metric for target in self.rule.targets)
         for scenario in self.scenarios:
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
             no_values = MetricValues({})
@@ -55,7 +55,7 @@ class SelectRule:
 
     def wanted(self, store: Store, done: Mapping[str, list[Range]]) -> dict[str, int]:
         source, so_far = metric_source(store, self.record), dict[str, Done]()
-        source.require()
+        source.require([self.goal.metric])
         for scenario in (s.name for s in self.record.experiment.scenarios):
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
             found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else MetricValues({})

@@ -24,6 +24,7 @@ plain_kind <- function(value) switch(typeof(value), double = DOUBLE, integer = I
 plain_kinds <- function(value) {
   if (is.atomic(value)) return(rep(if (length(dim(value))) NA_real_ else plain_kind(value), length(value)))
   if (!is.list(value) || any(lengths(value) != 1L) || any(vapply(value, is.object, NA))) return(NA_real_)
+  if (any(vapply(value, function(element) !is.null(dim(element)), NA))) return(NA_real_)
   vapply(value, plain_kind, 0, USE.NAMES = FALSE)
 }
 
@@ -56,8 +57,11 @@ is_numeric <- function(value) {
 
 is_number <- function(value) is_single(value) && is.null(names(value))
 
-# One number, whose own name, as of a quantile, does not count.
-is_single <- function(value) length(value) == 1L && is_numeric(value) && length(dim(value)) < 2L
+# One number, whose own name, as of a quantile, does not count; what tapply() and table() name is a mapping, and a ts is a
+# table, however long.
+is_single <- function(value) {
+  length(value) == 1L && is_numeric(value) && is.null(dimnames(value)) && length(dim(value)) < 2L && !inherits(value, "ts")
+}
 
 is_numbers <- function(value) {
   length(value) > 0L && is_numeric(value) && length(dim(value)) < 2L && is_named(value)
@@ -181,8 +185,22 @@ skip <- function(name, element) {
   if (is.null(keep_prefix)) note(came, ": it is not kept; --keep rds keeps what is returned whole")
 }
 
+# Vectors with names that were spread out, and metrics that were found: a name in both was one named number at times.
+spread_out <- singles <- character()
+
+note_varying <- function() {
+  for (name in intersect(spread_out, singles)) {
+    note("'", name, "' is one named number in some replications, and the metric '", name, "' there, and several in others, ",
+         "each a metric by its own name: give their names in a list to have them the same in all")
+  }
+}
+
 # The numbers of an inner mapping, as outer.inner where another metric would have the same name.
 add_numbers <- function(name, mapping) {
+  if (is.atomic(mapping) && is.null(dim(mapping)) && !(name %in% spread_out)) {
+    spread_out <<- c(spread_out, name)
+    note_varying()
+  }
   names <- names(mapping)
   twice <- names %in% outer[duplicated(outer)]
   names[twice] <- paste0(name, ".", names[twice])

@@ -163,6 +163,8 @@ read_or_keep <- function(value) {
 }
 
 put_layout <- function() {
+  singles <<- unique(c(singles, names_found))
+  note_varying()
   put(c(LAYOUT, length(names_found), kinds_found))
   put_texts(names_found)
   layout_names <<- names_found

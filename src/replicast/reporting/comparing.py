@@ -56,8 +56,7 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
     numeric: set[str] = set()
     if note := versions_note(record):
         values.notes.append(note)
-    if source.note:
-        values.notes.append(source.note)
+    values.notes += source.notes
     for scenario in (s.name for s in record.experiment.scenarios):
         reached = max((last for _, last in coverage.done(scenario)), default=0)
         planned = record.planned.get(scenario, max(reached, record.replications))

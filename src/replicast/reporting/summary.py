@@ -93,9 +93,7 @@ def summarise_run(
     doubts: dict[str, dict[str, Doubt]] = {}
     if note := versions_note(record):
         summary.notes.append(note)
-    if tables.source.note:
-        summary.notes.append(tables.source.note)
-    summary.notes += [*notes_of(store, record.id), *warned_note(store, record)]
+    summary.notes += [*tables.source.notes, *notes_of(store, record.id), *warned_note(store, record)]
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
         failed = sum(number <= counted for number in coverage.failed(scenario))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import polars as pl
-from arro3.core import DataType, Table
+from arro3.core import DataType, Schema, Table
 
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.stores.metric_rows import MetricSource, metric_source
+from replicast.stores.mixed_names import lone_schemas, with_lone_values
 from replicast.stores.reading import keep_replications
 
 from .unify import Unified, fit, unify, unify_metrics
@@ -49,8 +50,7 @@ class RunTables:
                 f"run {self.record.id} has no table '{table}'{elsewhere if why else nearest(table, self._schemas)}"
             )
         if table not in self._unified:
-            source = self.source if table == METRICS else None
-            schemas = source.schemas(self._schemas[source.table]) if source else self._schemas[table]
+            schemas = self._schemas_of(table)
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
             if found.doubtful:
                 found = unify(table, schemas, self._logical(table, found.doubtful))
@@ -58,6 +58,12 @@ class RunTables:
                 found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
             self._unified[table] = found
         return self._unified[table]
+
+    def _schemas_of(self, table: str) -> Sequence[Schema]:
+        if table == METRICS:
+            return self.source.schemas(self._schemas[self.source.table])
+        lone = lone_schemas(self._schemas, table) if table in self.source.mixed else []
+        return [*self._schemas[table], *lone]
 
     def _logical(self, table: str, columns: Sequence[str]) -> set[str]:
         """Those of the columns that hold true or false somewhere, and not only missing values."""
@@ -96,6 +102,8 @@ class RunTables:
     def _rows(self, table: str, scenario: str) -> Iterator[Table]:
         if table == METRICS:
             return self.source.rows(self.store, self.record.id, scenario)
+        if table in self.source.mixed:
+            return with_lone_values(self.store, self.record.id, table, scenario)
         return self.store.rows(self.record.id, table, scenario)
 
     def frame(self, table: str, scenarios: Sequence[str] | None = None) -> pl.DataFrame:

@@ -6,8 +6,8 @@ judged here, over all successful replications, whenever metrics are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from arro3.core import DataType, Schema, Table
@@ -18,49 +18,58 @@ from replicast.core.errors import RequestError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
+from .mixed_names import KEYS, METRICS, mixed_names
 from .reading import replications_of
-
-METRICS = "metrics"
-KEYS = ("scenario", "replication")
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSource:
     """`table` holds a run's metrics: all columns of `metrics`, or of another table those of `names`.
 
-    `note` says why a table of one row in some replications is none.
+    `note` says why a table of one row in some replications is none, and `mixed` why a number in some is none.
     """
 
     table: str = METRICS
     names: tuple[str, ...] = ()
     note: str = ""
+    mixed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for whoever reads the metrics."""
+        return [*([self.note] if self.note else []), *self.mixed.values()]
 
     def schemas(self, found: Sequence[Schema]) -> list[Schema]:
         """Those of the table, without what is no metric."""
-        if self.table == METRICS:
+        if self.table == METRICS and not self.mixed:
             return list(found)
-        return [Schema([field for field in fields_of(own) if field.name in (*KEYS, *self.names)]) for own in found]
+        return [Schema([column for column in fields_of(own) if self._is_kept(column.name)]) for own in found]
+
+    def _is_kept(self, column: str) -> bool:
+        return column in KEYS or (column not in self.mixed if self.table == METRICS else column in self.names)
 
     def rows(self, store: Store, run: str, scenario: str) -> Iterator[Table]:
         """A row per successful replication, ordered by replication, in chunks."""
         for chunk in store.rows(run, self.table, scenario):
-            if self.table == METRICS:
+            if self.table == METRICS and not self.mixed:
                 yield chunk
             else:
-                yield chunk.select([name for name in chunk.column_names if name in (*KEYS, *self.names)])
+                yield chunk.select([name for name in chunk.column_names if self._is_kept(name)])
 
-    def require(self) -> None:
-        """Raises RequestError where a table is no row of metrics."""
-        if self.note:
-            raise RequestError(self.note)
+    def require(self, metrics: Iterable[str] = ()) -> None:
+        """Raises RequestError where a table is no row of metrics, or one of `metrics` is none."""
+        for why in (self.note, *(self.mixed.get(name, "") for name in metrics)):
+            if why:
+                raise RequestError(why)
 
 
 def metric_source(store: Store, record: RunRecord, found: Mapping[str, Sequence[Schema]] | None = None) -> MetricSource:
     """Judged by what is stored now; `found` are the store's tables, where they were asked for already."""
     schemas = dict(store.tables(record.id) if found is None else found)
+    mixed = mixed_names(store, record, schemas)
     named = any(len(schema.names) > len(KEYS) for schema in schemas.pop(METRICS, ()))
     if named or len(schemas) != 1:
-        return MetricSource()
+        return MetricSource(mixed=mixed)
     ((table, own),) = schemas.items()
     if record.experiment.model.lone_table not in ("", table):
         return MetricSource()
@@ -109,8 +118,8 @@ def _numbers_in(schemas: Sequence[Schema]) -> list[str]:
     """Columns that hold numbers wherever they hold anything (a column of missing values is stored as a logical one)."""
     kinds: dict[str, list[DataType]] = {}
     for schema in schemas:
-        for field in fields_of(schema):
-            kinds.setdefault(field.name, []).append(field.type)
+        for column in fields_of(schema):
+            kinds.setdefault(column.name, []).append(column.type)
     return [name for name, own in kinds.items() if name not in KEYS and all(map(_is_number, own))]
 
 
