@@ -5,6 +5,7 @@
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
 # make test-r-package   check the R package in r/ as CRAN does and run its tests against the command line
 # make demo-aws     the proof of concept's three phases on an emulator of AWS (examples/lambda_step_compute), at no cost
+# make bench     replicast beside what users would pick instead, on the same work; writes benchmarks/RESULTS.md (BENCH_ARGUMENTS='--rounds 1 --quick --write')
 # make test-slurm   run on a real Slurm of one node, which is started for it (root, Debian)
 # make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
@@ -15,9 +16,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
+BENCH_ARGUMENTS ?= --write
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm
+.PHONY: bench demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -50,6 +52,9 @@ demo-aws: $(VENV)/.test
 test-slurm: system $(VENV)/.test
 	REPLICAST_NO_SKIPS=all $(BIN)/pytest -n 0 -m slurm $(PYTEST_ARGUMENTS) tests/places
 
+bench: $(VENV)/.bench
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGUMENTS)
+
 smoke-aws: $(VENV)/.test
 	@$(BIN)/python tools/smoke_aws.py $(SMOKE_ARGUMENTS)
 
@@ -81,6 +86,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

@@ -1,0 +1,5 @@
+"""One normal variate around the scenario's mean."""
+
+
+def simulate(rng, mean=0):
+    return rng.normal(mean)

@@ -1,0 +1,2 @@
+# One normal variate.
+simulate <- function() rnorm(1)

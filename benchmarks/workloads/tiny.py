@@ -1,0 +1,5 @@
+"""One normal variate."""
+
+
+def simulate(rng):
+    return rng.normal()
