@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ParameterError, nearest
+from .plain_values import Text, as_plain, columns_of, parse_json, parse_text
 
-RESERVED = ("replication", "params", "seed", "rng")
+RESERVED = ("replication", "params", "seed", "seed32", "rng")
 """Argument names that replicast fills; every other argument of a model is a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a model. `type` is that of its default: integer, double, boolean, string, null, list or other."""
+    """One argument of a model. `type` is that of its default: integer, double, boolean, string, null, list, date, time,
+    object (with named fields, whose values are in `default`), frame, named (an R vector) or other.
+
+    `optional`: it is annotated to take None.
+    """
 
     name: str
     required: bool = False
     type: str = "other"
     default: Any = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,63 +52,101 @@ class Signature:
         return self.takes_any and (reserved not in self.uses or "params" in self.uses)
 
 
-class Text(str):
-    """A value typed on a command line, whose type the model's default decides."""
-
-    __slots__ = ()
-
-
-def parse_text(text: str) -> Any:
-    """The value that a text most plainly means where no default says: 12 → int, 1.5 → float, true → bool, else text."""
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    if lowered in ("null", "none"):
-        return None
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return str(text)
-
-
 def _fits(value: Any, parameter: Parameter) -> Any:
     """`value` as the parameter's type, or ValueError."""
-    if isinstance(value, Text):
-        return _text_fits(value, parameter)
     kind = parameter.type
+    typed = isinstance(value, Text)
+    if typed:
+        value = _meant(value, kind)
+    if value is None:
+        if kind in ("integer", "double", "boolean") and not (typed or parameter.optional):
+            raise ValueError(value)
+        return value
     if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)
     if kind == "double" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind in STRUCTURED:
+        return STRUCTURED[kind](value, parameter)
     expected: dict[str, type | tuple[type, ...]] = {
         "integer": int, "double": float, "boolean": bool, "string": str, "list": (list, dict, int, float, str, bool),
+        "named": (list, dict, int, float, str, bool),
     }  # fmt: skip
-    if value is None or kind not in expected:
+    if kind not in expected:
         return value
     if not isinstance(value, expected[kind]) or (kind == "integer" and isinstance(value, bool)):
         raise ValueError(value)
     return value
 
 
-def _text_fits(text: Text, parameter: Parameter) -> Any:
-    kind = parameter.type
-    if kind == "string":
+def _meant(text: Text, kind: str) -> Any:
+    """What a text of the command line means to a parameter of that type."""
+    if kind in ("string", "date", "time"):
         return str(text)
-    if kind == "list":
+    structure = parse_json(text)
+    if structure is not None:
+        return structure
+    if text.strip()[:1] == "{" and kind in ARTICLES:
+        raise ValueError(text)
+    if kind in ("list", "named"):
         return [parse_text(part) for part in text.strip("[]").split(";" if ";" in text else ",")]
     value = parse_text(text)
-    if kind == "double" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind == "integer" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind == "boolean" and value in (0, 1):
-        return bool(value)
-    wanted = {"integer": int, "double": float, "boolean": bool}.get(kind)
-    if wanted is not None and value is not None and type(value) is not wanted:
-        raise ValueError(text)
-    return value
+    return bool(value) if kind == "boolean" and value in (0, 1) else value
+
+
+def _as_date(value: Any, _parameter: Parameter) -> Any:
+    """ISO 8601 dates; of a date-time its day, where that is all it says."""
+    if isinstance(value, list):
+        return [_as_date(item, _parameter) for item in value]
+    if not isinstance(value, str):
+        raise ValueError(value)  # noqa: TRY004 - as for every value that does not fit
+    return datetime.date.fromisoformat(value.removesuffix("T00:00:00")).isoformat()
+
+
+def _as_time(value: Any, _parameter: Parameter) -> Any:
+    if isinstance(value, list):
+        return [_as_time(item, _parameter) for item in value]
+    if not isinstance(value, str):
+        raise ValueError(value)  # noqa: TRY004 - as for every value that does not fit
+    return datetime.datetime.fromisoformat(value).isoformat()
+
+
+def _as_object(value: Any, parameter: Parameter) -> Any:
+    """Fields by name, each in the type of its default. Raises ParameterError for a name that is no field."""
+    if not isinstance(value, dict):
+        raise ValueError(value)  # noqa: TRY004 - as for every value that does not fit
+    defaults = parameter.default
+    for name in value:
+        if name not in defaults:
+            raise ParameterError(f"parameter '{parameter.name}' has no field '{name}'{nearest(name, defaults)}")
+    own = {name: Parameter(f"{parameter.name}.{name}", False, *_type_of(defaults[name])) for name in value}
+    return {name: fit_value(item, own[name], "the model") for name, item in value.items()}
+
+
+def _type_of(default: Any) -> tuple[str, Any]:
+    """The type of a field, of which only the plain value is known here."""
+    kinds: dict[type, str] = {bool: "boolean", int: "integer", float: "double", str: "string", dict: "object"}
+    kind = kinds.get(type(default), "list" if isinstance(default, list) else "other")
+    return ("other" if kind == "object" and not default else kind), default
+
+
+STRUCTURED: dict[str, Callable[[Any, Parameter], Any]] = {
+    "date": _as_date,
+    "time": _as_time,
+    "object": _as_object,
+    "frame": lambda value, _parameter: columns_of(value),
+}
+
+
+def fit_value(value: Any, parameter: Parameter, model: str) -> Any:
+    """Raises ParameterError for a value that does not fit."""
+    try:
+        return _fits(value, parameter)
+    except (ValueError, OverflowError):
+        expected = ARTICLES.get(parameter.type, "another value")
+        raise ParameterError(
+            f"parameter '{parameter.name}' of {model} takes {expected}, and '{value}' is not"
+        ) from None
 
 
 ARTICLES = {
@@ -110,6 +155,11 @@ ARTICLES = {
     "boolean": "true or false",
     "string": "text",
     "list": "a list",
+    "named": "a list",
+    "date": "a date, as 2026-11-25",
+    "time": "a date and time, as 2026-11-25T14:30:00",
+    "object": 'its fields by name, as {"beds": 12}',
+    "frame": 'columns of one length, as {"beds": [12, 14]}, or a list of rows',
 }
 
 
@@ -126,31 +176,11 @@ def fit_parameters(given: Mapping[str, Any], signature: Signature, model: str) -
         if parameter is None and not signature.takes_any:
             known = nearest(name, (p.name for p in signature.parameters)) or " (it has no parameters)"
             raise ParameterError(f"{model} has no parameter '{name}'{known}")
-        try:
-            fitted[name] = _fits(as_plain(value), parameter or Parameter(name))
-        except (ValueError, OverflowError):
-            expected = ARTICLES[parameter.type] if parameter else "?"
-            message = f"parameter '{name}' of {model} takes {expected}, and '{value}' is not"
-            raise ParameterError(message) from None
-        if isinstance(fitted[name], Text):
-            fitted[name] = parse_text(fitted[name])
+        fitted[name] = fit_value(as_plain(value), parameter or Parameter(name), model)
     missing = [p.name for p in signature.parameters if p.required and p.name not in fitted]
     if missing:
         raise ParameterError(f"{model} needs a value for '{missing[0]}': give it with --param {missing[0]}=VALUE")
     return fitted
 
 
-def as_plain(value: Any) -> Any:
-    """A parameter's value in the types that JSON gives back: no numpy scalar, tuple or subclass of a number or text."""
-    if isinstance(value, dict):
-        return {key: as_plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_plain(item) for item in value]
-    if isinstance(value, Text) or value is None or type(value) is bool:
-        return value
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    for kind in (bool, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return str.__str__(value) if isinstance(value, str) else value
+__all__ = ["RESERVED", "Parameter", "Signature", "Text", "as_plain", "fit_parameters", "fit_value", "parse_text"]

@@ -133,6 +133,7 @@ class CommandSimulate:
         out = Path(tempfile.mkdtemp(prefix="out-", dir=self.model.scratch))
         outcome = Outcome(scenario.name, replication, 0.0, draws=self._draws(seed, replication))
         values = {"replication": str(replication), "seed": str(seed), "scenario": scenario.name, "out": str(out)}
+        values["seed32"] = str(seed % 2**32)
         values |= self.model.values(scenario.parameters, self.template)
         variables = self._threads | {"REPLICAST_REPLICATION": str(replication), "REPLICAST_SEED": str(seed)}
         start = time.perf_counter()
@@ -159,7 +160,7 @@ class CommandSimulate:
 
     def _draws(self, seed: int, replication: int) -> int:
         """A command that takes `{seed}` or `{replication}` is taken to seed itself with it."""
-        if "seed" in self.template.names:
+        if {"seed", "seed32"} & {*self.template.names}:
             return seed
         return replication if "replication" in self.template.names else 0
 

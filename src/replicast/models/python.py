@@ -23,6 +23,7 @@ from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.parameters import RESERVED, Parameter, Signature
 
+from .python_defaults import plain_default, type_of_default
 from .python_imports import Imports, imports_from, is_installed
 from .python_missing import what_to_do
 from .python_outside import Surroundings
@@ -189,20 +190,6 @@ def load_function(folder: Path, reference: ModelReference, project: Path | None 
     return function  # type: ignore[no-any-return]
 
 
-def type_of_default(value: Any) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "boolean"
-    if isinstance(value, (int, np.integer)):
-        return "integer"
-    if isinstance(value, (float, np.floating)):
-        return "double"
-    if isinstance(value, str):
-        return "string"
-    if value is None:
-        return "null"
-    return "list" if isinstance(value, (list, tuple)) else "other"
-
-
 def read_signature(function: Callable[..., Any]) -> dict[str, Any]:
     """Arguments of Signature: parameters, takes_any, uses. Raises ModelError for positional-only arguments."""
     try:
@@ -218,8 +205,8 @@ def read_signature(function: Callable[..., Any]) -> dict[str, Any]:
         required = argument.default is argument.empty
         default = None if required else argument.default
         kind = "other" if required else type_of_default(default)
-        plain = default if kind in ("integer", "double", "boolean", "string") else None
-        parameters.append(Parameter(argument.name, required, kind, plain))
+        optional = "None" in str(argument.annotation) or "Optional" in str(argument.annotation)
+        parameters.append(Parameter(argument.name, required, kind, plain_default(default, kind), optional))
     names = {argument.name for argument in arguments if argument.name in RESERVED}
     any_keyword = any(argument.kind is argument.VAR_KEYWORD for argument in arguments)
     uses = tuple(name for name in RESERVED if name in names)

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
@@ -23,10 +23,11 @@ from replicast.core.experiment import Experiment
 from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
 from replicast.core.scenarios import Scenario
-from replicast.core.streams import MASK_63, drawn, generators, stream_seeds
+from replicast.core.streams import MASK_32, MASK_63, drawn, generators, stream_seeds
 from replicast.machine.condition import Spoilt
 
 from .leftovers import Leftovers
+from .python_defaults import is_object, like_default
 from .repeats import may_repeat
 from .results import UnusableResult, read_result
 
@@ -35,7 +36,7 @@ QUICK_SECONDS = 0.001
 
 CHUNK_SECONDS = 0.02
 LARGEST_CHUNK = 10_000
-CHANGEABLE = (list, dict, set)
+CHANGEABLE = (list, dict, set, np.ndarray)
 """Types of arguments that a model could change: each replication gets fresh copies."""
 
 OURS = (str(Path(__file__).resolve().parent.parent) + os.sep, "<frozen importlib")
@@ -72,6 +73,7 @@ class PythonSimulate:
         self._names = {parameter.name for parameter in arguments["parameters"]}
         self._any_keyword = arguments["takes_any"] and "params" not in self._uses
         defaults = {name: argument.default for name, argument in inspect.signature(function).parameters.items()}
+        self._defaults = {k: v for k, v in defaults.items() if k in self._names and v is not inspect.Parameter.empty}
         self._changeable = {k: v for k, v in defaults.items() if isinstance(v, CHANGEABLE) and k in self._names}
         self._own_streams = experiment.streams.kind == "own"
         self._careful = False
@@ -104,8 +106,9 @@ class PythonSimulate:
         """The function with the scenario's parameters filled in, fresh copies of those that could be changed."""
         values = dict(scenario.parameters)
         own = {k: v for k, v in values.items() if (self._any_keyword or k in self._names) and k not in self._uses}
+        own = {k: like_default(v, self._defaults[k]) if k in self._defaults else v for k, v in own.items()}
         own = self._changeable | own
-        if "params" not in self._uses and not any(isinstance(v, CHANGEABLE) for v in own.values()):
+        if "params" not in self._uses and not any(isinstance(v, CHANGEABLE) or is_object(v) for v in own.values()):
             return functools.partial(self.function, **own) if own else self.function
 
         def call(**given: Any) -> Any:
@@ -131,6 +134,8 @@ class PythonSimulate:
                 given["replication"] = number
             if "seed" in uses:
                 given["seed"] = seed
+            if "seed32" in uses:
+                given["seed32"] = seed & MASK_32
             yield number, seed, given
 
     def _quickly(
@@ -190,7 +195,7 @@ class PythonSimulate:
             return Outcome(scenario, number, time.perf_counter() - start, failure=failure)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             seconds = time.perf_counter() - start
-            message = str(traceback.TracebackException.from_exception(error))
+            message = str(traceback.TracebackException.from_exception(error)) + _advice(error, self._uses)
             failure = Failure("error", type(error).__qualname__, message, model_traceback(error, self.folder))
             return Outcome(scenario, number, seconds, failure=failure)
         outcome = Outcome(scenario, number, time.perf_counter() - start, metrics, tables)
@@ -219,9 +224,21 @@ class PythonSimulate:
         if before is not None:
             for then, now in zip(before, _globals_state(), strict=True):
                 draws ^= 0 if now == then else _digest(now)
-        if not draws and self._uses & {"seed", "replication"}:
+        if not draws and self._uses & {"seed", "seed32", "replication"}:
             return seed if may_repeat(outcome.metrics, outcome.tables.values()) else 0
         return draws
+
+
+SEED_IS_TOO_LONG = ("2**32", "2^32", "4294967295", "0xffffffff", "32-bit", "int too large to convert to C long")
+
+
+def _advice(error: BaseException, uses: Set[str]) -> str:
+    """What to do about an error that comes of the 63 bits of `seed`."""
+    if "seed" not in uses or not isinstance(error, (ValueError, OverflowError, TypeError)):
+        return ""
+    if not any(sign in str(error).lower() for sign in SEED_IS_TOO_LONG):
+        return ""
+    return " (`seed` has 63 bits: where a library takes 32, give the model the argument `seed32` instead)"
 
 
 class CaughtWarnings:

@@ -10,12 +10,12 @@ describe_model <- function(request) {
   names <- as.character(names(arguments))
   collate <- get0(request$collate, envir = globalenv(), mode = "function", inherits = FALSE, ifnotfound = absent)
   put(c(LOADED, any(c("...", "params") %in% names), is.function(collate)))
-  put_texts(intersect(c("replication", "params", "seed"), names))
+  put_texts(intersect(c("replication", "params", "seed", "seed32"), names))
   put_texts(if (is.function(collate) && length(formals(collate))) names(formals(collate))[[1L]] else character())
   packages <- sort(setdiff(loadedNamespaces(), BASE_PACKAGES))
   put_texts(c("R", packages))
   put_texts(c(paste(R.version$major, R.version$minor, sep = "."), vapply(packages, getNamespaceVersion, "")))
-  put_table("parameters", described(arguments[setdiff(names, c("replication", "params", "seed", "..."))]))
+  put_table("parameters", described(arguments[setdiff(names, c("replication", "params", "seed", "seed32", "..."))]))
   send()
 }
 
@@ -37,7 +37,7 @@ described <- function(arguments) {
 }
 
 # The functions that may stand in a default which is evaluated to learn its type.
-HARMLESS <- c("c", "list", "-", "+", "*", "/", "^", "(", ":")
+HARMLESS <- c("c", "list", "-", "+", "*", "/", "^", "(", ":", "as.Date", "as.POSIXct", "data.frame", "seq", "rep")
 
 default_of <- function(default) {
   if (identical(default, quote(expr = ))) return(list(type = "other"))
@@ -56,7 +56,40 @@ is_constant <- function(expression) {
 
 type_of <- function(value) {
   if (is.null(value)) return("null")
+  if (inherits(value, "Date")) return("date")
+  if (inherits(value, "POSIXct")) return("time")
+  if (is_frame(value)) return("frame")
+  if (is.atomic(value) && !is.object(value) && !is.null(names(value))) return("named")
   if (is.list(value) || (is.atomic(value) && length(value) != 1L)) return("list")
   if (is.object(value) || identical(value, NA)) return("other")
   switch(typeof(value), integer = "integer", double = "double", logical = "boolean", character = "string", "other")
+}
+
+# A value as the default is: what came as text, list or vector as the Date, data.frame or named vector that is meant.
+like_default <- function(value, default) {
+  if (is.null(value) || is.null(default)) return(value)
+  if (inherits(default, "Date")) return(as.Date(unlist(value)))
+  if (inherits(default, "POSIXct")) return(as_time(unlist(value), default))
+  if (is_frame(default)) return(as_frame(value))
+  if (is.list(default)) return(if (is.atomic(value)) named_like(as.list(value), default) else named_like(value, default))
+  if (is.atomic(default) && !is.null(names(default))) return(named_like(unlist(value), default))
+  value
+}
+
+as_time <- function(texts, default) {
+  zone <- attr(default, "tzone")
+  as.POSIXct(sub("T", " ", texts, fixed = TRUE), tz = if (is.null(zone) || !nzchar(zone[[1L]])) "UTC" else zone[[1L]])
+}
+
+as_frame <- function(columns) {
+  columns <- lapply(columns, function(column) {
+    if (is.list(column)) unlist(lapply(column, function(value) if (is.null(value)) NA else value)) else column
+  })
+  structure(columns, class = "data.frame", row.names = .set_row_names(length(columns[[1L]])))
+}
+
+# Names of the default, where the value has none and is as long.
+named_like <- function(value, default) {
+  if (is.null(names(value)) && length(value) == length(default)) names(value) <- names(default)
+  value
 }

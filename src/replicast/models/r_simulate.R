@@ -3,7 +3,8 @@
 call <- NULL
 current <- last <- 0L
 streams <- seeds <- NULL
-place_of_replication <- place_of_seed <- 0L
+place_of_replication <- 0L
+places_of_seed <- integer()
 has_own_arguments <- FALSE
 keep_prefix <- NULL
 layout_names <- NULL
@@ -15,16 +16,21 @@ SEND_EVERY_SECONDS <- 0.02
 
 # The call that a user would type: `simulate(beds = 12L, replication = 1L)`.
 take_scenario <- function(request) {
-  arguments <- names(formals(args(model$value)))
+  defaults <- formals(args(model$value))
+  arguments <- names(defaults)
   given <- request$parameters
+  for (name in intersect(names(given), arguments)) {
+    given[name] <- list(like_default(given[[name]], default_of(defaults[[name]])$value))
+  }
   passed <- if ("..." %in% arguments) given else given[names(given) %in% arguments]
   if ("params" %in% arguments) passed["params"] <- list(given)
   if ("replication" %in% arguments) passed$replication <- 0L
   if ("seed" %in% arguments) passed$seed <- 0L
+  if ("seed32" %in% arguments) passed$seed32 <- 0L
   call <<- as.call(c(list(model$name), passed))
   place_of_replication <<- match("replication", names(call), 0L)
-  place_of_seed <<- match("seed", names(call), 0L)
-  has_own_arguments <<- place_of_replication || place_of_seed
+  places_of_seed <<- which(names(call) %in% c("seed", "seed32"))
+  has_own_arguments <<- place_of_replication || length(places_of_seed)
   keep_prefix <<- request$keep
 }
 
@@ -102,7 +108,7 @@ perform_rest <- written_out(function() {
 
 give_own_arguments <- function() {
   if (place_of_replication) call[[place_of_replication]] <<- current
-  if (place_of_seed) call[[place_of_seed]] <<- seeds[[current - first_of_chunk + 1L]]
+  for (place in places_of_seed) call[[place]] <<- seeds[[current - first_of_chunk + 1L]]
 }
 
 forget_warnings <- function() {

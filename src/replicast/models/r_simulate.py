@@ -84,7 +84,7 @@ class RSimulate:
         if self._process is None:
             self._process, signature = self._load()
             self.starts += 1
-            self._uses_seed = "seed" in signature.uses
+            self._uses_seed = bool({"seed", "seed32"} & {*signature.uses})
             grown = max(LEAST_RECYCLE_BYTES, RECYCLE_GROWTH * self._process.resident_bytes())
             self._limit_bytes = self._recycle_bytes or grown
         return self._process

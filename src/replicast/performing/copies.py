@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,8 +70,28 @@ def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     with by_value(cloudpickle):
-        (folder / CALLABLE).write_bytes(cloudpickle.dumps(function))
+        (folder / CALLABLE).write_bytes(pickled(function, cloudpickle))
     return Source(folder, {})
+
+
+def pickled(function: Callable[..., Any], cloudpickle: Any) -> bytes:
+    """As cloudpickle does, which takes a cached function of the running script for one that workers can import."""
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, functools._lru_cache_wrapper) and value.__module__ == "__main__":
+                return cached, (value.__wrapped__, value.cache_parameters())
+            return super().reducer_override(value)
+
+    file = io.BytesIO()
+    Pickler(file).dump(function)
+    return file.getvalue()
+
+
+def cached(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function with a cache of its own."""
+    made: Callable[..., Any] = functools.lru_cache(**parameters)(function)
+    return made
 
 
 @contextmanager
