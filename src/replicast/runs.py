@@ -288,13 +288,23 @@ class Run(Estimates):
 
         return find_warm_up(self.store, self.record, table=table, value=value, time=time, **options)
 
-    def report(self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95) -> Path:
-        """Writes one HTML page about the run, which needs no network, to `path`."""
-        from replicast.reporting.files import write_text
-        from replicast.reporting.report import report_page
+    def report(
+        self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95,
+        file_format: str | None = None, figures: str | Path | None = None, figure_format: str = "svg",
+    ) -> Path:  # fmt: skip
+        """Writes one HTML page about the run, which needs no network, to `path`; or Markdown, if it ends in .md.
 
-        write_text(Path(path), report_page(self.store, self.record, baseline=baseline, confidence=confidence))
-        return Path(path)
+        `file_format` is "html" or "md" where the path does not say it. `figures` is a folder to which the pictures are
+        written too, each as a file of `figure_format`: "svg" or "png". Comparisons are with `baseline`, the first
+        scenario if not given.
+        """
+        from replicast.reporting.report import report
+        from replicast.reporting.report_files import write_figures, write_report
+
+        document = report(self.store, self.record, baseline=baseline, confidence=confidence)
+        if figures is not None:
+            write_figures(document, Path(figures), figure_format)
+        return write_report(document, Path(path), file_format)[0]
 
     def selection(self) -> Selection | None:
         """How the search for the best scenario stands that the run was asked for with `select`; None where none was."""

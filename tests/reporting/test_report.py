@@ -20,8 +20,11 @@ from replicast.asking.settings import read_experiment_file
 from replicast.core.digits import shown
 from replicast.core.record import Options
 from replicast.reporting.as_toml import experiment_as_toml
+from replicast.reporting.blocks import Document, Part
 from replicast.reporting.charts import bin_edges, running_mean
+from replicast.reporting.page import page
 from replicast.reporting.report import report_page
+from replicast.reporting.report_failures import MOST_EACH, failures
 from replicast.runs import Run
 
 MakeRun = Callable[..., Run]
@@ -95,7 +98,7 @@ def test_the_page_is_well_formed_and_fetches_nothing(run: Run) -> None:
 def test_names_and_messages_of_the_model_are_shown_as_they_are_and_never_run(run: Run) -> None:
     page = page_of(run)
     assert "<b>" not in page
-    assert "&lt;b&gt;more&lt;b&gt; &amp; &#x27;more&#x27;" in page
+    assert "&lt;b&gt;more&lt;b&gt; &amp; &#39;more&#39;" in page
     assert "division by &lt;zero&gt;" in page
     assert '"A" <left>' in Reading(page).cells
 
@@ -116,7 +119,7 @@ def test_the_summary_the_comparison_and_the_failures_are_those_of_the_run(run: R
     cells = Reading(page_of(run)).cells
     row = run.summary().rows[0]
     assert shown(row.mean, row.half_width) in cells
-    assert "39 of 40" in cells
+    assert "39 of 40 ¹" in cells
     assert "lower" in cells
     assert "ZeroDivisionError" in page_of(run)
 
@@ -261,18 +264,16 @@ def test_a_browser_shows_every_mark_within_its_picture_and_the_page_within_the_w
 
 
 def test_failures_are_grouped_by_what_went_wrong_each_with_its_own_replay_command() -> None:
-    from replicast.reporting.report_failures import MOST_EACH, failures_section
-
     def failed(number: int, kind: str) -> dict[str, str]:
         return {"scenario": "it's <b>", "replication": str(number), "kind": "error", "type": kind, "message": "<no>",
                 "traceback": f"line of {kind}", "log": ""}  # fmt: skip
 
     many = [failed(number, "ValueError") for number in range(1, 1001)]
-    page = failures_section("r1", [failed(1001, "KeyError"), *many], several_scenarios=True)
-    assert page.index("ValueError, the first 20 of 1,000") < page.index("KeyError, 1")
-    assert page.count("<details>") == 2
-    assert "line of KeyError" in page
-    assert page.count("replicast replay r1") == MOST_EACH + 1
-    assert "replicast replay r1 1001 --scenario &#x27;it&#x27;&quot;&#x27;&quot;&#x27;s &lt;b&gt;&#x27;" in page
-    assert "<b>" not in page
-    assert len(page) < 20_000
+    blocks = list(failures("r1", [failed(1001, "KeyError"), *many], several_scenarios=True))
+    shown = page(Document("t", "t", [], [], [Part("failures", "Failures", blocks)], ""))
+    assert shown.index("ValueError, the first 20 of 1,000") < shown.index("KeyError, 1")
+    assert shown.count("<details>") == 2
+    assert "line of KeyError" in shown
+    assert shown.count("replicast replay r1") == MOST_EACH + 1
+    assert "replicast replay r1 1001 --scenario 'it'\"'\"'s <b>'" in Reading(shown).cells
+    assert "<b>" not in shown

@@ -14,7 +14,8 @@ from replicast.core.errors import RequestError
 from replicast.core.ports import JobState, Work
 from replicast.core.record import RunRecord
 from replicast.core.replication import Batch
-from replicast.executors.pool import Pool, available_cores
+from replicast.executors.pool import Pool
+from replicast.machine.processes import available_cores
 from replicast.reporting.rows import Rows
 from replicast.reporting.tables import RunTables
 from replicast.stores.objects import ObjectStore

@@ -255,9 +255,12 @@ def _add_statistics(add: Add) -> None:
         "metric, or metrics of each scenario",
     )  # fmt: skip
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
-    report = add("report", "statistics_commands:report", "write a run's results to one HTML page that needs no network")
+    report = add("report", "statistics_commands:report", "write a run's results to one page that needs no network")
     _run_argument(report)
-    report.add_argument("-o", "--output", metavar="F.html", help="default: RUN.html in this folder")
+    report.add_argument("-o", "--output", metavar="FILE", help="F.html or F.md (default: RUN.html in this folder)")
+    report.add_argument("--format", metavar="HOW", help="html or md (default: as FILE ends), Markdown with SVG figures")
+    report.add_argument("--figures", metavar="DIR", help="also write each figure to a file of its own")
+    report.add_argument("--figure-format", default="svg", metavar="HOW", help="svg (default) or png")
     report.add_argument("--baseline", metavar="SCENARIO", help="to compare with (default: the first scenario)")
     _confidence(report)
     warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")

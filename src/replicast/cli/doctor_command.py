@@ -42,7 +42,7 @@ def doctor(chosen: argparse.Namespace) -> int:
 
 
 def _essentials(store: str | None) -> Iterator[Finding]:
-    from replicast.executors.pool import available_cores
+    from replicast.machine.processes import available_cores
 
     yield Finding("replicast", OK, f"{__version__}, Python {platform.python_version()}, {platform.system()}")
     yield Finding("cores", OK, f"{available_cores()}")

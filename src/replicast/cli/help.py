@@ -30,7 +30,10 @@ OPTIONS = {
         "--accept-changes", "--trust", "--join",
     ),
     "where it is kept": ("--store", "--name", "--from", "--to"),
-    "what is shown": ("--output", "--format", "--table", "--top", "--csv", "--json", "--quiet", "--watch", "--help"),
+    "what is shown": (
+        "--output", "--format", "--figures", "--figure-format", "--table", "--top", "--csv", "--json", "--quiet",
+        "--watch", "--help",
+    ),
 }  # fmt: skip
 EXAMPLES = {
     "run": (
@@ -56,7 +59,10 @@ EXAMPLES = {
     "collate": (("replicast collate --output results --format parquet", "a file a table"),),
     "failures": (("replicast failures --top 3", "the first three, with their tracebacks"),),
     "replay": (("replicast replay 17 --scenario busier --pdb", "into the debugger where it fails"),),
-    "report": (("replicast report first --output first.html", "a page to send"),),
+    "report": (
+        ("replicast report first --output first.html", "a page to send"),
+        ("replicast report first --output first.md --figures figures", "Markdown, and pictures for a paper"),
+    ),
     "tag": (("replicast tag first paper", "then: replicast list --tag paper"),),
     "note": (("replicast note first 'with the new rota'", "shown by status and list"),),
     "delete": (("replicast delete 20261123T141502-k3f9x2 --yes", "gone, with all its results"),),

@@ -314,9 +314,13 @@ def _with_interval(row: SummaryRow) -> str:
 
 def report(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
-    path = handle.report(chosen.output or f"{handle.id}.html", baseline=chosen.baseline, confidence=chosen.confidence)
+    path = handle.report(
+        chosen.output or f"{handle.id}.{chosen.format or 'html'}", baseline=chosen.baseline,
+        confidence=chosen.confidence, file_format=chosen.format, figures=chosen.figures,
+        figure_format=chosen.figure_format,
+    )  # fmt: skip
     if chosen.json:
-        print_json({"run": handle.id, "report": str(path)})
+        print_json({"run": handle.id, "report": str(path), "figures": chosen.figures})
     else:
         print(path)
     return 0

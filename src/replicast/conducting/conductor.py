@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from replicast.core.errors import ExecutorError
+from replicast.core.errors import ExecutorError, StoreError
 from replicast.core.planning import cut, merge
 from replicast.core.ports import Executor, Job, JobState, Store, Work
 from replicast.core.progress import Conclusion, Ending, Interrupted, Progress, Watch
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
 from replicast.core.so_far import SoFar
+from replicast.machine.processes import available_cores
 
 from .cancelling import CANCEL, Lookout
 from .presence import Attendance, Shareable
 from .questions import Rule, Standing, ask, hopeless, rule_of
+from .stretches import Stretch, begun, note_stretch
 
 POLL_SECONDS = 0.1
 ROUNDS_WITHOUT_PROGRESS = 3
@@ -46,6 +50,7 @@ def conduct(
             store.delete(record.id, CANCEL)
         return conductor.conduct(begin, redo or {}, under_way)
     finally:
+        conductor.note()
         conductor.attendance.leave()
 
 
@@ -133,6 +138,17 @@ class Conductor:
         if self.record.options.adaptive:
             self.store.write(self.record.id, NAME, replace(self.record, planned=self._planned).to_json())
         return self._conclude(Ending.DONE)
+
+    def note(self) -> None:
+        """Keeps how long that took, if anything was done; a store that fails has said so already."""
+        if self.progress.simulated:
+            seconds = time.monotonic() - self._began
+            with suppress(StoreError):
+                note_stretch(
+                    self.store, self.record.id,
+                    Stretch(begun(seconds), round(seconds, 3), self.place, platform.node(), available_cores(),
+                            self.progress.simulated),
+                )  # fmt: skip
 
     def _conclude(self, ending: Ending) -> Conclusion:
         progress = self.progress

@@ -5,7 +5,6 @@ Why not `concurrent.futures`: there, one dead worker fails every future. Here a 
 
 from __future__ import annotations
 
-import os
 import platform
 import secrets
 import selectors
@@ -21,19 +20,13 @@ from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Work
 from replicast.core.replication import Batch
 from replicast.machine.deaths import reason_of_death
-from replicast.machine.processes import THIS_SYSTEM, descendants, end_carriers, end_group
+from replicast.machine.processes import THIS_SYSTEM, available_cores, descendants, end_carriers, end_group
 from replicast.performing.copies import check_out_or_stage
 from replicast.performing.worker import SAVE_SECONDS
 
 from .pool_job import PoolJob
 from .pool_process import PoolProcess
 from .processes import POOL_VARIABLE, Guardian
-
-
-def available_cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
 
 LOOK_SECONDS = 0.1
 

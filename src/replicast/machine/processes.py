@@ -17,6 +17,11 @@ SAME_START_SECONDS = 2.0
 """A clock that is set moves every process's start a little."""
 
 
+def available_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class System(Protocol):
     """What is asked of an operating system: `OfPsutil` answers for Linux and macOS, a fake in tests."""
 

@@ -10,7 +10,7 @@ from replicast.core.errors import ExecutorError, RequestError
 from replicast.core.ports import Executor, Store
 from replicast.core.record import RunRecord
 from replicast.executors.dask import DaskExecutor
-from replicast.executors.pool import available_cores
+from replicast.machine.processes import available_cores
 from replicast.models import language_of
 
 from .home import Conducted

@@ -33,8 +33,10 @@ class Interval:
     upper: float | None
 
 
-def interval_plot(intervals: Sequence[Interval], title: str, axis: str, *, zero: bool = False) -> str:
-    """A row an interval, on one scale; with `zero`, a line where there is no difference."""
+def interval_plot(
+    intervals: Sequence[Interval], title: str, axis: str, *, zero: bool = False, bars: bool = False
+) -> str:
+    """A row an interval, on one scale; with `zero`, a line where there is no difference, with `bars` a bar from it."""
     shown = [one for one in intervals if one.estimate is not None][:MOST_ROWS]
     ends = [x for one in shown for x in (one.estimate, one.lower, one.upper) if x is not None]
     x = Scale.over([*ends, *([0.0] if zero else [])], LABELS, RIGHT)
@@ -43,7 +45,10 @@ def interval_plot(intervals: Sequence[Interval], title: str, axis: str, *, zero:
     if zero:
         marks.append(line(x.at(0.0), top, x.at(0.0), bottom, "mark"))
     for place, one in enumerate(shown):
-        marks += _interval_row(one, x, top + ROW * (place + 0.5))
+        y = top + ROW * (place + 0.5)
+        if bars:
+            marks.append(box(x.at(0.0), y - 8, x.at(one.estimate or 0.0), y + 8, "fill"))
+        marks += _interval_row(one, x, y)
     said = "; ".join(_say(one) for one in shown)
     return figure(title, said or "nothing to show", bottom + 44, marks)
 
@@ -52,8 +57,8 @@ def _interval_row(one: Interval, x: Scale, y: float) -> list[str]:
     assert one.estimate is not None  # rows without one are not drawn
     marks = [text(LABELS - 12, y + 4, one.label, "end", longest=LONGEST_LABEL)]
     if one.lower is not None and one.upper is not None:
-        marks.append(line(x.at(one.lower), y, x.at(one.upper), y, "whisker"))
-    marks.append(dot(x.at(one.estimate), y))
+        marks.append(line(x.at(one.lower), y, x.at(one.upper), y, "whisker", _say(one)))
+    marks.append(dot(x.at(one.estimate), y, tip=_say(one)))
     marks.append(text(RIGHT + 10, y + 4, short(one.estimate), "start", "quiet"))
     return marks
 
@@ -111,7 +116,8 @@ def _histogram(
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             reach = (height - 26) * int(count) / tallest
-            marks.append(box(x.at(float(left)) + 0.5, floor - reach, x.at(float(right)) - 0.5, floor, "bar"))
+            tip = f"{int(count):,} of {short(float(left))} to {short(float(right))}"
+            marks.append(box(x.at(float(left)) + 0.5, floor - reach, x.at(float(right)) - 0.5, floor, "bar", tip))
     marks.append(line(x.start, floor, x.end, floor, "axis"))
     if row.ci_lower is not None and row.ci_upper is not None:
         marks.append(line(x.inside(row.ci_lower), floor + 7, x.inside(row.ci_upper), floor + 7, "whisker"))

@@ -6,6 +6,7 @@ No library is needed, nothing is fetched, and every picture carries a title and 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +14,8 @@ from html import escape
 WIDTH = 900
 FONT = "font-family: system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
-STYLE = """
+STYLE = (
+    """
 .chart { color: var(--ink, #1d2733); font-size: 12px; FONT; }
 .chart text { fill: currentColor; }
 .chart .quiet { fill: var(--quiet, #5b6773); }
@@ -28,7 +30,15 @@ STYLE = """
 .chart .mark { stroke: var(--mark, #b4480a); stroke-width: 2; stroke-dasharray: 5 3; fill: none; }
 .chart .marked { fill: var(--mark, #b4480a); }
 .chart .left-out { fill: var(--left-out, #f6e3d6); stroke: none; }
+.chart .fill { fill: var(--accent, #00568f); opacity: 0.35; stroke: none; }
 """.replace("FONT", FONT).strip()
+    + "".join(
+        f"\n.chart circle.c{k} {{ fill: var(--c{k}, {own}); }} .chart polyline.c{k} {{ stroke: var(--c{k}, {own}); }}"
+        for k, own in enumerate(("#00568f", "#b4480a", "#1a7a4c", "#7a3fa0", "#8a6d00", "#b02a5b"))
+    )
+)
+PLAIN = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", STYLE)
+"""For pictures on their own: not every program that shows SVG knows variables."""
 
 
 def short(value: float, digits: int = 4) -> str:
@@ -87,10 +97,16 @@ def figure(title: str, description: str, height: float, body: Sequence[str], *, 
         f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
         f'width="{WIDTH}" height="{height:g}" role="img">'
     )
-    style = f"<style>\n{STYLE}\nsvg {{ background: #ffffff; }}\n</style>" if own_style else ""
-    return "\n".join(
-        [head, f"<title>{escape(title)}</title>", f"<desc>{escape(description)}</desc>", style, *body, "</svg>"]
-    )
+    said = [f"<title>{escape(title)}</title>", f"<desc>{escape(description)}</desc>"]
+    drawn = "\n".join([head, *said, *body, "</svg>"])
+    return alone(drawn) if own_style else drawn
+
+
+def alone(picture: str) -> str:
+    """A picture as a file of its own, which looks the same outside the page: black on white."""
+    first, rest = picture.split(">", 1)
+    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return f"{first}>\n<style>\n{PLAIN}\n</style>\n{ground}{rest}"
 
 
 def text(x: float, y: float, content: str, anchor: str = "start", kind: str = "", longest: int = 0) -> str:
@@ -101,17 +117,25 @@ def text(x: float, y: float, content: str, anchor: str = "start", kind: str = ""
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" class="{kind}">{whole}{escape(shown)}</text>'
 
 
-def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"/>'
+def line(x1: float, y1: float, x2: float, y2: float, kind: str, tip: str = "") -> str:
+    return _element(f'line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"', tip)
 
 
-def box(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+def box(x1: float, y1: float, x2: float, y2: float, kind: str, tip: str = "") -> str:
     left, top = min(x1, x2), min(y1, y2)
-    return f'<rect x="{left:g}" y="{top:g}" width="{abs(x2 - x1):g}" height="{abs(y2 - y1):g}" class="{kind}"/>'
+    return _element(
+        f'rect x="{left:g}" y="{top:g}" width="{abs(x2 - x1):g}" height="{abs(y2 - y1):g}" class="{kind}"', tip
+    )
 
 
-def dot(x: float, y: float, radius: float = 4.5) -> str:
-    return f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" class="dot"/>'
+def dot(x: float, y: float, radius: float = 4.5, kind: str = "dot", tip: str = "") -> str:
+    return _element(f'circle cx="{x:g}" cy="{y:g}" r="{radius:g}" class="{kind}"', tip)
+
+
+def _element(inside: str, tip: str) -> str:
+    """With what a browser shows when a pointer rests on it."""
+    name = inside.partition(" ")[0]
+    return f"<{inside}><title>{escape(tip)}</title></{name}>" if tip else f"<{inside}/>"
 
 
 def curve(points: Sequence[tuple[float, float]], kind: str) -> str:

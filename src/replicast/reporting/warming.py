@@ -66,11 +66,13 @@ def find_warm_up(
     steps: int = STEPS,
     window: int | None = None,
     confidence: float = 0.95,
+    first: int | None = None,
 ) -> WarmUps:
     """MSER-5 and Welch's curve of column `value` over column `time`, or over the order of rows without one.
 
     `where` keeps the rows in which columns have these values, written as text. `held`: a value holds until the next
-    one, as the length of a queue does. Raises RequestError for what is not there, or too short a series.
+    one, as the length of a queue does. `first` looks at so many replications alone. Raises RequestError for what is
+    not there, or too short a series.
     """
     tables = RunTables(store, record)
     check_columns(tables, table, [value, *([time] if time else [])], where or {})
@@ -80,7 +82,7 @@ def find_warm_up(
     for scenario in [record.experiment.scenario(name).name for name in scenarios] or [
         s.name for s in record.experiment.scenarios
     ]:
-        rows = rows_of(tables, table, scenario, where or {}, [value, *([time] if time else [])])
+        rows = rows_of(tables, table, scenario, where or {}, [value, *([time] if time else [])], first)
         warm_ups.found.append(_warm_up(scenario, rows, value, time, held, steps, window, confidence))
     warm_ups.notes += _notes(warm_ups)
     return warm_ups
@@ -98,15 +100,19 @@ def check_columns(tables: RunTables, table: str, numbers: Sequence[str], where: 
 
 
 def rows_of(
-    tables: RunTables, table: str, scenario: str, where: Mapping[str, str], columns: Sequence[str]
-) -> pl.DataFrame:
+    tables: RunTables, table: str, scenario: str, where: Mapping[str, str], columns: Sequence[str],
+    first: int | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """The columns that are needed, of the rows that are: read in chunks, so that no more is held."""
-    kept = [
-        chunk.filter([pl.col(name).cast(pl.String) == wanted for name, wanted in where.items()] or True).select(
-            "replication", *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns)
+    kept = []
+    for chunk in tables.chunks(table, [scenario]):
+        wanted = chunk.filter([pl.col(name).cast(pl.String) == value for name, value in where.items()] or True)
+        counted = wanted if first is None else wanted.filter(pl.col("replication") <= first)
+        kept.append(
+            counted.select("replication", *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns))
         )
-        for chunk in tables.chunks(table, [scenario])
-    ]
+        if first is not None and int(chunk["replication"][-1]) > first:
+            break
     frame = pl.concat(kept) if kept else pl.DataFrame()
     if frame.is_empty():
         narrowed = " where " + " and ".join(f"{k} is {v}" for k, v in where.items()) if where else ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing import STYLE, WIDTH, Scale, bottom_axis, box, curve, figure, left_axis, line, short, text
+from .blocks import Document, Figure, Notes, Part, Picture
+from .drawing import WIDTH, Scale, bottom_axis, box, curve, figure, left_axis, line, short, text
 from .warming import WarmUp, WarmUps
 
 HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300.0, 64.0, WIDTH - 16.0, 44.0, 248.0
@@ -64,29 +63,16 @@ def spark_line(one: WarmUp, width: int = 60) -> str:
 
 def welch_page(warm_ups: WarmUps, run: str) -> str:
     """All plots as one HTML page that needs nothing else."""
-    pieces = [
-        f"<figure>{welch_plot(one, warm_ups.value, warm_ups.time)}"
-        f"<figcaption>{escape(describe(one, warm_ups.value, warm_ups.time))}</figcaption></figure>"
-        for one in warm_ups.found
-    ]
-    notes = "".join(f"<li>{escape(note)}</li>" for note in warm_ups.notes)
-    title = escape(f"Warm-up of {warm_ups.value} in run {run}")
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{STYLE}
-body {{ margin: 2rem auto; max-width: 800px; padding: 0 1rem; color: #1d2733; font: 16px/1.5 system-ui, sans-serif; }}
-figure {{ margin: 2rem 0; }}
-svg {{ max-width: 100%; height: auto; }}
-</style>
-<h1>{title}</h1>
-{"".join(pieces)}
-{f"<ul>{notes}</ul>" if notes else ""}
-</html>
-"""
+    from .page import page
+
+    figures = [
+        Figure([Picture(f"welch-{place}", welch_plot(one, warm_ups.value, warm_ups.time))],
+               describe(one, warm_ups.value, warm_ups.time))
+        for place, one in enumerate(warm_ups.found, 1)
+    ]  # fmt: skip
+    title = f"Warm-up of {warm_ups.value} in run {run}"
+    part = Part("plots", "Welch's plot", [*figures, Notes("To know", warm_ups.notes)])
+    return page(Document(title, title, [], [], [part], f"Run {run}. This page needs no network."))
 
 
 def welch_picture(warm_ups: WarmUps) -> str:

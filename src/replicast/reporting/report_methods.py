@@ -1,0 +1,149 @@
+"""What a paper has to say of how the numbers were made, after STRESS-DES, and all that decided them.
+
+Monks, Currie, Onggo, Robinson, Kunc and Taylor (2019), Strengthening the reporting of empirical simulation studies:
+introducing the STRESS guidelines, Journal of Simulation 13, 55–67, doi 10.1080/17477778.2018.1442155.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from replicast.core.record import RunRecord
+
+from .blocks import Block, Folded, Grid, Paragraph
+from .findings import Findings
+
+STREAMS = {
+    "parallel": "L'Ecuyer's MRG32k3a, one stream a replication, as R's parallel::nextRNGStream gives them",
+    "future": "L'Ecuyer's MRG32k3a, one sub-stream a replication, as future.apply gives them",
+    "doRNG": "L'Ecuyer's MRG32k3a, one stream a replication, as doRNG gives them",
+    "own": "seeded by the model itself, by replication number",
+}
+PYTHON_STREAMS = "NumPy's PCG64, seeded by SeedSequence(seed, spawn_key = (replication − 1,))"
+TO_BE_ADDED = (
+    "purpose and outputs of the model (STRESS-DES 1)", "its logic and the alternatives' (2)",
+    "data, sources and assumptions (3)", "warm-up, run length and initial state of a replication (4.1, 4.2)",
+    "where the model's code can be had (6)",
+)  # fmt: skip
+
+
+def methods(found: Findings) -> Iterator[Block]:
+    yield Paragraph(
+        "To be copied into a paper: sections 4 (experimentation) and 5 (implementation) of the STRESS-DES "
+        "guidelines, as far as the run knows. What it does not know, and its author adds: "
+        + "; ".join(TO_BE_ADDED) + "."
+    )  # fmt: skip
+    yield from (Paragraph(text, "copied") for text in methods_text(found).split("\n\n"))
+
+
+def methods_text(found: Findings) -> str:
+    """A paragraph on experimentation and one on implementation."""
+    return f"{_experimentation(found)}\n\n{_implementation(found)}"
+
+
+def _experimentation(found: Findings) -> str:
+    record, names = found.record, found.scenarios
+    each = {record.planned_for(name) for name in names}
+    number = f"{min(each):,}" if len(each) == 1 else f"{min(each):,} to {max(each):,}"
+    of = f" of each of {len(names)} scenarios" if len(names) > 1 else ""
+    text = [f"{number} independent replications{of} were planned and {found.done:,} were run"]
+    text.append(f", of which {found.failed:,} failed and are in no mean. " if found.failed else ". ")
+    if record.options.precision:
+        text.append(f"Their number was decided sequentially, until the precision {record.options.precision} was met. ")
+    text.append(
+        f"Means over replications are given with two-sided {found.level} confidence intervals by Student's t "
+        "distribution, each replication being one observation. "
+    )
+    own = found.comparison
+    if own is not None and own.differences:
+        how = "paired t over common random numbers" if own.paired else "Welch's t over independent replications"
+        adjusted = " and Bonferroni's adjustment for several comparisons" if len(own.differences) > 1 else ""
+        text.append(f"Scenarios were compared with {own.baseline} by {how}{adjusted}. ")
+    return "".join(text).strip()
+
+
+def _implementation(found: Findings) -> str:
+    record = found.record
+    experiment, versions = record.experiment, record.versions
+    language = {"r": "R", "python": "Python", "callable": "Python", "command": ""}[experiment.model.language]
+    version = versions.get(language.lower(), "")
+    text = [f"The model ({experiment.model.label}"]
+    text.append(f", {language} {version}".rstrip() if language else ", a program of its own")
+    text.append(f") was run by replicast {versions.get('replicast', '')}".rstrip())
+    packages = [f"{name} {own}" for name, own in versions.items() if name not in (language.lower(), "replicast")]
+    text.append(f", with {', '.join(packages)}" if packages else "")
+    shared = "the same for every scenario" if experiment.streams.common else "separate for each scenario"
+    text.append(f". Random numbers: seed {experiment.seed}; {_generator(record)}; streams are {shared}. ")
+    text.append(f"Replications were run in parallel ({_place(record)}), and took {hours(found.work.seconds)} in all")
+    spent = sum(one.seconds for one in found.stretches)
+    text.append(f", {hours(spent)} of wall time. " if spent else ". ")
+    source = f"git commit {record.git_commit.removesuffix('+')}" if record.git_commit else "no git commit"
+    changed = " with uncommitted changes" if record.git_commit.endswith("+") else ""
+    text.append(f"Source of the model: {source}{changed}, SHA-256 {record.code_hash[:16]}….")
+    return "".join(text)
+
+
+def _generator(record: RunRecord) -> str:
+    if record.experiment.model.language in ("python", "callable") and record.experiment.streams.kind != "own":
+        return PYTHON_STREAMS
+    if record.experiment.model.language == "command":
+        return "one 63-bit seed a replication, which the program is given"
+    return STREAMS[record.experiment.streams.kind]
+
+
+def _place(record: RunRecord) -> str:
+    name = record.place.partition("://")[0]
+    return {"local": "on one machine", "serial": "on one machine, one after another"}.get(name, f"place: {name}")
+
+
+def hours(seconds: float) -> str:
+    """A duration for the eye."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:,.3g} h"
+
+
+def origin(found: Findings) -> Iterator[Block]:
+    rows = [[name, value] for name, value in _facts(found).items() if value]
+    yield Grid("What decided the numbers, and where they were computed", ["what", "which"], rows, words=(1,))
+    yield Grid("What it took", ["what", "which"], [[k, v] for k, v in _effort(found).items() if v], words=(1,))
+    versions = [[name, version] for name, version in found.record.versions.items()]
+    listed = Grid("Versions", ["package", "version"], versions, words=(1,))
+    yield listed if len(versions) <= 12 else Folded(f"All {len(versions)} packages", [listed])
+
+
+def _facts(found: Findings) -> Mapping[str, str]:
+    record, experiment = found.record, found.record.experiment
+    streams = "the same for every scenario" if experiment.streams.common else "separate for each scenario"
+    commit = record.git_commit.removesuffix("+")
+    changed = " with uncommitted changes" if record.git_commit.endswith("+") else ""
+    return {
+        "run": record.id,
+        "begun": record.created,
+        "model": f"{experiment.model.label} ({experiment.model.language})",
+        "hash of the source": record.code_hash,
+        "git commit": commit + changed if commit else "none",
+        "seed": str(experiment.seed),
+        "random number streams": f"{experiment.streams.kind}, {streams}",
+        "place": record.place,
+        "machine": record.host,
+        "user": record.user,
+        "timeout": f"{record.options.timeout_seconds:g} s" if record.options.timeout_seconds else "none",
+    }
+
+
+def _effort(found: Findings) -> Mapping[str, str]:
+    """Wall time is of whoever conducted the run; where it went on by itself, as on AWS, nobody did."""
+    work, stretches = found.work, found.stretches
+    mean = work.seconds / work.replications if work.replications else 0.0
+    machines = f" on {', '.join(work.machines[:6])}" + (", …" if len(work.machines) > 6 else "")
+    home = found.record.place.partition("://")[0] in ("local", "serial")
+    return {
+        "time in the model": f"{hours(work.seconds)} over {work.replications:,} replications "
+        f"({hours(mean)} each, the longest {hours(work.longest)})" if work.replications else "",
+        "wall time": f"{hours(sum(one.seconds for one in stretches))}"
+        + (f" in {len(stretches)} stretches" if len(stretches) > 1 else "") if stretches else "not known",
+        "cores of the machine": ", ".join(dict.fromkeys(f"{one.cores} ({one.host})" for one in stretches)),
+        "workers": f"{work.workers:,}{machines if work.machines else ''}" if work.workers else "",
+        "cost": "none but this machine's time" if home else f"{hours(work.seconds)} of workers, at the place's prices",
+    }  # fmt: skip
