@@ -9,12 +9,16 @@ import importlib
 import json
 import os
 import secrets
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from replicast.aws.emulator import Lesson, complete, service, taught
+
+sys.path.insert(0, str(Path(__file__).parent))
+from taught_batch import teach_batch
 
 STATE_BYTES = 256 * 1024
 
@@ -127,6 +131,7 @@ def main() -> None:
     teach_states()
     teach_lambda()
     teach_cloudformation()
+    teach_batch()
     importlib.import_module("ministack.app").main()
 
 

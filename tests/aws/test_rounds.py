@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.aws.limits import CHILD_OUTPUT, ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds
-from replicast.aws.rounds import Loss, Round, batch_size, items_of, next_round, reason_of
+from replicast.aws.rounds import Loss, Round, batch_size, items_of, next_round, of_functions, reason_of
 from replicast.core.planning import cut
 from replicast.core.replication import Batch
 
@@ -24,7 +24,7 @@ def after(
     begun: Container[Batch] | None = None,
 ) -> Round:
     began = set(before.batches) if begun is None and before else begun or set()
-    return next_round(missing, before, losses, begun=began, capacity=CAPACITY, seconds=None, retries=retries)
+    return next_round(missing, before, losses, begun=began, cutting=of_functions(CAPACITY, None), retries=retries)
 
 
 def test_replications_of_unknown_length_are_shared_among_all_functions() -> None:
@@ -54,10 +54,10 @@ def test_batches_share_a_functions_start_and_end_well_before_its_timeout(
 
 def test_no_round_has_more_items_than_a_map_takes_well_and_the_rest_comes_in_the_next() -> None:
     everything = [Batch("base", 1, ITEMS_A_ROUND + 5)]
-    first = next_round(everything, None, [], begun=(), capacity=Capacity(), seconds=600, retries=1)
+    first = next_round(everything, None, [], begun=(), cutting=of_functions(Capacity(), 600), retries=1)
     assert len(first.batches) == ITEMS_A_ROUND
     left = [Batch("base", ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 5)]
-    second = next_round(left, first, [], begun=first.batches, capacity=Capacity(), seconds=600, retries=1)
+    second = next_round(left, first, [], begun=first.batches, cutting=of_functions(Capacity(), 600), retries=1)
     assert [batch.first for batch in second.batches] == list(range(ITEMS_A_ROUND + 1, ITEMS_A_ROUND + 6))
 
 
@@ -69,7 +69,7 @@ def test_a_lost_batch_comes_back_in_quarters() -> None:
     first = Round(1, [Batch("base", 1, 8), Batch("base", 9, 16)])
     lost = Batch("base", 9, 16)
     losses = [Loss(lost, "Runtime.ExitError", "gone")]
-    second = next_round([lost], first, losses, begun=[lost], capacity=CAPACITY, seconds=0.01, retries=1)
+    second = next_round([lost], first, losses, begun=[lost], cutting=of_functions(CAPACITY, 0.01), retries=1)
     assert second.batches == [Batch("base", 9, 10), Batch("base", 11, 12), Batch("base", 13, 14), Batch("base", 15, 16)]
     assert (second.number, second.idle, second.given_up) == (2, 0, [])
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from replicast.aws.limits import Capacity
-from replicast.aws.rounds import Loss, Round, next_round
+from replicast.aws.rounds import Loss, Round, next_round, of_functions
 from replicast.aws.stack import state_machine
 from replicast.core.replication import Batch
 
@@ -88,7 +88,7 @@ def carried_out(account: Account, capacity: Capacity) -> Round:
         if not missing:
             assert current is not None
             return current
-        current = next_round(missing, current, losses, begun=begun, capacity=capacity, seconds=SECONDS, retries=0)
+        current = next_round(missing, current, losses, begun=begun, cutting=of_functions(capacity, SECONDS), retries=0)
         assert current.given_up == [], f"{len(current.given_up)} recorded as failed that never ran"
         assert current.number < 1000
         begun = account.perform(current.batches, capacity.concurrency)

@@ -26,7 +26,7 @@ def states() -> Iterator[tuple[str, dict[str, Any]]]:
     yield from machine["States"]["Simulate"]["ItemProcessor"]["States"].items()
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "database.yaml"])
+@pytest.mark.parametrize("name", ["template.yaml", "database.yaml", "batch.yaml"])
 def test_cfn_lint_has_nothing_to_say(name: str) -> None:
     template = TEMPLATE.with_name(name)
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", str(template)]
@@ -88,7 +88,7 @@ def test_a_functions_time_is_more_than_an_express_execution_has_so_children_are_
 
 def test_every_task_has_a_timeout_and_retries_with_jitter_and_a_cap() -> None:
     tasks = [(name, state) for name, state in states() if state["Type"] == "Task"]
-    assert len(tasks) == 5
+    assert len(tasks) == 7
     for name, state in tasks:
         assert "TimeoutSeconds" in state or "TimeoutSecondsPath" in state, name
         for retry in state["Retry"]:

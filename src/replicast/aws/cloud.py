@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -28,8 +29,29 @@ from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch, Failure, Outcome
 
+from .arrays import (
+    ARRAY_SECONDS,
+    MOST_CHILDREN,
+    ArrayJob,
+    Queues,
+    array_batch_size,
+    attempt_seconds,
+    job_name,
+    task_size,
+    wanted_compute,
+)
 from .limits import Capacity
-from .rounds import MOST_ROUNDS_WITHOUT_PROGRESS, GivenUp, Loss, Round, batch_size, items_of, next_round, without_result
+from .rounds import (
+    MOST_ROUNDS_WITHOUT_PROGRESS,
+    Cutting,
+    GivenUp,
+    Loss,
+    Round,
+    items_of,
+    next_round,
+    of_functions,
+    without_result,
+)
 
 FOLDER = "cloud"
 HINT, JOB = f"{FOLDER}/hint.json", f"{FOLDER}/job.json"
@@ -43,16 +65,20 @@ PARTS_READ = 200
 OURS = ("ModelError", "RequestError", "ParameterError")
 """Errors of a function that say the run cannot go on, whatever is tried."""
 
-Next = Literal["simulate", "collate", "stop"]
+Next = Literal["simulate", "array", "collate", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the state machine asks to be planned: a run, for which execution, after which round (0: none)."""
+    """What the state machine asks to be planned: a run, for which execution, after which round (0: none).
+
+    `ended` is why the array job of that round failed, if it did.
+    """
 
     run: str
     execution: str
     round: int
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +96,17 @@ class Answer:
     task_seconds: int = 960
     error: str = ""
     cause: str = ""
+    array: ArrayJob | None = None
 
     def to_json(self, *, bucket: str, prefix: str) -> dict[str, Any]:
         content = {name: getattr(self, name) for name in self.__slots__}
+        content["array"] = {} if self.array is None else self.array.to_json()
         return content | {"bucket": bucket, "prefix": prefix, "items": f"{prefix}/{self.run}/{self.items}"}
 
 
 class Cloud:
-    def __init__(self, store: Store, record: RunRecord, capacity: Capacity) -> None:
-        self.store, self.record, self.capacity = store, record, capacity
+    def __init__(self, store: Store, record: RunRecord, capacity: Capacity, queues: Queues | None = None) -> None:
+        self.store, self.record, self.capacity, self.queues = store, record, capacity, queues or Queues()
         self._planned: dict[str, int] = {}
 
     def answer(self, order: Order) -> Answer:
@@ -94,26 +122,45 @@ class Cloud:
         if why := self._cannot_go_on(order, before, losses):
             return why
         seconds = self._seconds()
-        following = next_round(
-            batches, before, losses, begun=begun, capacity=self.capacity, seconds=seconds,
-            retries=self.record.options.retries,
-        )  # fmt: skip
-        size = batch_size(sum(map(len, anew)), capacity=self.capacity, seconds=seconds)
-        following.batches += cut(anew, size)
+        compute = wanted_compute(self.record, self.capacity, self.queues, seconds)
+        cutting = self._cutting(compute, seconds)
+        following = next_round(batches, before, losses, begun=begun, cutting=cutting, retries=self._retries)
+        following.batches += cut(anew, cutting.size(sum(map(len, anew))))
         self._give_up(following.given_up)
         if not following.batches:
             return self._collate(order) if not self._missing() else self.answer(order)
-        return self._write(order, following)
+        return self._write(order, following, compute, seconds)
 
-    def _write(self, order: Order, following: Round) -> Answer:
-        number = f"{following.number:06d}"
-        items, state = (f"{FOLDER}/{order.execution}/{what}/{number}.json" for what in ("rounds", "state"))
-        self._put(state, following.to_json())
+    @property
+    def _retries(self) -> int:
+        return self.record.options.retries
+
+    def _cutting(self, compute: str, seconds: float | None) -> Cutting:
+        """How large batches are, and how many a round has, where they are performed."""
+        if compute == "lambda":
+            return of_functions(self.capacity, seconds)
+        size = task_size(self.record.options.memory_bytes)
+        return Cutting(partial(array_batch_size, seconds=seconds, size=size), MOST_CHILDREN)
+
+    def _write(self, order: Order, following: Round, compute: str, seconds: float | None) -> Answer:
+        items = rounds_document(order.execution, following.number)
+        self._put(f"{FOLDER}/{order.execution}/state/{following.number:06d}.json", following.to_json())
         self._put(items, items_of(following.batches))
-        return Answer(
+        answer = Answer(
             order.run, order.execution, following.number, "simulate", items, len(following.batches),
             sum(map(len, following.batches)), self.capacity.concurrency, self.capacity.function_seconds + 60,
         )  # fmt: skip
+        return answer if compute == "lambda" else self._as_array(answer, following, compute, seconds)
+
+    def _as_array(self, answer: Answer, following: Round, compute: str, seconds: float | None) -> Answer:
+        """The same round for an array job: its children read the same items."""
+        size, options = task_size(self.record.options.memory_bytes), self.record.options
+        longest = attempt_seconds(max(map(len, following.batches)), size, seconds, options.timeout_seconds)
+        job = ArrayJob(
+            job_name(answer.execution, answer.round), self.queues.of(compute), self.queues.definition,
+            str(size.processors), str(size.megabytes), str(size.processes), longest,
+        )  # fmt: skip
+        return replace(answer, next="array", array=job, task_seconds=ARRAY_SECONDS)
 
     def _collate(self, order: Order) -> Answer:
         """Nothing is missing. A run until precise learns now how many replications that was."""
@@ -141,7 +188,7 @@ class Cloud:
         if fatal is not None:
             return self._stop(order, ours(fatal), fatal.cause[:10_000])
         if before is not None and before.idle >= MOST_ROUNDS_WITHOUT_PROGRESS + self.record.options.retries:
-            why = f"{losses[0].error}: {losses[0].cause}" if losses else "their functions left no word of why"
+            why = f"{losses[0].error}: {losses[0].cause}" if losses else order.ended or "no word was left of why"
             return self._stop(order, "NothingWasStored", f"{before.idle + 1} rounds stored nothing; {why}"[:10_000])
         return None
 
@@ -166,7 +213,7 @@ class Cloud:
             return None
         where = f"{FOLDER}/{order.execution}"
         state = self._get(f"{where}/state/{order.round:06d}.json")
-        items = self._get(f"{where}/rounds/{order.round:06d}.json")
+        items = self._get(rounds_document(order.execution, order.round))
         return None if state is None or items is None else Round.from_json(state, items)
 
     def _fate(self, order: Order, before: Round | None, missing: list[Batch]) -> tuple[set[Batch], list[Loss]]:
@@ -212,6 +259,11 @@ def begun_folder(execution: str, number: int) -> str:
 def lost_folder(execution: str, number: int) -> str:
     """As the state machine spells it too."""
     return f"{FOLDER}/{execution}/lost/{number}"
+
+
+def rounds_document(execution: str, number: int) -> str:
+    """The items of a round, for the map as for the children of an array job."""
+    return f"{FOLDER}/{execution}/rounds/{number:06d}.json"
 
 
 def order_document(execution: str) -> str:

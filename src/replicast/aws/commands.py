@@ -15,6 +15,7 @@ from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
+from .batch import BatchStack, WantedBatch, queues_for
 from .connections import connections_of
 from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
@@ -73,18 +74,22 @@ def deploy(
     contents: Contents | None = None,
     settings: Settings | None = None,
     wanted: Wanted | None = None,
+    batch: WantedBatch | None = None,
     model: GivenModel | None = None,
     tell: Tell = lambda _text: None,
     poll_seconds: float | None = None,
 ) -> Deployed:
     """Creates the stack or brings it up to date; the same again changes nothing."""
     contents, settings, wanted = contents or Contents(), settings or Settings(), wanted or Wanted()
+    batch = batch or WantedBatch()
     wanted.check()
     check_settings({field: getattr(settings, field) for field in SETTINGS})
     stack = Stack(aws, name, tell)
     stack.poll_seconds = poll_seconds or stack.poll_seconds
     found = stack.state()
     before = found.parameters
+    has_database = wanted.engine != "none" and bool(wanted.engine or wanted.secret or before.get("DatabaseSecret"))
+    batch.check(contents.package, database=has_database)
     refuse_another_kind_at_work(aws, found, contents.package)
     crowded = crowding_of(aws, name, wanted, settings, before)
     state = stack.prepare(repository=contents.package == "image")
@@ -99,6 +104,9 @@ def deploy(
             aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture,
             lock=contents.lock, tell=tell,
         )  # fmt: skip
+        beside = BatchStack(aws, name, tell)
+        beside.poll_seconds = stack.poll_seconds
+        settings = queues_for(beside, batch, state.bucket, image, settings)
         state = stack.deploy(image=image, settings=settings)
     else:
         tell(f"packing for {runtime} on {architecture}")
@@ -219,6 +227,9 @@ def destroy(
             f"stack '{name}' is at work ({', '.join(running)}); nothing was removed: wait for it, or cancel it first: "
             "replicast cancel RUN"
         )
+    beside = BatchStack(aws, name)
+    beside.poll_seconds = stack.poll_seconds
+    beside.remove()
     stack.destroy(results=results)
     if results:
         database.remove()

@@ -23,6 +23,7 @@ from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
 from replicast.stores.records import read_record
 
+from .arrays import Queues
 from .by_hand import order_of, record_by_hand, signature_from_dict
 from .cloud import JOB, Answer, Cloud, Order, begun_folder
 from .database_runs import COLLATED, DatabaseRuns
@@ -31,6 +32,7 @@ from .performing import Performer, processors
 from .stack import stack_url
 
 RUNS, DEPLOYED, SIGNATURE = "runs", "deployed", "signature.json"
+QUEUES = ("REPLICAST_QUEUE", "REPLICAST_SPOT_QUEUE", "REPLICAST_JOB")
 SHOWN_ROWS = 20
 
 
@@ -73,15 +75,27 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     if isinstance(store, DatabaseRuns) and not typed.get("round"):
         store.take_in(typed["run"])
     record = read_record(store, typed["run"])
-    capacity = Capacity(int(os.environ["REPLICAST_SECONDS"]), concurrency=int(os.environ["REPLICAST_CONCURRENCY"]))
-    capacity = capacity.within(event.get("quota", {}).get("unreserved"))
-    order = Order(typed["run"], execution["id"].rpartition(":")[2], typed.get("round", 0))
+    numbers = (int(os.environ[f"REPLICAST_{name}"]) for name in ("SECONDS", "MEMORY", "CONCURRENCY"))
+    capacity = Capacity(*numbers).within(event.get("quota", {}).get("unreserved"))
+    order = Order(
+        typed["run"], execution["id"].rpartition(":")[2], typed.get("round", 0), why_ended(typed.get("ended", {}))
+    )
     if not order.round:
         store.write(typed["run"], JOB, json.dumps({"execution": execution["id"]}).encode())
-    answer: Answer = Cloud(store, record, capacity).answer(order)
+    queues = Queues.from_names(os.environ, *QUEUES)
+    answer: Answer = Cloud(store, record, capacity, queues).answer(order)
     if isinstance(store, DatabaseRuns) and answer.next != "simulate":
         store.show(record)
     return answer.to_json(bucket=os.environ["REPLICAST_BUCKET"], prefix=RUNS)
+
+
+def why_ended(ended: Mapping[str, str]) -> str:
+    """Of what Step Functions says of a failed array job, which is all of its description, the reason."""
+    try:
+        found = json.loads(ended.get("Cause", ""))
+    except ValueError:
+        return ended.get("Cause", "")
+    return str(found.get("StatusReason", "")) if isinstance(found, Mapping) else ""
 
 
 def begin_by_hand(typed: Mapping[str, Any], execution: Mapping[str, str]) -> str:

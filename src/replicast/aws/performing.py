@@ -32,6 +32,11 @@ MOST_OF = 0.5
 MEGABYTES_A_PROCESSOR = 1769
 """A function has one processor for each so many megabytes of memory."""
 
+OVERLONG = (
+    "give the function a longer timeout (900 s at most) or more memory, or run it where it may take longer: "
+    "--aws-compute batch, --on local"
+)
+
 Clock = Callable[[], float]
 """Seconds that the function has left."""
 
@@ -47,8 +52,10 @@ class Performed:
 class Performer:
     """Performs batches of one run, with its model loaded once for as long as the function's machine stays warm."""
 
-    def __init__(self, store: Store, record: RunRecord, *, processors: int, worker: str) -> None:
-        self.store, self.record = store, record
+    def __init__(
+        self, store: Store, record: RunRecord, *, processors: int, worker: str, advice: str = OVERLONG
+    ) -> None:
+        self.store, self.record, self._advice = store, record, advice
         self.pool = Pool(
             workers=processors, environment={"PYTHONPATH": import_path()}, worker=worker, save_seconds=WAVE_SECONDS
         )
@@ -110,10 +117,7 @@ class Performer:
         return Performed(len(batch) - left, left)
 
     def _record_overlong(self, scenario: str, replication: int, total: float) -> None:
-        message = (
-            f"the replication had {total:.0f} s, all that a function gives it, and was not done; give the function a "
-            "longer timeout (900 s at most) or more memory, or run it where nothing ends it: --on local"
-        )
+        message = f"the replication had {total:.0f} s, all that there was for it, and was not done; {self._advice}"
         failure = Failure("timeout", "FunctionTimeout", message)
         outcome = Outcome(
             scenario, replication, total, failure=failure, worker=os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from replicast.core.planning import Range, count, cut, gaps, merge
@@ -31,8 +32,17 @@ BLAMELESS = (
     "AWSLambdaException",
     "SdkClientException",
     "StoreError",
+    "TaskInterrupted",
 )
 """In an error of these the service or the store was at fault, and no replication is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How work is cut where it is performed: replications of one batch for so many, and the most batches of a round."""
+
+    size: Callable[[int], int]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +104,17 @@ def next_round(
     losses: Iterable[Loss],
     *,
     begun: Container[Batch],
-    capacity: Capacity,
-    seconds: float | None,
+    cutting: Cutting,
     retries: int,
 ) -> Round:
-    """The batches of the next round. `seconds` is what a slow replication takes, None if none is known.
+    """The batches of the next round.
 
     `begun` are the batches whose function began: only for those is an absence a try. What was throttled away, or lost
     on its way, comes again as it was.
     """
-    size = batch_size(sum(map(len, missing)), capacity=capacity, seconds=seconds)
+    size = cutting.size(sum(map(len, missing)))
     if before is None:
-        return Round(1, cut(missing, size)[:ITEMS_A_ROUND])
+        return Round(1, cut(missing, size)[: cutting.most])
     following = Round(before.number + 1, alone=dict(before.alone))
     index = _by_scenario(missing)
     asked = sum(map(len, before.batches))
@@ -128,7 +137,7 @@ def next_round(
             again += cut(remaining, max(1, min(size, math.ceil(len(batch) / SHRINK))))
         else:
             again += cut(remaining, size)
-    following.batches = (again + cut(_others(missing, known), size))[:ITEMS_A_ROUND]
+    following.batches = (again + cut(_others(missing, known), size))[: cutting.most]
     return following
 
 
@@ -180,6 +189,11 @@ def batch_size(missing: int, *, capacity: Capacity, seconds: float | None) -> in
     waves = max(1, math.ceil(missing / (width * fitting)))
     share = math.ceil(missing / (waves * width))
     return max(1, min(max(share, math.ceil(BATCH_SECONDS / max(seconds, 1e-6))), fitting, missing))
+
+
+def of_functions(capacity: Capacity, seconds: float | None) -> Cutting:
+    """As the map's functions perform it. `seconds` is what a slow replication takes, None if none is known."""
+    return Cutting(partial(batch_size, capacity=capacity, seconds=seconds), ITEMS_A_ROUND)
 
 
 Ranges = Mapping[str, Sequence[Range]]

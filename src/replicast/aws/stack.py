@@ -87,13 +87,17 @@ class Settings:
     database: str | None = None
     database_secret: str | None = None
     database_secret_key: str | None = None
+    queue: str | None = None
+    spot_queue: str | None = None
+    job: str | None = None
 
     def to_parameters(self) -> dict[str, str]:
         names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
                  "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays",
                  "collate_memory": "CollateMemory", "boundary": "Boundary",
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
-                 "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey"}  # fmt: skip
+                 "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey",
+                 "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
         texts = {
             parameter: ",".join(value) if isinstance(value, tuple) else str(value)

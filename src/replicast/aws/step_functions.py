@@ -20,9 +20,10 @@ from replicast.core.replication import Batch
 from replicast.models import language_of
 
 from .access import Aws, error_code, explained
+from .arrays import HOW_TO_HAVE, Queues, passes_functions, task_size, wanted_compute
 from .cloud import JOB, order_document
 from .database_runs import DatabaseRuns, OutsideRuns
-from .limits import Capacity, usable_seconds, violations
+from .limits import Capacity
 from .progress import MapProgress, PartsProgress, Progress, map_runs, parts_of, stored_of
 from .rounds import items_of
 from .stack import StackState
@@ -56,10 +57,17 @@ class StateMachine:
                 f"{self.stack.database_label or f's3://{self.stack.bucket}/runs'} alone, "
                 f"and the store is '{self.store.label}'; leave --store out"
             )
-        capacity = capacity_of(self.stack)
-        timeout = self.record.options.timeout_seconds
-        if timeout is not None and timeout > usable_seconds(capacity.function_seconds):
-            raise RequestError(next(violations(capacity, replication_seconds=timeout)))
+        self._check_compute()
+
+    def _check_compute(self) -> None:
+        """Whether what was asked for is there, and holds what was declared of the replications."""
+        capacity, queues = capacity_of(self.stack), queues_of(self.stack)
+        if wanted_compute(self.record, capacity, queues, None) == "lambda":
+            if beyond := passes_functions(self.record, capacity):
+                way = "leave out --aws-compute lambda" if queues.batch else HOW_TO_HAVE
+                raise RequestError(f"{beyond}; AWS Batch holds that: {way}; or run it here: --on local")
+            return
+        task_size(self.record.options.memory_bytes)
 
     def _is_the_stacks(self, store: Store) -> bool:
         in_database = isinstance(store, (DatabaseRuns, OutsideRuns))
@@ -169,6 +177,10 @@ class AwsJob:
         with explained("stop the execution"):
             self._states.stop_execution(executionArn=self.id, error="RunCancelled", cause="cancelled by its owner")
         self._state, self._listed = JobState.CANCELLED, 0.0
+
+
+def queues_of(stack: StackState) -> Queues:
+    return Queues.from_names(stack.parameters, "Queue", "SpotQueue", "Job")
 
 
 def capacity_of(stack: StackState) -> Capacity:

@@ -108,6 +108,18 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     )
     parser.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
     parser.add_argument(
+        "--batch", action="store_true", default=None, help="with AWS Batch, for replications that no function can hold"
+    )
+    parser.add_argument(
+        "--batch-processors", type=int, metavar="P", help="of all tasks at once, at most (default: 1000)"
+    )
+    parser.add_argument(
+        "--batch-subnet", action="append", default=[], metavar="ID", help="run tasks in this subnet (repeatable)"
+    )
+    parser.add_argument(
+        "--batch-private", action="store_true", help="those subnets are private, with endpoints of S3, ECR and logs"
+    )
+    parser.add_argument(
         "--database", metavar="postgres|mysql|none", help="make a database, and keep results there; none: in the bucket"
     )
     parser.add_argument("--database-size", metavar="CLASS", help="of the database (default: db.t4g.small)")
@@ -134,6 +146,7 @@ def _aws(chosen: argparse.Namespace) -> Aws:
 
 
 def deploy(chosen: argparse.Namespace) -> int:
+    from replicast.aws.batch import WantedBatch
     from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
     from replicast.aws.database import Wanted
@@ -147,6 +160,8 @@ def deploy(chosen: argparse.Namespace) -> int:
         tuple(chosen.subnet), tuple(chosen.security_group),
     )  # fmt: skip
     wanted.check()
+    batch = WantedBatch(chosen.batch, chosen.batch_processors, tuple(chosen.batch_subnet), chosen.batch_private)
+    batch.check(chosen.package, database=bool(chosen.database not in (None, "none") or chosen.database_url_secret))
     model = _model(chosen)
     language = model.record.experiment.model.language if model else "python"
     if language == "r" and chosen.package == "zip":
@@ -163,7 +178,14 @@ def deploy(chosen: argparse.Namespace) -> int:
         "boundary")})  # fmt: skip
     tell = (lambda _text: None) if chosen.json else say
     done = deploy_stack(
-        _aws(chosen), chosen.stack, contents=contents, settings=settings, wanted=wanted, model=model, tell=tell
+        _aws(chosen),
+        chosen.stack,
+        contents=contents,
+        settings=settings,
+        wanted=wanted,
+        batch=batch,
+        model=model,
+        tell=tell,
     )
     state = done.state
     if chosen.json:
