@@ -26,6 +26,7 @@ def states() -> Iterator[tuple[str, dict[str, Any]]]:
     yield from machine["States"]["Simulate"]["ItemProcessor"]["States"].items()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["template.yaml", "database.yaml", "batch.yaml"])
 def test_cfn_lint_has_nothing_to_say(name: str) -> None:
     template = TEMPLATE.with_name(name)
