@@ -10,6 +10,7 @@ for package in processx jsonlite testthat withr callr cli progressr tibble knitr
   Rscript --vanilla -e "quit(status = !requireNamespace('$package', quietly = TRUE))" >/dev/null 2>&1 ||
     missing="$missing r-cran-$package"
 done
+command -v qpdf >/dev/null || missing="$missing qpdf"
 [ -z "$missing" ] || { echo "missing:$missing (Debian: apt install$missing); the R package is not tested"; leave; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -17,6 +18,12 @@ export REPLICAST_PROGRAM="$program" REPLICAST_PACKAGE="$PWD" NOT_CRAN=true _R_CH
 export _R_CHECK_CRAN_INCOMING_=false _R_CHECK_SYSTEM_CLOCK_=FALSE
 cp -r r "$folder/source"
 cd "$folder"
+# The check asks CRAN about every suggested package that is not installed; an empty repository answers without the network.
+mkdir -p cran/src/contrib cran/web/packages
+: >cran/src/contrib/PACKAGES
+Rscript --vanilla -e 'saveRDS(data.frame(Package = character(), Maintainer = character()), "cran/web/packages/packages.rds")'
+printf 'menu_name\tURL\tdefault\tsource\twin.binary\tmac.binary\nCRAN\tCRAN\tfile://%s/cran\tTRUE\tTRUE\tFALSE\tFALSE\n' "$PWD" >repositories
+export R_REPOSITORIES="$PWD/repositories" R_CRAN_WEB="file://$PWD/cran" R_CRAN_SRC="file://$PWD/cran"
 R CMD build source >build.log 2>&1 || { cat build.log; exit 1; }
 R CMD check --as-cran --no-manual replicast_*.tar.gz >check.log 2>&1 || { cat check.log; exit 1; }
 grep -E "checking (tests|examples|re-building)|^Status" check.log

@@ -15,6 +15,7 @@ else
 fi
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
   missing="$missing chromium"
+command -v qpdf >/dev/null || missing="$missing qpdf" # R CMD check asks for it
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v npm >/dev/null || missing="$missing npm"
 command -v slurmctld >/dev/null && command -v munged >/dev/null || missing="$missing slurm-wlm munge"

@@ -17,14 +17,14 @@ replicast_install <- function(package = "replicast", python = NULL, path = envir
   refuse_windows()
   python <- if (is.null(python)) find_python() else checked_python(python)
   message("Installing ", package, " for ", python, " into ", path)
-  made <- processx::run(python, c("-m", "venv", "--clear", path), error_on_status = FALSE, stderr_to_stdout = TRUE)
+  made <- run_outside(python, c("-m", "venv", "--clear", path), stderr_to_stdout = TRUE)
   if (made$status != 0) {
     stop("the virtual environment could not be made: Python's module venv may be missing (Debian: apt install ",
          "python3-venv)\n", made$stdout, call. = FALSE)
   }
   pip <- c("-m", "pip", "install", "--quiet", "--disable-pip-version-check", options, package)
   own_python <- file.path(path, "bin", "python")
-  done <- processx::run(own_python, pip, error_on_status = FALSE, stderr_to_stdout = TRUE)
+  done <- run_outside(own_python, pip, stderr_to_stdout = TRUE)
   if (done$status != 0) {
     unlink(path, recursive = TRUE)
     stop("pip could not install ", package, ":\n", done$stdout, call. = FALSE)
@@ -70,7 +70,7 @@ checked_python <- function(python) {
 python_version <- function(python) {
   code <- "import sys, ssl, venv, ensurepip; print('.'.join(map(str, sys.version_info[:3])))"
   answer <- tryCatch(
-    processx::run(python, c("-c", code), error_on_status = FALSE, timeout = 30),
+    run_outside(python, c("-c", code), timeout = 30),
     error = function(error) list(status = 1L)
   )
   if (answer$status == 0L) trimws(answer$stdout) else "does not run, or lacks the modules ssl, venv or ensurepip"
@@ -103,5 +103,5 @@ replicast_program <- function() {
 }
 
 program_version <- function(program) {
-  sub("^replicast ", "", trimws(processx::run(program, "--version", error_on_status = FALSE)$stdout))
+  sub("^replicast ", "", trimws(run_outside(program, "--version")$stdout))
 }

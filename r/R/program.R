@@ -14,7 +14,7 @@ call_program <- function(arguments, on_line = function(line) NULL, on_interrupt 
   })
   process <- processx::process$new(
     replicast_program(), arguments, stdout = output, stderr = "|", cleanup = TRUE,
-    env = c("current", session_environment()), encoding = "UTF-8"
+    env = c("current", outside_libraries(), session_environment()), encoding = "UTF-8"
   )
   lines <- character()
   hear <- function() {
@@ -42,6 +42,26 @@ session_environment <- function() {
     PATH = paste(R.home("bin"), Sys.getenv("PATH"), sep = .Platform$path.sep),
     R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), PYTHONUTF8 = "1", NO_COLOR = "1"
   )
+}
+
+# R's start puts folders of its own before the libraries that every process it starts looks up by name; a Python that has
+# a libpython of its own then loads the system's, and its modules do not import. These folders are R's alone.
+outside_libraries <- function(seen = Sys.getenv("LD_LIBRARY_PATH"), added = added_libraries()) {
+  while (nzchar(added) && startsWith(paste0(seen, ":"), paste0(added, ":"))) {
+    seen <- substring(seen, nchar(added) + 2L)
+  }
+  c(LD_LIBRARY_PATH = seen)
+}
+
+added_libraries <- function(script = file.path(R.home("etc"), "ldpaths")) {
+  if (!file.exists(script)) return("")
+  code <- "unset LD_LIBRARY_PATH R_LD_LIBRARY_PATH; . \"$0\"; printf %s \"$LD_LIBRARY_PATH\""
+  processx::run("sh", c("-c", code, script), env = c("current", R_HOME = R.home()), error_on_status = FALSE)$stdout
+}
+
+# As processx::run, for a program that is none of R's.
+run_outside <- function(program, arguments, ...) {
+  processx::run(program, arguments, env = c("current", outside_libraries()), error_on_status = FALSE, ...)
 }
 
 end_cleanly <- function(process) {

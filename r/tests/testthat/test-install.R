@@ -41,3 +41,17 @@ test_that("a virtual environment is made and the program in it runs", {
   expect_true(file.exists(program))
   expect_match(program_version(program), "^[0-9]+\\.[0-9]+")
 })
+
+test_that("programs do not see the libraries that R's start put first", {
+  expect_equal(outside_libraries("/r/lib:/usr/lib/x:/own", "/r/lib:/usr/lib/x"), c(LD_LIBRARY_PATH = "/own"))
+  expect_equal(outside_libraries("/r/lib:/r/lib:/own:/more", "/r/lib"), c(LD_LIBRARY_PATH = "/own:/more"))
+  expect_equal(outside_libraries("/r/lib", "/r/lib"), c(LD_LIBRARY_PATH = ""))
+  expect_equal(outside_libraries("/r/library:/own", "/r/lib"), c(LD_LIBRARY_PATH = "/r/library:/own"))
+  expect_equal(outside_libraries("/own", ""), c(LD_LIBRARY_PATH = "/own"))
+})
+
+test_that("a program sees what the session's user had set", {
+  skip_on_os("windows")
+  withr::local_envvar(LD_LIBRARY_PATH = paste(added_libraries(), "/own", sep = ":"))
+  expect_equal(run_outside("sh", c("-c", "printf %s \"$LD_LIBRARY_PATH\""))$stdout, "/own")
+})
