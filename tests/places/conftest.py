@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers import postgres
+
+__all__ = ["postgres"]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "slurm-up.sh"
 
@@ -29,7 +32,7 @@ def cluster() -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("Slurm's daemons are started by root")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    ports = {"SLURMCTLD_PORT": str(free_port()), "SLURMD_PORT": str(free_port())}
+    ports = {"SLURMCTLD_PORT": str(free_port()), "SLURMD_PORT": str(free_port()), "SLURMD_TIMEOUT": "10"}
     try:
         subprocess.run(["sh", str(SCRIPT), str(folder)], check=True, timeout=60, env=os.environ | ports,
                        stdout=subprocess.DEVNULL)  # fmt: skip

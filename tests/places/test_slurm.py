@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from replicast.core.planning import count
 from replicast.executors.slurm import Settings, SlurmExecutor, array_size
 from replicast.testing import check_executor, check_place
 
-pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("cluster")]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600), pytest.mark.usefixtures("cluster")]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
 MODEL = """
@@ -117,7 +119,108 @@ def test_an_environment_that_differs_on_the_node_fails_with_one_sentence(
     assert "partition" in refused.stderr.lower()
 
 
-def test_the_stores_url_is_in_no_script_command_line_or_log(cluster: Path, tmp_path: Path) -> None:
+def test_a_planted_password_is_in_no_process_list_job_script_or_log(
+    replicast: Command, write_model: Write, postgres: Any, cluster: Path, tmp_path: Path
+) -> None:
+    store = str(postgres.new_database()).replace("@", ":pl4nt3d@", 1)
+    options = ("-n", "2", "--param", "pause=4", "--on", "slurm", "--store", store, "--name", "secret", "--detach")
+    left = replicast("run", write_model(MODEL), *options)
+    assert left.returncode == 0, left.stderr
+    wait_until(lambda: "batch_door secret" in command_lines())
+    assert "pl4nt3d" not in command_lines()
+    job = subprocess.run(["scontrol", "show", "job", "--details"], capture_output=True, text=True, check=True).stdout
+    numbers = {line.split("ArrayJobId=")[1].split()[0] for line in job.splitlines() if "replicast-secret" in line}
+    scripts = [subprocess.run(["scontrol", "write", "batch_script", number, "-"], capture_output=True, text=True,
+                              check=True).stdout for number in numbers]  # fmt: skip
+    assert scripts
+    assert "pl4nt3d" not in job + "".join(scripts)
+    done = replicast("resume", "secret", "--store", store, "--quiet", "--json")
+    assert done.returncode == 0, done.stderr
+    kept = [path for folder in (tmp_path, cluster / "log") for path in folder.rglob("*") if path.is_file()]
+    assert any(path.parent.name == "secret" and path.suffix == ".log" for path in kept), kept
+    assert [path for path in kept if b"pl4nt3d" in path.read_bytes()] == []
+
+
+def command_lines() -> str:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(found)
+
+
+def test_memory_is_asked_of_slurm_too(replicast: Command, write_model: Write) -> None:
+    options = ("-n", "1", "--on", "slurm", "--slurm-cpus", "2", "--name", "sized", "--detach", "--memory", "300MB")
+    left = replicast("run", write_model(MODEL), *options)
+    assert left.returncode == 0, left.stderr
+    job = subprocess.run(["scontrol", "show", "job"], capture_output=True, text=True, check=True).stdout
+    (asked,) = {found[1] for found in re.finditer(r"JobName=replicast-sized.*?MinMemoryNode=(\S+)", job, re.DOTALL)}
+    assert asked == f"{(2 * 300 * 10**6 + (512 << 20)) // 2**20 + 1}M"
+
+
+def test_rounds_of_more_tasks_than_an_array_takes_are_several_arrays(
+    write_model: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replicast.executors.slurm.array_size", lambda: 3)
+    model = str(write_model(MODEL.replace("replication == 7", "False")))
+    there = replicast.run(model, n=8, seed=3, store=str(tmp_path / "there"), on="slurm", workers=8)
+    here = replicast.run(model, n=8, seed=3, store=str(tmp_path / "here"))
+    assert collated(here, tmp_path / "a") == collated(there, tmp_path / "b")
+    (logs,) = (tmp_path / "there").glob("*/slurm-logs")
+    assert len({path.name.split("_")[0] for path in logs.iterdir()}) == 3
+
+
+def test_a_requeued_task_does_what_is_left_of_its_batch(replicast: Command, write_model: Write, tmp_path: Path) -> None:
+    model = write_model(MODEL.replace("replication == 7", "False"))
+    options = ("-n", "4", "--param", "pause=2", "--on", "slurm", "--workers", "1", "--name", "again", "--json")
+    left = replicast("run", model, *options, "--detach")
+    number = json.loads(left.stdout)["left_with"].split()[-1]
+    wait_until(lambda: stored(tmp_path / "runs", "again") >= 1)
+    subprocess.run(["scontrol", "requeue", f"{number}_0"], check=True)
+    subprocess.run(["scontrol", "release", f"{number}_0"], check=False, capture_output=True)
+    done = replicast("resume", "again", "--quiet", timeout=400)  # Slurm lets a requeued job wait for two minutes
+    assert done.returncode == 0, done.stderr
+    assert stored(tmp_path / "runs", "again") == 4
+    seconds = replicast("sql", "again", "SELECT COUNT(*) AS n FROM metrics", "--json")
+    assert json.loads(seconds.stdout) == [{"n": 4}]
+
+
+def test_a_time_limit_that_no_replication_fits_ends_the_run_with_slurms_word(
+    replicast: Command, write_model: Write
+) -> None:
+    options = ("-n", "2", "--param", "pause=3600", "--on", "slurm", "--slurm-time", "0:01", "--name", "late")
+    late = replicast("run", write_model(MODEL), *options, timeout=280)
+    assert late.returncode == 3, late.stderr
+    assert "ended at the time limit" in late.stderr, late.stderr
+
+
+def test_a_node_that_dies_costs_nothing(replicast: Command, write_model: Write, tmp_path: Path, cluster: Path) -> None:
+    model = write_model(MODEL.replace("replication == 7", "False"))
+    options = ("-n", "6", "--param", "pause=2", "--on", "slurm", "--workers", "1", "--name", "node", "--detach")
+    assert replicast("run", model, *options).returncode == 0
+    wait_until(lambda: stored(tmp_path / "runs", "node") >= 1)
+    daemon = int((cluster / "run" / "slurmd.pid").read_text())
+    for pid in [daemon, *pids("batch_door node"), *pids("slurmstepd")]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: "down" in nodes(), seconds=120)
+    subprocess.run(["slurmd", "-f", str(cluster / "slurm.conf")], check=True)
+    wait_until(lambda: "idle" in nodes() or "mix" in nodes() or "alloc" in nodes(), seconds=120)
+    done = replicast("resume", "node", "--quiet", timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert stored(tmp_path / "runs", "node") == 6
+
+
+def nodes() -> str:
+    return subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, check=True).stdout
+
+
+def pids(pattern: str) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout
+    return [int(pid) for pid in found.split()]
+
+
+def test_the_stores_url_is_in_no_script_of_a_task(cluster: Path, tmp_path: Path) -> None:
     script = SlurmExecutor(Settings(logs=tmp_path)).script("run", "slurm/1.json", 0)
     assert "REPLICAST_STORE_URL" not in script
     assert array_size() == 10_000

@@ -33,6 +33,12 @@ AWAY_SECONDS = 600.0
 
 GOING = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED",
          "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}  # fmt: skip
+WORDS = {"TIMEOUT": "ended at the time limit (--slurm-time)", "OUT_OF_MEMORY": "ran out of memory (--memory)",
+         "NODE_FAIL": "lost their node", "PREEMPTED": "were preempted", "FAILED": "failed"}  # fmt: skip
+
+OWN_MEMORY = 512 << 20
+"""Of a task beside its replications: the door itself, and the machine's share of libraries."""
+
 MOST_TASKS = 1000
 """Tasks of a round, if nothing else says how many: more cost the scheduler more than they win."""
 
@@ -94,9 +100,16 @@ class SlurmExecutor:
         limit = f"%{self.settings.at_once}" if self.settings.at_once else ""
         command = ["sbatch", "--parsable", f"--array=0-{count - 1}{limit}", f"--job-name=replicast-{work.run}",
                    f"--output={self.settings.logs}/%A_%a.log", "--open-mode=append", "--requeue", "--export=ALL",
-                   "--ntasks=1", f"--cpus-per-task={self.settings.cpus}", *self.settings.options]  # fmt: skip
+                   "--ntasks=1", f"--cpus-per-task={self.settings.cpus}", *self._memory(work),
+                   *self.settings.options]  # fmt: skip
         said = _ask(command, script, {STORE_VARIABLE: work.store.url})
         return said.strip().partition(";")[0]
+
+    def _memory(self, work: Work) -> list[str]:
+        """What a task asks of Slurm, in MiB, where each of its replications may use that much."""
+        if work.memory_bytes is None:
+            return []
+        return [f"--mem={-(-(work.memory_bytes * self.settings.cpus + OWN_MEMORY) >> 20)}M"]
 
     def script(self, run: str, name: str, first: int) -> str:
         python = shlex.quote(sys.executable)
@@ -155,11 +168,11 @@ class SlurmJob:
             return JobState.RUNNING
         self._state = JobState.CANCELLED if "CANCELLED" in states else JobState.ENDED
         if self._state is JobState.ENDED:
-            self._complain()
+            self._complain(states)
         return self._state
 
-    def _complain(self) -> None:
-        """Raises ExecutorError where the tasks performed nothing at all, with what the first of them says."""
+    def _complain(self, states: Mapping[str, int]) -> None:
+        """Raises ExecutorError where the tasks performed nothing at all, with what Slurm and the first of them say."""
         trouble = read_trouble(self._work.store, self._work.run, self._name)
         if trouble:
             raise ExecutorError(f"{trouble[0]['message']} (so said {len(trouble)} tasks; logs: {self._logs})")
@@ -167,10 +180,12 @@ class SlurmJob:
         for batch in read_round(self._work.store, self._work.run, self._name):
             if any(first <= batch.last and last >= batch.first for first, last in coverage.done(batch.scenario)):
                 return
+        ends = [f"{count} {WORDS.get(state, state)}" for state, count in states.items() if state != "COMPLETED"]
         said = _last_words(self._executor.settings.logs, self._arrays)
-        if said:
+        if ends or said:
             raise ExecutorError(f"no task of Slurm job {', '.join(self._arrays)} stored anything; "
-                                f"the last line of a log is: {said} (logs: {self._logs})")  # fmt: skip
+                                f"of its tasks, {' and '.join(ends) or 'all ended by themselves'}; "
+                                f"the last line of a log is: {said or 'none'} (logs: {self._logs})")  # fmt: skip
 
     @property
     def _logs(self) -> str:
