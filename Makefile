@@ -1,5 +1,6 @@
 # make demo   set everything up and run the emergency department example
 # make test   set everything up, then lint, types, import contracts and tests
+# make test-long   the tests that take many seconds each
 # make docs   build the documentation site into site/, strictly: every link leads somewhere
 # make dist   build what is published, check it, and run the tutorial from it in an empty environment
 # make test-image   build the container image and run functions in it; starts a Docker engine if none answers (root, Debian)
@@ -19,7 +20,7 @@ SMOKE_ARGUMENTS ?=
 BENCH_ARGUMENTS ?= --write
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: bench demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm
+.PHONY: bench demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm test-long
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -38,7 +39,10 @@ contracts: $(VENV)/.test
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.test $(VENV)/.asl-validator
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slurm" $(PYTEST_ARGUMENTS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slurm and not long" $(PYTEST_ARGUMENTS)
+
+test-long: system $(VENV)/.test
+	$(BIN)/pytest -n 2 --dist worksteal -m "long and not slurm" --timeout 900 $(PYTEST_ARGUMENTS)
 
 test-image: $(VENV)/.test
 	REPLICAST_NO_SKIPS=all sh tools/docker-engine.sh $(BIN)/pytest -m docker --timeout 900 $(PYTEST_ARGUMENTS) tests/aws
