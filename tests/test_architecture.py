@@ -76,6 +76,33 @@ def test_the_command_line_shows_its_help_without_arrays_or_frames(arguments: lis
     assert loaded & (HEAVY | {"numpy", "arro3", "obstore"}) == set()
 
 
+RUN = """
+import json, sys
+from replicast.cli import main
+main(["run", "model.py", "-n", "6", "--on", "serial", "--store", "runs", *sys.argv[1:]])
+print()
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_run_is_summarised_without_frames(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "def simulate(rng):\n    return {'wait': rng.random(), 'late': rng.random() < .5, 'rows': [{'x': 1}] * 2}\n"
+    )
+    assert modules_after(RUN, cwd=tmp_path) & (HEAVY - {"rich"}) == set()
+
+
+IMPORT_DOORS = """
+import json, sys
+import replicast.cli.start
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_processes_are_started_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    assert modules_after(IMPORT_DOORS, cwd=tmp_path) & (HEAVY | {"numpy", "arro3", "obstore", "psutil"}) == set()
+
+
 def test_importing_replicast_imports_nothing_heavy(tmp_path: Path) -> None:
     code = "import json, sys, replicast; print(json.dumps(sorted(sys.modules)))"
     loaded = modules_after(code, cwd=tmp_path)

@@ -22,7 +22,7 @@ from replicast.core.replication import Failure, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.core.statistics import SummaryRow
 from replicast.models.results import read_result
-from replicast.reporting.summary import SUMMARY_SCHEMA, Summary, count_distinct, summarise_run
+from replicast.reporting.summary import Summary, count_distinct, summarise_run, summary_schema
 from replicast.runs import Run
 from replicast.stores.objects import ObjectStore
 
@@ -119,7 +119,7 @@ def test_no_value_has_no_figure_at_all(store: ObjectStore) -> None:
 def test_nothing_stored_is_an_empty_summary(store: ObjectStore) -> None:
     summary = summarise_run(store, record())
     assert (summary.rows, summary.notes) == ([], [])
-    assert summary.frame().schema == SUMMARY_SCHEMA
+    assert summary.frame().schema == summary_schema()
     assert list(summary.frame().columns) == [
         "scenario", "metric", "planned", "n", "failed", "non_finite", "mean", "sd", "se", "confidence", "ci_lower",
         "ci_upper", "half_width", "relative_half_width", "min", "q25", "median", "q75", "max",

@@ -7,7 +7,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from replicast.core.errors import ReplicastError, RequestError
-from replicast.core.record import check_replications
 
 from .screen import duration, print_json, print_table, say, say_note
 
@@ -23,6 +22,7 @@ def estimate(chosen: argparse.Namespace) -> int:
     from replicast.aws.estimate import estimate as estimate_run
     from replicast.aws.limits import Capacity
     from replicast.aws.piloting import run_pilot
+    from replicast.core.record import check_replications
 
     from .run_commands import request_from
 

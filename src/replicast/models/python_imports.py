@@ -19,8 +19,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 OURS = str(Path(__file__).resolve().parent.parent)
 IMPORTING = "<frozen importlib"
 
@@ -30,10 +28,17 @@ def installed_folders() -> tuple[str, ...]:
     """Where this interpreter's own modules and its installed packages lie, and replicast; each ends in a separator."""
     known = sysconfig.get_paths()
     folders = {known[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
-    folders |= {str(Path(os.__file__).parent), str(Path(np.__file__).parent.parent), OURS}
+    folders |= {str(Path(os.__file__).parent), *_folder_of("numpy"), OURS}
     if site.ENABLE_USER_SITE:
         folders.add(site.getusersitepackages())
     return tuple(sorted({f"{form}{os.sep}" for folder in folders for form in (folder, os.path.realpath(folder))}))
+
+
+def _folder_of(package: str) -> Iterator[str]:
+    """Where a package lies, without importing it."""
+    found = importlib.util.find_spec(package)
+    if found is not None and found.origin:
+        yield str(Path(found.origin).parent.parent)
 
 
 @functools.cache

@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
-from arro3.core import Table
 from numpy.typing import NDArray
 
 from replicast.core.doubts import Doubt, doubt_of
@@ -20,22 +18,23 @@ from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
 from replicast.core.segments import versions_note
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
-from replicast.stores.reading import doubles
+from replicast.stores.reading import doubles, replications_of
 
 from .noted import notes_of, warned_note
-from .rows import Rows
 from .summary_notes import doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
+
+if TYPE_CHECKING:
+    import polars as pl
+    from arro3.core import Table
+
+    from .rows import Rows
 
 EXACT_BELOW = 2.0**53
 """Whole numbers from here on are no doubles of all their digits."""
 
 INTEGERS = ("planned", "n", "failed", "non_finite")
 TEXTS = ("scenario", "metric")
-SUMMARY_SCHEMA = {
-    f.name: pl.String() if f.name in TEXTS else pl.Int64() if f.name in INTEGERS else pl.Float64()
-    for f in fields(SummaryRow)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,9 @@ class Summary:
     booleans: frozenset[str] = frozenset()
 
     def frame(self) -> pl.DataFrame:
-        return pl.DataFrame([asdict(row) for row in self.rows], schema=SUMMARY_SCHEMA)
+        import polars as pl
+
+        return pl.DataFrame([asdict(row) for row in self.rows], schema=summary_schema())
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [asdict(row) for row in self.rows]
@@ -73,14 +74,28 @@ class Summary:
 
     def df(self) -> Any:
         """A pandas DataFrame; needs pandas."""
-        return Rows(self.frame()).df()
+        return self._as_rows().df()
 
     def arrow(self) -> Table:
-        return Rows(self.frame()).arrow()
+        return self._as_rows().arrow()
+
+    def _as_rows(self) -> Rows:
+        from .rows import Rows
+
+        return Rows(self.frame())
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        return Rows(self.frame())._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
+        return self._as_rows()._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def summary_schema() -> dict[str, pl.DataType]:
+    import polars as pl
+
+    return {
+        f.name: pl.String() if f.name in TEXTS else pl.Int64() if f.name in INTEGERS else pl.Float64()
+        for f in fields(SummaryRow)
+    }
 
 
 def summarise_run(
@@ -131,14 +146,14 @@ def _metric_columns(tables: RunTables, scenario: str) -> dict[str, _Column]:
     names = tables.metric_names()
     pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     moments = dict.fromkeys(names, Moments())
-    types = tables.unified(METRICS).schema  # of all parts, since how replications are cut into parts changes no digit
+    counts = tables.metric_types.whole  # of all parts, since how replications are cut into parts changes no digit
     for part in tables.parts(METRICS, [scenario]):
         there = set(part.column_names)
         for name in names:
             known = name in there
             own = doubles(part, name) if known else np.full(part.num_rows, np.nan)
             pieces[name].append(own)
-            whole = known and types.get(name) == pl.Int64 and (np.abs(own) >= EXACT_BELOW).any()
+            whole = known and name in counts and (np.abs(own) >= EXACT_BELOW).any()
             moments[name] += _of_whole(part, name) if whole else Moments.of(own)
     return {name: _Column(np.concatenate(own) if own else np.empty(0), moments[name]) for name, own in pieces.items()}
 
@@ -151,12 +166,14 @@ def _of_whole(part: Table, name: str) -> Moments:
 
 def count_distinct(store: Store, run: str, scenario: str, planned: float) -> Copies:
     """Counts the fingerprints of successful replications 1..planned, without holding more than those."""
-    marks = []
+    marks = [np.empty(0, dtype=np.uint64)]
     for chunk in store.ledger(run, scenario):
-        frame = pl.DataFrame(chunk.select(["replication", "state", "fingerprint"]))
-        counted = frame.filter((pl.col("state") == "ok") & (pl.col("replication") <= planned))
-        marks.append(counted["fingerprint"].to_numpy().copy())
-    everything = np.concatenate(marks) if marks else np.empty(0, dtype=np.uint64)
+        ok = [state == "ok" for state in chunk.column("state").to_pylist()]
+        counted = np.array(ok, dtype=bool) & (replications_of(chunk) <= planned)
+        for piece in chunk.column("fingerprint").chunks:
+            marks.append(piece.to_numpy()[counted[: len(piece)]])
+            counted = counted[len(piece) :]
+    everything = np.concatenate(marks)
     return Copies(len(everything), len(np.unique(everything)))
 
 

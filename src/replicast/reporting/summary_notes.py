@@ -27,18 +27,18 @@ def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
 
 def estimand_notes(tables: RunTables) -> Iterator[str]:
     """On metrics that are the means of a table's column: the mean of means is not the mean of all rows."""
-    known = tables.metric_names()
+    known = set(tables.metric_names())
     for table in (name for name in tables.names if name not in ("metrics", tables.source.table)):
-        for column, kind in tables.unified(table).schema.items():
-            if not kind.is_numeric() or column in ("scenario", "replication"):
+        for column in tables.columns(table):
+            named = [m for m in (column, f"mean_{column}", f"{column}_mean", f"{table}.{column}") if m in known]
+            if not named or not tables.unified(table).schema[column].is_numeric():
                 continue
-            for metric in (column, f"mean_{column}", f"{column}_mean", f"{table}.{column}"):
-                if metric in known:
-                    yield (
-                        f"'{metric}' is summarised as a mean of replications' own values; the mean of all rows of "
-                        f"{table} is another number where replications have unequally many: "
-                        f"summary --pooled {table}.{column}:mean"
-                    )
+            for metric in named:
+                yield (
+                    f"'{metric}' is summarised as a mean of replications' own values; the mean of all rows of "
+                    f"{table} is another number where replications have unequally many: "
+                    f"summary --pooled {table}.{column}:mean"
+                )
 
 
 def doubtful(metric: str, doubts: Mapping[str, Doubt], confidence: float) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import polars as pl
 from arro3.core import DataType, Schema, Table
 
 from replicast.core.errors import RequestError, nearest
@@ -14,7 +14,12 @@ from replicast.stores.metric_rows import MetricSource, metric_source
 from replicast.stores.mixed_names import lone_schemas, with_lone_values
 from replicast.stores.reading import keep_replications
 
-from .unify import Unified, fit, unify, unify_metrics
+from .metric_types import KEYS, MetricTypes, metric_types
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from .unify import Unified
 
 CHUNK_ROWS = 100_000
 METRICS = "metrics"
@@ -28,6 +33,7 @@ class RunTables:
         self._schemas = dict(store.tables(record.id))
         self._unified: dict[str, Unified] = {}
         self._source: MetricSource | None = None
+        self._metric_types: MetricTypes | None = None
 
     @property
     def source(self) -> MetricSource:
@@ -41,7 +47,8 @@ class RunTables:
         """`metrics`, then the model's tables by name."""
         return list(self._schemas)
 
-    def unified(self, table: str) -> Unified:
+    def _require(self, table: str) -> None:
+        """Raises RequestError for a table that is not there."""
         if table not in self._schemas:
             why = self.store.reach()
             elsewhere = f" here: {why}; its tables are collated with: "
@@ -49,6 +56,14 @@ class RunTables:
             raise RequestError(
                 f"run {self.record.id} has no table '{table}'{elsewhere if why else nearest(table, self._schemas)}"
             )
+
+    def unified(self, table: str) -> Unified:
+        """The schema of all its rows, as `unify` finds it; polars is imported for it."""
+        import polars as pl
+
+        from .unify import unify, unify_metrics
+
+        self._require(table)
         if table not in self._unified:
             schemas = self._schemas_of(table)
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
@@ -58,6 +73,11 @@ class RunTables:
                 found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
             self._unified[table] = found
         return self._unified[table]
+
+    def columns(self, table: str) -> list[str]:
+        """The model's own, in order of first appearance."""
+        found = dict.fromkeys(name for schema in self._schemas_of(table) for name in schema.names)
+        return [name for name in found if name not in KEYS]
 
     def _schemas_of(self, table: str) -> Sequence[Schema]:
         if table == METRICS:
@@ -76,6 +96,10 @@ class RunTables:
 
     def chunks(self, table: str, scenarios: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Frames of about CHUNK_ROWS rows; none of them empty."""
+        import polars as pl
+
+        from .unify import fit
+
         unified = self.unified(table)
         schema = unified.schema
         waiting: list[pl.DataFrame] = []
@@ -108,13 +132,23 @@ class RunTables:
 
     def frame(self, table: str, scenarios: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows at once: as much memory as they take."""
+        import polars as pl
+
         schema = self.unified(table).schema
         return pl.concat([pl.DataFrame(schema=schema), *self.chunks(table, scenarios)], rechunk=True)
 
     @property
+    def metric_types(self) -> MetricTypes:
+        """What is known of the metrics before a row of them is read."""
+        if self._metric_types is None:
+            self._require(METRICS)
+            self._metric_types = metric_types(self._schemas_of(METRICS))
+        return self._metric_types
+
+    @property
     def booleans(self) -> tuple[str, ...]:
         """Metrics that are proportions: booleans in every replication, as far as they are there."""
-        return self.unified(METRICS).booleans
+        return self.metric_types.booleans
 
     def metric_names(self) -> list[str]:
-        return [name for name in self.unified(METRICS).schema if name not in ("scenario", "replication")]
+        return list(self.metric_types.names)
