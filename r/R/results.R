@@ -16,7 +16,7 @@
 #'   `q25`, `median`, `q75`, `max`. Fewer than two values give no interval.
 #' * `rc_compare()`: a row per metric and scenario other than the baseline: the difference, its interval and a verdict.
 #' * `rc_failures()`: a row per failed replication, with the model's own message and calls.
-#' * `rc_warnings()`: a row per replication that warned.
+#' * `rc_warnings()`: a row per replication that warned: `scenario`, `replication`, `count`, and its first `warnings`.
 #' @examplesIf nzchar(Sys.getenv("REPLICAST_PROGRAM")) || nzchar(Sys.which("replicast"))
 #' die <- function(sides = 6L) list(value = sample.int(sides, 1L), rolls = data.frame(roll = 1:2))
 #' run <- rc_run(die, n = 20, seed = 42, store = tempfile())
@@ -69,7 +69,9 @@ rc_failures <- function(run) as_frame(frame_of(ask_json(c("failures", about(run)
 
 #' @rdname rc_metrics
 #' @export
-rc_warnings <- function(run) as_frame(frame_of(ask_json(c("warnings", about(run))), list(scenario = "", replication = 0L)))
+rc_warnings <- function(run) {
+  as_frame(frame_of(ask_json(c("warnings", about(run))), list(scenario = "", replication = 0L, count = 0L, warnings = "")))
+}
 
 #' All results as one plain value
 #'

@@ -217,6 +217,12 @@ class Run(Estimates):
 
         return Rows.of_failures(self.store, self.record)
 
+    def warnings(self) -> Rows:
+        """A row per replication that warned: scenario, replication, count, and the first ten warnings, one a line."""
+        from replicast.reporting.rows import Rows
+
+        return Rows.of_warnings(self.store, self.record)
+
     def collate(self, folder: str | Path, **options: Any) -> Collated:
         """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
 

@@ -191,3 +191,16 @@ test_that("a model runs in this R, with the packages that this session sees", {
                  params = list(library = normalizePath(library)), store = local_store())
   expect_identical(rc_metrics(seen)$seen, TRUE)
 })
+
+test_that("warnings are rows, one for each replication that warned", {
+  skip_without_program()
+  warns <- function(replication) {
+    if (replication == 2L) warning("no bed")
+    list(value = runif(1))
+  }
+  run <- rc_run(warns, n = 3, seed = 1, store = local_store())
+  warned <- as.data.frame(rc_warnings(run))
+  expect_identical(warned$replication, 2L)
+  expect_identical(warned$count, 1L)
+  expect_match(warned$warnings, "no bed")
+})

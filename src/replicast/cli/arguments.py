@@ -221,6 +221,10 @@ def _add_looking(add: Add) -> None:
     _run_argument(failures)
     _top(failures)
     failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
+    warnings = add("warnings", "warning_command:warnings", "show what replications warned of")
+    _run_argument(warnings)
+    _top(warnings)
+    warnings.add_argument("--csv", action="store_true", help="print the warnings as CSV")
 
 
 def at_least_one(text: str) -> int:

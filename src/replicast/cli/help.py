@@ -58,6 +58,7 @@ EXAMPLES = {
     ),
     "collate": (("replicast collate --output results --format parquet", "a file a table"),),
     "failures": (("replicast failures --top 3", "the first three, with their tracebacks"),),
+    "warnings": (("replicast warnings --top 3", "the first three replications that warned"),),
     "replay": (("replicast replay 17 --scenario busier --pdb", "into the debugger where it fails"),),
     "report": (
         ("replicast report first --output first.html", "a page to send"),

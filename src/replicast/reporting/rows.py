@@ -43,6 +43,10 @@ class Rows:
     def of_failures(cls, store: Store, record: RunRecord) -> Rows:
         return cls(failures_frame(store, record))
 
+    @classmethod
+    def of_warnings(cls, store: Store, record: RunRecord) -> Rows:
+        return cls(warnings_frame(store, record))
+
     def pl(self) -> pl.DataFrame:
         return self._frame
 
@@ -100,3 +104,15 @@ def failures_frame(store: Store, record: RunRecord) -> pl.DataFrame:
                 frames.append(frame.select(pl.col(old).alias(new) for old, new in FAILURE_COLUMNS.items()))
     empty = pl.DataFrame(schema={name: FAILURE_TYPES.get(name, pl.String()) for name in FAILURE_COLUMNS.values()})
     return pl.concat([empty, *frames])
+
+
+def warnings_frame(store: Store, record: RunRecord) -> pl.DataFrame:
+    """A row per replication that warned: how often, and the first of its warnings, each on a line."""
+    frames = []
+    for scenario in (s.name for s in record.experiment.scenarios):
+        for chunk in store.ledger(record.id, scenario):
+            frame = plain(pl.DataFrame(chunk)).filter(pl.col("warning_count") > 0)
+            count = pl.col("warning_count").cast(pl.Int64).alias("count")
+            frames.append(frame.select("scenario", pl.col("replication").cast(pl.Int64), count, "warnings"))
+    schema = {"scenario": pl.String(), "replication": pl.Int64(), "count": pl.Int64(), "warnings": pl.String()}
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
