@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import replicast
 from replicast import RequestError, StoreError
 from replicast.core.errors import ReplicastError
+from replicast.machine.inside import inside
 from replicast.performing.copies import check_out
-from replicast.performing.inside import inside
 from replicast.stores.sql_connections import parsed_address, without_password
 
 PIECES = st.sampled_from(["..", ".", "", "a", "b.py", "/", "\\\\", "link", "~", "C:", "a b", "\0", "\n", "é"])

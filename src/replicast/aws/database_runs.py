@@ -17,6 +17,7 @@ from replicast.conducting.cancelling import CANCEL
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
+from replicast.machine.inside import inside
 from replicast.performing.worker import consecutive
 from replicast.stores.copying import outcomes_of, refuse_another
 from replicast.stores.metric_rows import metric_source
@@ -231,7 +232,7 @@ class OutsideRuns:
         if not names:
             raise RequestError(f"run {run} is not collated yet, and its database cannot be reached: {self.why}")
         for name in names:
-            target = folder / name.removeprefix(f"{COLLATED}/")
+            target = inside(folder, name.removeprefix(f"{COLLATED}/"))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self.bucket.read(run, name) or b"")
             found[target.stem] = target

@@ -12,6 +12,8 @@ from types import FrameType
 
 from replicast.core.errors import ModelError, ReplicastError
 
+from .harmless import harmless
+
 INTERRUPTED = 130
 ASCII = {"±": "+/-", "…": "...", "·": "|", "✓": "+", "✗": "x", "–": "-", "−": "-", "×": "x", "━": "=", "╺": " ",
          "─": "-", "│": "|", "’": "'", "\N{NO-BREAK SPACE}": " "}  # fmt: skip
@@ -66,8 +68,8 @@ def complain(error: ReplicastError, *, as_json: bool) -> None:
     """What is wrong, on stderr; the model's own traceback whole, as the model's."""
     detail = error.detail.rstrip() if isinstance(error, ModelError) else ""
     if detail:
-        print("--- the model's own message ---", detail, "---", sep="\n", file=sys.stderr)
-    print(f"replicast: {error}", file=sys.stderr)
+        print("--- the model's own message ---", harmless(detail), "---", sep="\n", file=sys.stderr)
+    print(harmless(f"replicast: {error}"), file=sys.stderr)
     if as_json:
         import json
 

@@ -167,6 +167,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
 
 
+def _trust(parser: Parser) -> None:
+    parser.add_argument(
+        "--trust", action="store_true", help="run the code of a run that someone else made, or made elsewhere"
+    )
+
+
 def _add_resume(resume: Parser) -> None:
     _run_argument(resume)
     _replications(resume, "replications of each scenario in all")
@@ -176,6 +182,7 @@ def _add_resume(resume: Parser) -> None:
     resume.add_argument(
         "--accept-changes", action="store_true", help="go on though the model's packages, outside code or copy changed"
     )
+    _trust(resume)
     resume.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     resume.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     resume.add_argument("--quiet", action="store_true", help="no progress and no messages")
@@ -211,6 +218,10 @@ def _add_looking(add: Add) -> None:
     _run_argument(collate)
     collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
     collate.add_argument("--format", default="csv", metavar="csv|parquet|xlsx", help="default: csv")
+    collate.add_argument(
+        "--spreadsheet-safe", action="store_true", help="CSV: an apostrophe before texts that a spreadsheet would run"
+    )
+    _trust(collate)
     collate.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table (repeatable)")
     artefacts = add("artefacts", "artefact_command:artefacts", "fetch the files that replications left to a folder")
     _run_argument(artefacts)
@@ -319,12 +330,14 @@ def _add_checking(add: Add) -> None:
     replay.add_argument("replication", type=int, metavar="REPLICATION", help="its number, from 1")
     replay.add_argument("--scenario", metavar="NAME", help="default: the only one, or the first")
     replay.add_argument("--snippet", metavar="FILE.R", help="R models: write the lines that do it in an R session")
+    _trust(replay)
     replay.add_argument("--pdb", action="store_true", help="Python models: stop in the debugger where it fails")
     verify = add("verify", "check_commands:verify", "simulate a sample of replications again and compare them")
     _run_argument(verify)
     which = verify.add_mutually_exclusive_group()
     which.add_argument("--sample", type=int, default=5, metavar="K", help="replications of each scenario (default: 5)")
     which.add_argument("--stored", action="store_true", help="check what is stored by its digests; simulate nothing")
+    _trust(verify)
     verify.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     made = add(
         "environment", "environment_command:environment", "print what it takes to build a run's environment again"

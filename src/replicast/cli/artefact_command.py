@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .opening import open_run
-from .screen import print_json, say
+from .screen import print_json, say, show
 
 
 def artefacts(chosen: argparse.Namespace) -> int:
@@ -18,7 +18,7 @@ def artefacts(chosen: argparse.Namespace) -> int:
         ])  # fmt: skip
         return 0
     for one in found:
-        print(one.file)
+        show(one.file)
     if not found:
         named = f" called '{chosen.name}'" if chosen.name else ""
         say(f"no replication of run {handle.id} left a file{named}; keep them with --keep")

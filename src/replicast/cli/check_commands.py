@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from replicast.core.errors import RequestError
 
 from .opening import open_run
 from .run_commands import request_from
-from .screen import number, print_json, print_table, say, say_note
+from .screen import number, print_json, print_table, say, say_note, show
+from .trust import check_trust
 
 SAME, DIFFERENT = 0, 1
 SHOWN_METRICS = 20
@@ -19,10 +19,11 @@ SHOWN_METRICS = 20
 
 def replay(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
+    if chosen.snippet and not chosen.pdb:
+        return _write_snippet(handle, chosen)
+    check_trust(handle.record, chosen)
     if chosen.pdb:
         return _debug(handle, chosen)
-    if chosen.snippet:
-        return _write_snippet(handle, chosen)
     comparison = handle.replay(chosen.replication, chosen.scenario)
     _say_changes(handle)
     again = comparison.again
@@ -35,12 +36,12 @@ def replay(chosen: argparse.Namespace) -> int:
         say(again.ledger["log"].rstrip())
     if again.failed:
         say(again.ledger["traceback"].rstrip())
-        print(f"replication {again.replication} failed: {again.ledger['error_type']}: {again.ledger['error']}")
+        show(f"replication {again.replication} failed: {again.ledger['error_type']}: {again.ledger['error']}")
     for name, value in again.metrics().items():
-        print(f"{name} = {value!r}")
+        show(f"{name} = {value!r}")
     for name, frame in again.tables.items():
         if name != "metrics":
-            print(f"table {name}: {len(frame):,} rows")
+            show(f"table {name}: {len(frame):,} rows")
     verdict = _verdict(comparison)
     if lines := handle.snippet(chosen.replication, chosen.scenario):
         say(f"\nin an R session (--snippet FILE.R writes these lines, and the model's files beside them):\n{lines}")
@@ -100,7 +101,7 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
                 pdb.post_mortem(error.__traceback__)
                 return DIFFERENT
     say("it did not fail; it returned:")
-    print(repr(returned))
+    show(repr(returned))
     return SAME
 
 
@@ -113,7 +114,7 @@ def _write_snippet(handle: Any, chosen: argparse.Namespace) -> int:
         print_json({"run": handle.id, "replication": chosen.replication, "file": str(file), "source": str(source),
                     "function": handle.record.experiment.model.function})  # fmt: skip
     else:
-        print(file)
+        show(file)
         say(f'in R: source("{file}"); the model\'s files are in {source}')
     return SAME
 
@@ -122,6 +123,7 @@ def verify(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     if chosen.stored:
         return _verify_stored(handle, as_json=chosen.json)
+    check_trust(handle.record, chosen)
     comparisons = handle.verify(chosen.sample, workers=chosen.workers)
     _say_changes(handle)
     different = [comparison for comparison in comparisons if comparison.found]
@@ -131,7 +133,7 @@ def verify(chosen: argparse.Namespace) -> int:
         return DIFFERENT if different else SAME
     for comparison in comparisons:
         _verdict(comparison)
-    print(f"{len(comparisons)} replications simulated again, {len(different)} of them different")
+    show(f"{len(comparisons)} replications simulated again, {len(different)} of them different")
     return DIFFERENT if different else SAME
 
 
@@ -142,10 +144,10 @@ def _verify_stored(handle: Any, *, as_json: bool) -> int:
         print_json({"run": handle.id, "damaged": found})
         return DIFFERENT if found else SAME
     for damage in found:
-        print(damage)
+        show(damage)
     if found:
         say(f"simulate again what they held: replicast resume {handle.id}")
-    print(f"{len(found)} files of run {handle.id} are not what was stored" if found else
+    show(f"{len(found)} files of run {handle.id} are not what was stored" if found else
           f"all that is stored of run {handle.id} is what was stored")  # fmt: skip
     return DIFFERENT if found else SAME
 
@@ -171,11 +173,11 @@ def check(chosen: argparse.Namespace) -> int:
     for note in report.notes:
         say_note(note)
     for problem in report.problems:
-        print(f"PROBLEM: {problem}")
+        show(f"PROBLEM: {problem}")
         if first.failed and first.ledger["traceback"]:
             say(first.ledger["traceback"].rstrip())
     if not report.problems:
-        print("the same seed gives the same result, in another process, folder, time zone and order; no two are equal")
+        show("the same seed gives the same result, in another process, folder, time zone and order; no two are equal")
     return DIFFERENT if report.problems else SAME
 
 
@@ -186,9 +188,9 @@ def _print_signature(signature: Any) -> None:
             if parameter.required
             else "default " + ("?" if parameter.default is None else repr(parameter.default))
         )
-        print(f"parameter {parameter.name} ({parameter.type}, {default})")
+        show(f"parameter {parameter.name} ({parameter.type}, {default})")
     if signature.takes_any:
-        print("takes any further parameter")
+        show("takes any further parameter")
 
 
 def _print_result(first: Any) -> None:
@@ -202,10 +204,7 @@ def _print_result(first: Any) -> None:
             columns = ", ".join(
                 f"{c} {str(t).lower()}" for c, t in frame.schema.items() if c not in ("scenario", "replication")
             )
-            print(f"table {name}: {len(frame):,} rows of {columns}")
-    print(f"one replication took {number(first.ledger['seconds'])} s")
+            show(f"table {name}: {len(frame):,} rows of {columns}")
+    show(f"one replication took {number(first.ledger['seconds'])} s")
     if first.ledger["warning_count"]:
-        print(
-            f"{first.ledger['warning_count']} warnings, the first: {first.ledger['warnings'].splitlines()[0]}",
-            file=sys.stderr,
-        )
+        say(f"{first.ledger['warning_count']} warnings, the first: {first.ledger['warnings'].splitlines()[0]}")

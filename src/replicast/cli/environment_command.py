@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from .opening import open_run
-from .screen import print_json, say
+from .screen import print_json, say, show
 
 NO_PACKAGES = {"replicast", "python", "R"}
 
@@ -19,7 +19,7 @@ def environment(chosen: argparse.Namespace) -> int:
         print_json({"run": record.id, "language": "R" if "R" in versions else "Python",
                     "versions": dict(versions), "outside": dict(record.outside)})  # fmt: skip
         return 0
-    print("\n".join(r_lines(versions) if "R" in versions else requirements(versions)))
+    show("\n".join(r_lines(versions) if "R" in versions else requirements(versions)))
     for name, content in record.outside.items():
         say(f"note: imported from outside the project, and in no package: {name} ({content.partition('  ')[2]})")
     return 0

@@ -14,7 +14,8 @@ from replicast.core.errors import RequestError, StoreError
 
 from .hints import command as hint
 from .opening import open_run
-from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note
+from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note, show, show_data
+from .trust import is_trusted, maker_of
 from .values import check_output
 
 WATCH_SECONDS = 1.0
@@ -40,15 +41,15 @@ def status(chosen: argparse.Namespace) -> int:
         print_json(dataclasses.asdict(found) | dataclasses.asdict(labels))
         return 0
     share = f" ({found.done / found.planned:.0%})" if found.planned else ""
-    print(f"run       {found.id}")
-    print(f"state     {found.state}" + (f" ({found.at_work['who']})" if found.at_work else ""))
-    print(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
-    print(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
-    print(f"created   {found.created}")
+    show(f"run       {found.id}")
+    show(f"state     {found.state}" + (f" ({found.at_work['who']})" if found.at_work else ""))
+    show(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
+    show(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
+    show(f"created   {found.created}")
     if labels.tags:
-        print(f"tags      {' '.join(labels.tags)}")
+        show(f"tags      {' '.join(labels.tags)}")
     if labels.note:
-        print(f"note      {labels.note}")
+        show(f"note      {labels.note}")
     if found.state in ("incomplete", "cancelled"):
         say(f"go on with: {hint('resume', found.id, handle.store.label)}")
     return 0
@@ -122,7 +123,7 @@ def summary(chosen: argparse.Namespace) -> int:
 
         print_estimates(handle, further, as_csv=chosen.csv)
     elif chosen.csv:
-        print(found.frame().write_csv(), end="")
+        show_data(found.frame().write_csv())
     elif found.rows:
         print_summary(found, confidence=chosen.confidence, top=chosen.top)
     else:
@@ -148,16 +149,40 @@ def collate(chosen: argparse.Namespace) -> int:
 
     check_output(chosen)
     handle = open_run(chosen)
-    collated = handle.collate(Path(chosen.output), file_format=chosen.format, only=chosen.table, report=report)
+    file_format, own = _format(chosen), _own_collation(handle, chosen)
+    collated = handle.collate(
+        Path(chosen.output),
+        file_format=file_format,
+        only=chosen.table,
+        report=report,
+        **({} if own else {"own": False}),
+    )
     if chosen.json:
         files = {name: str(path) for name, path in collated.files.items()}
         print_json({"run": handle.id, "files": files, "rows": collated.rows, "notes": collated.notes})
         return 0
     for path in collated.files.values():
-        print(path)
+        show(path)
     for note in collated.notes:
         say_note(note)
     return 0
+
+
+def _format(chosen: argparse.Namespace) -> str:
+    if chosen.spreadsheet_safe and chosen.format != "csv":
+        raise RequestError(f"--spreadsheet-safe is for CSV; --format {chosen.format} keeps texts apart from formulas")
+    return "safe-csv" if chosen.spreadsheet_safe else str(chosen.format)
+
+
+def _own_collation(handle: Any, chosen: argparse.Namespace) -> bool:
+    """Whether the model's own collation may run here; the standard tables are written without any of its code."""
+    from replicast.reporting.own_collation import has_own_collation
+
+    if not has_own_collation(handle.record) or is_trusted(handle.record, chosen):
+        return True
+    say_note(f"the model's own collation was not run, since run {handle.id} was made by {maker_of(handle.record)}: "
+             "look at its code, and say --trust")  # fmt: skip
+    return False
 
 
 def failures(chosen: argparse.Namespace) -> int:
@@ -167,17 +192,17 @@ def failures(chosen: argparse.Namespace) -> int:
         print_json(rows.to_dicts())
         return 0
     if chosen.csv:
-        print(rows.pl().write_csv(), end="")
+        show_data(rows.pl().write_csv())
         return 0
     if not len(rows):
         say(f"no replication of run {handle.id} failed")
     for row in islice(rows, chosen.top):
         tries = f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""
         where = f"scenario '{row['scenario']}', replication {row['replication']}"
-        print(folded(f"{where}: {row['type']}: {row['message']}{tries}", sys.stdout))
+        show(folded(f"{where}: {row['type']}: {row['message']}{tries}", sys.stdout))
         for text in (row["traceback"], row["log"]):
             if text.strip():
-                print("    " + text.rstrip().replace("\n", "\n    "))
+                show("    " + text.rstrip().replace("\n", "\n    "))
     if chosen.top and len(rows) > chosen.top:
         say(f"the first {chosen.top:,} of {len(rows):,} failures")
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from replicast.core.progress import Progress
 
 from .screen import duration, number, say
+from .tables import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -91,7 +92,9 @@ class LiveBar(Screen):
         self._bar(ALL, ALL if shown else "", progress.done, progress.planned, status_line(progress, self.targets()))
         if shown:
             for name, own in progress.scenarios.items():
-                self._bar(name, name, own.done, own.planned, scenario_line(progress.metric, own, self.targets()))
+                self._bar(
+                    name, clean(name), own.done, own.planned, scenario_line(clean(progress.metric), own, self.targets())
+                )
         self._bars.refresh()
 
     def _bar(self, key: str, name: str, done: int, planned: int, said: str) -> None:
@@ -131,7 +134,7 @@ def status_line(progress: Progress, targets: tuple[Target, ...] = ()) -> str:
             parts.append(f"{duration(progress.seconds_left)} left")
     own = progress.scenarios.get(progress.scenario)
     if own is not None and own.interval() is not None:
-        parts.append(f"{progress.metric} of {progress.scenario} {_so_far(progress.metric, own, targets)}")
+        parts.append(f"{clean(progress.metric)} of {clean(progress.scenario)} {_so_far(progress.metric, own, targets)}")
     return " · ".join(parts)
 
 

@@ -17,6 +17,7 @@ from .precision_lines import precision_document, precision_lines, selection_docu
 from .progress import screen_for
 from .screen import duration, number, print_json, print_summary, say, say_note
 from .source_lines import edited_line, source_lines
+from .trust import check_trust
 from .values import add_values, check_output, grid_values, named_scenario, one_key_value
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def resume(chosen: argparse.Namespace) -> int:
         raise RequestError(f"--workers takes 1 or more, and {chosen.workers} is not")
     check_output(chosen)
     handle = Run(chosen.store or default_store(), chosen.run)
+    check_trust(handle.record, chosen)
     if not chosen.quiet and (edited := handle.edited()):
         say(edited_line(edited))
     options = place_options(chosen, chosen.on or handle.record.place)

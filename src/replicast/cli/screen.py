@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from replicast.core.digits import percent, shown
 
+from .harmless import harmless
 from .tables import Toned, print_table
 
 if TYPE_CHECKING:
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
 def say(text: str = "") -> None:
     """A line as it is: one with a command to paste is not broken."""
-    print(text, file=sys.stderr, flush=True)
+    print(harmless(text), file=sys.stderr, flush=True)
+
+
+def show(text: object = "") -> None:
+    """A line of a result, on standard output."""
+    print(harmless(str(text)))
+
+
+def show_data(text: str) -> None:
+    """CSV as it is; on a terminal without what that would take for a command."""
+    print(harmless(text) if sys.stdout.isatty() else text, end="")
 
 
 def say_note(text: str) -> None:
@@ -42,7 +53,7 @@ def folded(text: str, stream: TextIO, indent: str = "  ") -> str:
 
 
 def print_json(value: Any) -> None:
-    in_ascii = "utf" not in (sys.stdout.encoding or "").lower()  # where a name might be lost
+    in_ascii = "utf" not in (sys.stdout.encoding or "").lower() or sys.stdout.isatty()  # where it might be lost, or act
     print(json.dumps(plain(value), indent=2, ensure_ascii=in_ascii, allow_nan=False))
 
 

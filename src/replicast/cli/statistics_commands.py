@@ -13,7 +13,7 @@ from replicast.core.errors import RequestError
 
 from .hints import command as hint
 from .opening import open_run
-from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words
+from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words, show, show_data
 
 if TYPE_CHECKING:
     from replicast.core.comparison import ComparisonRow
@@ -33,7 +33,7 @@ def compare(chosen: argparse.Namespace) -> int:
         print_json(_comparison_document(found, rankings, chosen))
         return 0
     if chosen.csv:
-        print(found.pl().write_csv(), end="")
+        show_data(found.pl().write_csv())
         return 0
     _print_comparison(found, chosen)
     for ranking in rankings:
@@ -103,7 +103,7 @@ def _print_ranking(ranking: Ranking, confidence: float) -> None:
     best = [row.scenario for row in ranking.ranked if row.kept]
     which = f"'{best[0]}' is the best" if len(best) == 1 else f"the best is one of these {len(best)}"
     said = f"{ranking.metric}, {ranking.better} is better: with {100 * confidence:.6g} % confidence, {which}"
-    print("\n" + folded(said, sys.stdout))
+    show("\n" + folded(said, sys.stdout))
     rows = [
         [str(row.rank), row.scenario, f"{row.n:,}", number(row.mean), "may be the best" if row.kept
          else f"worse than {row.beaten_by}"]
@@ -147,7 +147,7 @@ def print_estimates(handle: Any, found: dict[str, list[Any]], *, as_csv: bool) -
 def _print_csv(rows: list[Any]) -> None:
     import polars as pl
 
-    print(pl.DataFrame([dataclasses.asdict(row) for row in rows], infer_schema_length=None).write_csv(), end="")
+    show_data(pl.DataFrame([dataclasses.asdict(row) for row in rows], infer_schema_length=None).write_csv())
 
 
 def _print_needed(handle: Any, rows: list[Any]) -> None:
@@ -299,13 +299,13 @@ def _print_warm_ups(found: WarmUps) -> None:
     from replicast.reporting.welch_plot import describe, spark_line
 
     for one in found.found:
-        print(f"{one.scenario}: {describe(one, found.value, found.time)}")
-        print(f"  {spark_line(one)}")
+        show(f"{one.scenario}: {describe(one, found.value, found.time)}")
+        show(f"  {spark_line(one)}")
         whole, rest, change = one.effect.whole, one.effect.truncated, one.effect.change
-        print(f"  mean of {found.value}: {_with_interval(whole)} with it, {_with_interval(rest)} without it")
+        show(f"  mean of {found.value}: {_with_interval(whole)} with it, {_with_interval(rest)} without it")
         interval = change.interval(whole.confidence)
         if interval and one.truncation.columns:
-            print(f"  that moves it by {number(change.difference)} [{number(interval[0])}, {number(interval[1])}]")
+            show(f"  that moves it by {number(change.difference)} [{number(interval[0])}, {number(interval[1])}]")
 
 
 def _with_interval(row: SummaryRow) -> str:
@@ -322,5 +322,5 @@ def report(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json({"run": handle.id, "report": str(path), "figures": chosen.figures})
     else:
-        print(path)
+        show(path)
     return 0

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from .opening import open_run
-from .screen import print_json, print_table, say
+from .screen import print_json, print_table, say, show, show_data
 
 
 def copy(chosen: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def copy(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json(dataclasses.asdict(report))
         return 0
-    print(report.content_hash)
+    show(report.content_hash)
     say(f"run {report.run}: {report.replications:,} replications, {report.failed:,} failures and {report.documents:,} "
         f"documents are in '{target.label}', and equal to those in '{source.label}'")  # fmt: skip
     return 0
@@ -33,7 +33,7 @@ def sql(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json(found.to_dicts())
     elif chosen.csv:
-        print(found.write_csv(), end="")
+        show_data(found.write_csv())
     else:
         cells = [["" if value is None else str(value) for value in row] for row in found.rows()]
         numeric = [i for i, kind in enumerate(found.dtypes) if kind.is_numeric()]

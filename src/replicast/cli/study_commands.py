@@ -8,7 +8,7 @@ from typing import Any
 from replicast.core.digits import shown
 
 from .opening import open_run
-from .screen import number, print_json, print_table, say_note, say_words
+from .screen import number, print_json, print_table, say_note, say_words, show_data
 from .statistics_commands import column_value
 
 
@@ -63,5 +63,5 @@ def _printed(rows: Any, chosen: argparse.Namespace, name: str) -> bool:
     if chosen.json:
         print_json({name: rows.to_dicts()})
     elif chosen.csv:
-        print(rows.pl().write_csv(), end="")
+        show_data(rows.pl().write_csv())
     return bool(chosen.json or chosen.csv)

@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from .harmless import code_of
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -63,7 +65,7 @@ def clean(cell: str) -> str:
     """A cell of one line, without what a terminal would take for a command."""
     if cell.isprintable():
         return cell
-    text = "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in cell)
+    text = "".join(c if c.isprintable() else " " if c.isspace() else code_of(c) for c in cell)
     return Toned(text, cell.tone) if isinstance(cell, Toned) else text
 
 

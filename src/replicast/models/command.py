@@ -26,6 +26,7 @@ from replicast.core.scenarios import Scenario
 from replicast.core.streams import model_seed
 
 from .command_results import read_printed, take_results
+from .kept import check_left
 from .placeholders import COLLATION, SIMULATION, Template, parameter_values
 from .results import UnusableResult
 
@@ -174,6 +175,7 @@ class CommandSimulate:
             outcome.failure = Failure("error", "ExitStatus", f"the command {ended.reason}", ended.last_lines)
         else:
             try:
+                check_left(out)
                 outcome.metrics, outcome.tables = take_results(out)
                 if not outcome.metrics and not outcome.tables and not _has_files(out):
                     outcome.metrics = {"value": read_printed(ended.printed)}

@@ -16,10 +16,9 @@ from typing import Any
 from replicast.core.errors import RequestError
 from replicast.core.ports import Store, Work
 from replicast.core.record import RunRecord
+from replicast.machine.inside import inside
 from replicast.models import language_of
 from replicast.models.python_imports import is_installed
-
-from .inside import inside
 
 FOLDER = "model"
 

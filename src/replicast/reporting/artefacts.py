@@ -8,6 +8,7 @@ from pathlib import Path
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.machine.inside import inside
 
 MOST_REPLICATIONS = 2**63
 
@@ -33,9 +34,9 @@ def fetch_artefacts(store: Store, record: RunRecord, scenario: str, folder: Path
     ok = store.coverage(record.id).ok(scenario)
     successful = {i for first, last in ok for i in range(first, min(last, planned) + 1)}
     for place in store.artefacts(record.id, scenario):
-        number, name = place.split("/replication=")[1].split("/", 1)
+        number, name = numbered(place)
         if int(number) in successful and (not only or name == only):
-            path = folder / f"{number}.{name.replace('/', '.')}"
+            path = inside(folder, f"{number}.{name.replace('/', '.')}")
             path.write_bytes(_content(store, record.id, place))
             fetched.append(Artefact(scenario, int(number), name, path))
     return fetched
@@ -61,6 +62,15 @@ def fetch_from_scenarios(
             store, record, one.name, folder / folders[one.name] if len(scenarios) > 1 else folder, only=only
         )
     ]
+
+
+def numbered(place: str) -> tuple[str, str]:
+    """The replication's number as its folder says it, and the file's own name. Raises StoreError for another name."""
+    _, _, rest = place.partition("/replication=")
+    number, _, name = rest.partition("/")
+    if not name or not (number.isascii() and number.isdecimal()):
+        raise StoreError(f"the store names a kept file '{ascii(place)[1:-1]}', which is no such name: not written")
+    return number, name
 
 
 def _content(store: Store, run: str, name: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,12 @@ from .tables import RunTables
 R_FORMAT = "rcolumns"
 """How the R package reads tables: exact, and no format for people (see for_r.py)."""
 
-FORMATS = ("csv", "parquet", "xlsx", R_FORMAT)
+SAFE_CSV = "safe-csv"
+"""CSV in which no text is taken for a formula by a spreadsheet."""
+
+FORMATS = ("csv", "parquet", "xlsx", R_FORMAT, SAFE_CSV)
+FORMULA = r"^[=+\-@\t\r]"
+"""What a text begins with that a spreadsheet takes for more: owasp.org/www-community/attacks/CSV_Injection."""
 
 ROW_GROUP = 100_000
 Report = Callable[[str, int], None]
@@ -67,7 +73,7 @@ def collate(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
-            path = folder / f"{files[name]}.{file_format}"
+            path = folder / f"{files[name]}.{ending(file_format)}"
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
                 collated.notes += collated.summary.notes
@@ -88,6 +94,11 @@ def collate(
     except OSError as error:
         raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
+
+
+def ending(file_format: str) -> str:
+    """What the names of its files end in."""
+    return "csv" if file_format == SAFE_CSV else file_format
 
 
 def check_format(file_format: str) -> None:
@@ -162,7 +173,23 @@ def _write_parquet(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path:
     return rows
 
 
-WRITERS = {"csv": _write_csv, "parquet": _write_parquet, "xlsx": write_spreadsheet, R_FORMAT: write_r_columns}
+def _write_safe_csv(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
+    """An apostrophe before each text, and name of a column, that a spreadsheet would take for a formula."""
+    names = {name: f"'{name}" if re.match(FORMULA, name) else name for name in schema}
+    safe = (pl.when(pl.col(pl.String).str.contains(FORMULA)).then(pl.lit("'") + pl.col(pl.String))
+            .otherwise(pl.col(pl.String)).name.keep())  # fmt: skip
+    texts = any(kind == pl.String for kind in schema.values())
+    disarmed = (frame.with_columns(safe).rename(names) if texts else frame.rename(names) for frame in frames)
+    return _write_csv(disarmed, {names[name]: kind for name, kind in schema.items()}, path)
+
+
+WRITERS = {
+    SAFE_CSV: _write_safe_csv,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "xlsx": write_spreadsheet,
+    R_FORMAT: write_r_columns,
+}
 
 
 def _regrouped(frames: Iterable[pl.DataFrame], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:

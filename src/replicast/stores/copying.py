@@ -18,6 +18,7 @@ from replicast.core.planning import merge
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.machine.inside import inside
 
 from .names import ARTEFACT
 from .reading import replications_of
@@ -100,10 +101,10 @@ def _with_artefacts(source: Store, run: str, batch: list[Outcome], kept: Mapping
     for outcome in batch:
         for name in kept.get(outcome.replication, ()):
             match = ARTEFACT.fullmatch(name)
-            if match is None or ".." in match[3].split("/") or match[3].startswith("/"):
+            if match is None:
                 raise StoreError(f"'{name}' of run {run} is no name of a kept file; nothing was written")
             outcome.folder = f"{scratch}/{outcome.replication}"
-            path = Path(outcome.folder, match[3])
+            path = inside(Path(outcome.folder), match[3])
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(source.read(run, name) or b"")
 

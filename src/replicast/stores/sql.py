@@ -30,6 +30,7 @@ from .registry import StoreKind
 from .sql_batches import Batch, Checker, batches_of, damage_to, lacking, remove_batch
 from .sql_bulk import insert_rows
 from .sql_connections import WAIT_SECONDS, AddressSource, Database
+from .sql_intact import intact
 from .sql_layout import METRICS, Layout, Shape, arrow_schema, named, shapes_of
 from .sql_reading import Reader, Stretch, ledger_chunks
 from .sql_removing import remove_run
@@ -288,8 +289,9 @@ class SqlStore:
             batches = self._batches(run, scenario)
             for name in dict.fromkeys([LEDGER, *(name for batch in batches for name in batch.tables)]):
                 checker = Checker(batches, name)
-                for _ in checker.passing(self._stored_rows(run, name, scenario)):
-                    pass
+                with intact(self.label, run):
+                    for _ in checker.passing(self._stored_rows(run, name, scenario)):
+                        pass
                 yield from (damage_to(batch, name) for batch in checker.wrong())
             yield from self._artefact_damage(run, batches)
 
@@ -302,7 +304,8 @@ class SqlStore:
     def _batches(self, run: str, scenario: str | None = None) -> list[Batch]:
         if not self._is_there() or not self._has_digests:
             return []
-        return self.database.perform(lambda connection: batches_of(connection, self.schema, run, scenario))
+        with intact(self.label, run):
+            return self.database.perform(lambda connection: batches_of(connection, self.schema, run, scenario))
 
     def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
         """Takes the rows of each damaged batch out: a primary key takes no second row in their place."""
@@ -316,7 +319,8 @@ class SqlStore:
         """The rows, and StoreError before the end where they are not those that were saved."""
         batches = self._batches(run, scenario)
         checker = Checker(batches, table)
-        yield from checker.passing(self._stored_rows(run, table, scenario))
+        with intact(self.label, run):
+            yield from checker.passing(self._stored_rows(run, table, scenario))
         for batch in checker.wrong():
             raise StoreError(
                 f"{damage_to(batch, table)}; it is part of run {run} in '{self.label}', and "
@@ -329,14 +333,17 @@ class SqlStore:
     def tables(self, run: str) -> dict[str, list[ArrowSchema]]:
         """Each table's distinct schemas, in order of first appearance over scenarios by name and replications."""
         found: dict[str, dict[Any, None]] = {METRICS: {}}
-        if self._is_there():
-            shapes = self._shapes(run)
-            for digest in self._first_appearances(run):
-                found[METRICS].setdefault(shapes[digest].metrics)
-                for name, columns in shapes[digest].tables.items():
+        with intact(self.label, run):
+            for shape in self._shapes_in_order(run) if self._is_there() else ():
+                found[METRICS].setdefault(shape.metrics)
+                for name, columns in shape.tables.items():
                     found.setdefault(name, {}).setdefault(named(columns))
-        names = [METRICS, *sorted(found.keys() - {METRICS}, key=encode_name)]
-        return {name: [arrow_schema(columns) for columns in found[name]] for name in names}
+            names = [METRICS, *sorted(found.keys() - {METRICS}, key=encode_name)]
+            return {name: [arrow_schema(columns) for columns in found[name]] for name in names}
+
+    def _shapes_in_order(self, run: str) -> list[Shape]:
+        shapes = self._shapes(run)
+        return [shapes[digest] for digest in self._first_appearances(run)]
 
     def _first_appearances(self, run: str) -> list[str]:
         kept = self.schema.replications.c
