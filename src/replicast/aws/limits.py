@@ -91,7 +91,7 @@ def violations(capacity: Capacity, *, replication_seconds: float | None, rounds:
             f"a replication takes about {replication_seconds:.0f} s, and a function has {usable:.0f} s for it "
             f"(its timeout of {capacity.function_seconds} s less start and saving); shorten the replication, split it "
             "into a warm-up and a continuation, give the function more memory (which is more processor), or run it "
-            "where nothing ends it: --on local"
+            "where it may take longer: on AWS Batch (--aws-compute batch), or --on local"
         )
     if rounds * EVENTS_A_ROUND > limit["events"]:
         yield f"{rounds} rounds would fill the history of an execution, which ends at {limit['events']:,} events"

@@ -16,12 +16,14 @@ from replicast.core.record import RunRecord
 from replicast.places.kinds import AtHand
 
 from .access import Aws
+from .arrays import wanted_compute
 from .commands import conducting_store, machine_of, store_of, unreserved_of
 from .database_runs import DatabaseRuns
-from .estimate import Estimate, check_cost, estimate, keep_hint
+from .estimate import Estimate, estimate, keep_hint
 from .piloting import most_wanted, pilot_of
 from .stack import DEFAULT_STACK, Stack, StackState, stack_url
-from .step_functions import StateMachine, at_work, cancel_run, capacity_of
+from .step_functions import StateMachine, at_work, cancel_run, capacity_of, queues_of
+from .ways import check_way, ways
 
 PILOT = 5
 
@@ -63,10 +65,11 @@ class AwsPlace:
             scratch_megabytes=int(self.state.parameters.get("Scratch", 2048)),
             unreserved=unreserved_of(self.aws),
         )  # fmt: skip
-        check_cost(found, limit)
+        compute = wanted_compute(record, capacity_of(self.state), queues_of(self.state), pilot.slow)
+        way = check_way(ways(pilot, found), compute, limit)
         self._usual_seconds = pilot.usual
         self._at_hand.tell(
-            f"about ${found.bill.total:.2f} on AWS (${limit:g} allowed) and {math.ceil(found.wall_seconds)} s, "
+            f"about ${way.dollars:.2f} on AWS (${limit:g} allowed) and {math.ceil(way.wall_seconds)} s, "
             f"by a pilot of {len(pilot.seconds)} replications here"
         )
 

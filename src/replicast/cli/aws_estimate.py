@@ -12,6 +12,7 @@ from .screen import duration, print_json, print_table, say, say_note
 
 if TYPE_CHECKING:
     from replicast.aws.estimate import Estimate
+    from replicast.aws.ways import Way
 
 DONE, REFUSED = 0, 1
 PILOT = 5
@@ -22,19 +23,11 @@ def estimate(chosen: argparse.Namespace) -> int:
     from replicast.aws.estimate import estimate as estimate_run
     from replicast.aws.limits import Capacity
     from replicast.aws.piloting import run_pilot
-    from replicast.core.record import check_replications
+    from replicast.aws.ways import ways
 
     from .run_commands import request_from
 
-    if chosen.on != "aws":
-        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
-    if chosen.pilot < 2:
-        raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
-    if chosen.replications is not None:
-        check_replications(chosen.replications)
-    for name in ("memory", "concurrency"):
-        if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
-            raise RequestError(f"--{name} takes 1 or more, and {getattr(chosen, name)} is not")
+    _check(chosen)
     pilot, replications = run_pilot(request_from(chosen), chosen.pilot)
     capacity = None
     if chosen.memory or chosen.concurrency:
@@ -50,13 +43,32 @@ def estimate(chosen: argparse.Namespace) -> int:
     found = estimate_run(
         pilot, replications, capacity=capacity, region=region, architecture=chosen.architecture, unreserved=unreserved
     )
+    compared = ways(pilot, found)
     if not chosen.json:
         _print_estimate(found)
+        _print_ways(compared)
+        say(found.advice)
     if chosen.max_cost is not None:
         check_cost(found, chosen.max_cost)
     if chosen.json:
-        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total})
+        listed = [dataclasses.asdict(way) for way in compared]
+        print_json(dataclasses.asdict(found) | {"dollars": found.bill.total, "ways": listed})
     return REFUSED if found.violations else DONE
+
+
+def _check(chosen: argparse.Namespace) -> None:
+    """Raises RequestError for numbers that cannot be meant."""
+    from replicast.core.record import check_replications
+
+    if chosen.on != "aws":
+        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
+    if chosen.pilot < 2:
+        raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
+    if chosen.replications is not None:
+        check_replications(chosen.replications)
+    for name in ("memory", "concurrency"):
+        if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
+            raise RequestError(f"--{name} takes 1 or more, and {getattr(chosen, name)} is not")
 
 
 def _account(region: str | None) -> tuple[str, int | None]:
@@ -90,4 +102,16 @@ def _print_estimate(found: Estimate) -> None:
         say(f"violated: {line}")
     for note in found.notes:
         say_note(note)
-    say(found.advice)
+
+
+def _print_ways(compared: tuple[Way, ...]) -> None:
+    """This machine, functions, and tasks on Fargate, where a stack has AWS Batch."""
+    rows = [
+        [
+            way.name,
+            "-" if way.impossible else duration(way.wall_seconds),
+            "-" if way.impossible else f"${way.dollars:.4f}",
+        ]
+        for way in compared
+    ]
+    print_table(["way", "takes", "costs"], rows)
