@@ -188,6 +188,16 @@ def test_the_same_context_has_the_same_tag_and_another_requirement_another(tmp_p
     assert (tmp_path / "0" / "replicast" / "performing" / "worker.py").is_file()
 
 
+def test_files_of_an_image_are_readable_by_everybody_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        context(tmp_path / "context", r=False, requirements=[], r_packages=[])
+    finally:
+        os.umask(before)
+    modes = {(p.is_dir(), p.stat().st_mode & 0o777) for p in (tmp_path / "context").rglob("*")}
+    assert modes == {(True, 0o755), (False, 0o644)}
+
+
 def test_without_an_engine_all_that_would_do_are_named() -> None:
     with pytest.raises(RequestError, match="one of no-such-engine, nor-this"):
         find_engine(["no-such-engine", "nor-this"])

@@ -70,11 +70,16 @@ def context(
         contents["r_packages.sh"] = files("replicast.aws").joinpath("r_packages.sh").read_bytes()
     contents |= dict(own_files())
     digest = hashlib.sha256()
+    folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(contents):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(contents[name])
+        path.chmod(0o644)
         digest.update(name.encode() + b"\0" + contents[name] + b"\0")
+    # Lambda's user is none of ours: what a umask of 077 made could not be read there.
+    for inside in (found for found in folder.rglob("*") if found.is_dir()):
+        inside.chmod(0o755)
     return digest.hexdigest()[:32]
 
 
