@@ -14,6 +14,7 @@ import compileall
 import importlib.metadata
 import os
 import platform
+import shlex
 import statistics
 import sys
 import tempfile
@@ -44,7 +45,7 @@ def main() -> None:
     rows = [row for row in all_rows() if not (chosen.quick and row.slow)]
     rows = [row for row in rows if not chosen.only or any(text in row.name for text in chosen.only)]
     compileall.compile_dir(Path(replicast.__file__).parent, quiet=1)  # as pip does where it installs
-    lines, foreign = [*HEAD.splitlines()], list[float]()
+    lines, foreign, about = [*HEAD.splitlines()], list[float](), ""
     print("\n".join(lines))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for row in rows:
@@ -53,10 +54,10 @@ def main() -> None:
             for line in lines_of(row, taken):
                 print(line, flush=True)
                 lines.append(line)
-    about = surroundings(chosen.rounds, foreign)
+            about = surroundings(chosen.rounds, foreign)
+            if chosen.write:  # after each row, so that what is interrupted is not lost
+                RESULTS.write_text(f"# What `make bench` printed\n\n{about}\n\n" + "\n".join(lines) + "\n")
     print("\n" + about)
-    if chosen.write:
-        RESULTS.write_text(f"# What `make bench` printed\n\n{about}\n\n" + "\n".join(lines) + "\n")
 
 
 def measure(row: Row, folder: Path, rounds: int) -> list[list[Taken]]:
@@ -106,7 +107,7 @@ def spread(values: Sequence[float]) -> str:
 def surroundings(rounds: int, foreign: Sequence[float]) -> str:
     versions = ", ".join(f"{name} {version}" for name in PACKAGES if (version := version_of(name)))
     return (
-        f"`python benchmarks/bench.py {' '.join(sys.argv[1:])}`, {time.strftime('%Y-%m-%d')}, {rounds} interleaved "
+        f"`python benchmarks/bench.py {shlex.join(sys.argv[1:])}`, {time.strftime('%Y-%m-%d')}, {rounds} interleaved "
         f"rounds after one that does not count.\n\n"
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, {processor()}; Python "
         f"{platform.python_version()}, {versions}.\n\n"
