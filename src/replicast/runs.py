@@ -162,6 +162,7 @@ class Run(Estimates):
         return Plots(self.store, self.record)
 
     def status(self) -> Status:
+        """How far the run is, and who is at work on it."""
         # Asked before the coverage: whoever leaves in between has stored everything by then.
         at_work = self.place().at_work(self.record, self.store)
         record, coverage = self.record, self.store.coverage(self.id)
@@ -177,10 +178,11 @@ class Run(Estimates):
         )  # fmt: skip
 
     def place(self, at_hand: AtHand | None = None) -> Place:
-        """Where the run is carried out, or was last."""
+        """Where the run is carried out, or was last; `at_hand` is what this process has for it already."""
         return open_place(self.record.place, self.record.place_options, at_hand)
 
     def summary(self, confidence: float = 0.95) -> Summary:
+        """A row for each scenario and metric: `n`, mean, interval at `confidence`, quartiles; and notes."""
         from replicast.reporting.summary import summarise_run
 
         return summarise_run(self.store, self.record, confidence=confidence)
