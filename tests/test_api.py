@@ -56,6 +56,7 @@ def test_status_counts_both_scenarios(run: replicast.Run) -> None:
     assert (status.state, status.planned, status.done, status.failed) == ("done", 12, 12, 2)
 
 
+@pytest.mark.long
 def test_a_replication_is_replayed_and_a_sample_verified(run: replicast.Run) -> None:
     assert run.replay(2, "b").found == []
     assert run.replay(4).again.ledger["error_type"] == "ValueError"

@@ -89,6 +89,7 @@ class TestRoots:
 
 
 class TestWholeProjects:
+    @pytest.mark.long
     def test_a_model_that_imports_from_elsewhere_in_its_project_is_told_project(
         self, replicast: Replicast, tmp_path: Path
     ) -> None:
@@ -102,6 +103,7 @@ class TestWholeProjects:
         assert files_of(tmp_path / "runs") == ["common.py", "data.csv", "models/model.py", "pyproject.toml"]
         assert replicast("verify", "x").returncode == 0
 
+    @pytest.mark.long
     def test_the_folder_of_the_experiment_file_is_the_project_and_the_working_directory(
         self, replicast: Replicast, tmp_path: Path
     ) -> None:
@@ -114,6 +116,7 @@ class TestWholeProjects:
         assert done.returncode == 0, done.stderr
         assert files_of(tmp_path / "runs") == ["data/x.txt", "e.toml", "models/model.py"]
 
+    @pytest.mark.long
     def test_a_home_directory_is_refused_before_anything_is_copied(self, replicast: Replicast, tmp_path: Path) -> None:
         fill(tmp_path, {"model.py": READS.format("x")})
         done = replicast("run", "model.py", env=os.environ | {"HOME": str(tmp_path)})
@@ -121,6 +124,7 @@ class TestWholeProjects:
         assert "your home directory" in done.stderr
         assert not (tmp_path / "runs").exists()
 
+    @pytest.mark.long
     def test_ignored_files_are_listed_before_the_first_replication_and_included_when_asked(
         self, replicast: Replicast, tmp_path: Path
     ) -> None:
@@ -137,6 +141,7 @@ class TestWholeProjects:
         assert json.loads(done.stdout)["summary"][0]["mean"] == 3.0
         assert "beds.txt" in files_of(project / "runs")
 
+    @pytest.mark.long
     @pytest.mark.parametrize("folder", ["env", "build", "dist", "runs", "venv"])
     def test_a_package_of_the_models_is_copied_whatever_its_name_and_never_to_be_installed(
         self, replicast: Replicast, tmp_path: Path, folder: str
@@ -161,6 +166,7 @@ class TestWholeProjects:
         assert done.returncode == 1
         assert f"--project '{tmp_path / 'p'}'" in done.stderr
 
+    @pytest.mark.long
     @pytest.mark.r
     def test_a_script_of_an_r_project_runs_from_its_root(self, replicast: Replicast, tmp_path: Path) -> None:
         model = "source('R/f.R')\nbeds <- read.csv('data/beds.csv')\nsimulate <- function() f(beds$n[1])\n"

@@ -50,6 +50,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(
     assert set(expected) == {"metrics.csv", "rows.csv", "scenarios.csv", "summary.csv"}
 
 
+@pytest.mark.long
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
     expected: dict[str, bytes], write_model: Write, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_topping_up_computes_only_what_is_missing(write_model: Write, tmp_path: 
     assert collated(first, tmp_path / "one") == collated(whole, tmp_path / "two")
 
 
+@pytest.mark.long
 def test_running_the_same_name_again_with_more_replications_tops_up(
     write_model: Write, replicast: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_run_goes_on_from_its_own_copy_of_the_model(write_model: Write, tmp_pa
     assert run.metrics().pl()["value"].to_list() == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.long
 def test_results_beside_the_model_do_not_make_it_another_model(
     write_model: Write, replicast: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -52,6 +52,7 @@ def record_of(project: Path) -> dict[str, Any]:
 
 
 class TestCodeFromOutside:
+    @pytest.mark.long
     @pytest.mark.parametrize("file", ["deep.py", "table.csv"])
     def test_a_change_of_it_is_named_and_refused_and_accepted_only_on_demand(
         self, replicast: Replicast, project: Path, outside: Path, file: str
@@ -81,6 +82,7 @@ class TestCodeFromOutside:
         assert "from two versions of the model" in handle.report(project / "x.html").read_text()
         assert replicast("resume", "x", "-n", "7", cwd=project).returncode == 0
 
+    @pytest.mark.long
     def test_what_a_function_imports_when_it_is_called_is_found_too(
         self, replicast: Replicast, project: Path, outside: Path
     ) -> None:
@@ -92,6 +94,7 @@ class TestCodeFromOutside:
         assert done.returncode == 2, done.stderr
         assert "rates/deep.py" in done.stderr
 
+    @pytest.mark.long
     def test_a_path_that_the_model_adds_itself_is_no_way_around(
         self, replicast: Replicast, project: Path, tmp_path: Path
     ) -> None:
@@ -104,6 +107,7 @@ class TestCodeFromOutside:
         assert done.returncode == 2
         assert "rates.py, imported from outside" in done.stderr
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("outside")
     def test_the_same_code_in_another_place_is_no_change(
         self, replicast: Replicast, project: Path, tmp_path: Path
@@ -121,6 +125,7 @@ class TestTheRunsOwnRecord:
         run(replicast, project)
         return project / "runs" / "x"
 
+    @pytest.mark.long
     def test_an_edit_of_the_runs_copy_is_refused(self, replicast: Replicast, project: Path, stored: Path) -> None:
         (stored / "model" / "rates.py").write_text("def current():\n    return 1000.0\n")
         done = replicast("resume", "x", "-n", "6", cwd=project)
@@ -158,6 +163,7 @@ class TestTheRunsOwnRecord:
         assert done.returncode == 2
         assert "replicast resume x" in done.stderr
 
+    @pytest.mark.long
     def test_a_document_that_was_edited_is_no_change(self, replicast: Replicast, project: Path) -> None:
         (project / "rates.py").write_text("def current():\n    return 1.0\n")
         (project / "README.md").write_text("one")

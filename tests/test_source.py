@@ -383,6 +383,7 @@ class TestChanges:
         assert code_hash(files) != code_hash(files | {"one more": "0000"})
 
 
+@pytest.mark.long
 def test_a_file_that_takes_our_output_is_not_the_models(
     replicast: Callable[..., subprocess.CompletedProcess[str]], write_model: Callable[..., Path]
 ) -> None:

@@ -69,6 +69,7 @@ def test_ten_repetitions_are_planned_simulated_and_collated_to_the_bytes_of_a_ru
         assert store.read(output["run"], f"collated/{path.name}") == path.read_bytes()
 
 
+@pytest.mark.long
 def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_defaults(
     aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_stack_without_a_model_says_how_to_give_it_one(aws: Aws, stack: StackS
     assert "replicast aws update MODEL" in ended["cause"]
 
 
+@pytest.mark.long
 def test_the_same_name_with_more_repetitions_tops_the_run_up_and_with_fewer_is_refused(
     aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

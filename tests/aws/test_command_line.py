@@ -25,6 +25,7 @@ def stack(deploy: Deploy) -> StackState:
     return deploy()
 
 
+@pytest.mark.long
 def test_a_run_on_aws_is_collated_summarised_and_replayed_at_home(
     aws: Aws, stack: StackState, replicast: Command, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_run_on_aws_is_collated_summarised_and_replayed_at_home(
     assert json.loads(more.stdout)["simulated"] == 2
 
 
+@pytest.mark.long
 def test_a_detached_run_goes_on_without_anybody(
     aws: Aws, stack: StackState, replicast: Command, write_model: Callable[..., Path]
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_detached_run_goes_on_without_anybody(
     assert store.read(left.stdout.strip(), "collated/summary.csv") is not None
 
 
+@pytest.mark.long
 def test_an_estimate_says_that_quick_models_are_not_worth_it_and_refuses_what_costs_too_much(
     replicast: Command, write_model: Callable[..., Path]
 ) -> None:
@@ -69,6 +72,7 @@ def test_an_estimate_says_that_quick_models_are_not_worth_it_and_refuses_what_co
     assert "nothing was started" in refused.stderr
 
 
+@pytest.mark.long
 def test_an_estimate_reads_an_experiment_file(replicast: Command, write_model: Callable[..., Path]) -> None:
     model = write_model("def simulate(rng):\n    return float(rng.normal())\n")
     file = model.with_name("e.toml")

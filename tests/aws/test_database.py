@@ -48,6 +48,7 @@ def stack(deploy: Deploy, guarded: Guarded) -> StackState:
     return deploy(settings=guarded.settings)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guarded", ["postgres", "mariadb"], indirect=True)
 def test_ten_repetitions_end_with_the_aggregate_in_the_database_and_the_bytes_of_a_run_at_home(
     aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
@@ -71,6 +72,7 @@ def test_ten_repetitions_end_with_the_aggregate_in_the_database_and_the_bytes_of
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.long
 def test_a_run_until_precise_keeps_how_many_replications_that_took_in_both_places(
     aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -96,6 +98,7 @@ def started(aws: Aws, stack: StackState, gate: Path, wanted: int, **typed: Any) 
     return execution
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guarded", ["postgres", "mariadb"], indirect=True)
 def test_while_a_model_computes_no_connection_is_held_and_the_password_may_change(
     aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
@@ -117,6 +120,7 @@ def test_while_a_model_computes_no_connection_is_held_and_the_password_may_chang
     assert execute(aws, stack, repetitions=2, parameters={"gate": str(gate)})["status"] == "SUCCEEDED"
 
 
+@pytest.mark.long
 def test_a_server_that_crashes_while_models_compute_and_comes_back_costs_nothing(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -187,6 +191,7 @@ def everything_said(aws: Aws, stack: StackState, execution: str) -> Iterator[tup
             yield item["Key"], content.decode(errors="replace")
 
 
+@pytest.mark.long
 def test_the_password_stands_in_nothing_that_aws_keeps_or_shows(
     aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -205,6 +210,7 @@ def test_the_password_stands_in_nothing_that_aws_keeps_or_shows(
             assert written not in what, where
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("stack")
 def test_a_run_from_home_is_followed_collated_and_gone_on_with(
     guarded: Guarded, replicast: Command, write_model: Callable[..., Path], tmp_path: Path
@@ -233,6 +239,7 @@ def test_a_run_from_home_is_followed_collated_and_gone_on_with(
     assert not [one for one in said if guarded.password in one.stdout + one.stderr]
 
 
+@pytest.mark.long
 def test_runs_at_home_are_kept_in_a_stacks_database_and_runs_of_its_bucket_are_copied_there(
     aws: Aws, stack: StackState, guarded: Guarded, replicast: Command, write_model: Callable[..., Path]
 ) -> None:
@@ -248,6 +255,7 @@ def test_runs_at_home_are_kept_in_a_stacks_database_and_runs_of_its_bucket_are_c
     assert Run(guarded.trusted_url, "older").summary() == Run(guarded.trusted_url, "local").summary()
 
 
+@pytest.mark.long
 def test_a_run_is_cancelled_by_whoever_sees_the_database_alone(
     aws: Aws, stack: StackState, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

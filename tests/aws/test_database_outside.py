@@ -77,6 +77,7 @@ def user(strict: str, owner: Aws, stack: StackState, monkeypatch: pytest.MonkeyP
     return stack
 
 
+@pytest.mark.long
 def test_whoever_may_not_read_the_secret_runs_and_reads_through_the_bucket(
     user: StackState, guarded: Guarded, replicast: Command, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_whoever_may_not_read_the_secret_runs_and_reads_through_the_bucket(
     assert json.loads(redone.stdout)["failed"] == 1, redone.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("function", ["collate", "plan"])
 def test_a_function_without_the_right_to_its_secret_says_so(
     owner: Aws, stack: StackState, function: str, write_model: Callable[..., Path], tmp_path: Path

@@ -125,6 +125,7 @@ def environment(aws: Aws) -> dict[str, str]:
     return variables
 
 
+@pytest.mark.long
 def test_a_stack_with_a_database_made_for_it_ends_a_run_in_that_database(
     aws: Aws, guarded: Guarded, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_stack_with_a_database_made_for_it_ends_a_run_in_that_database(
     assert guarded.password not in json.dumps(commands.status(aws))
 
 
+@pytest.mark.long
 def test_the_template_as_it_is_makes_a_database_in_which_ten_repetitions_end_with_their_aggregate(
     aws: Aws, server: Postgres, rds_stand_in: Path, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from servers import Mariadb
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.r
 @pytest.mark.mariadb
 @pytest.mark.timeout(600)

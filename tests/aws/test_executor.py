@@ -83,6 +83,7 @@ def test_a_run_on_aws_has_the_metrics_of_a_run_at_home_and_a_second_start_invoke
     assert len(executions(aws, stack)) == 1
 
 
+@pytest.mark.long
 def test_a_run_with_more_replications_computes_only_those(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:
@@ -106,6 +107,7 @@ def test_failed_replications_are_simulated_anew_when_asked_for(
     assert len(executor.store.documents(record.id, "parts/manifests")) == before + 1
 
 
+@pytest.mark.long
 def test_a_job_is_found_again_from_its_id(aws: Aws, stack: StackState, write_model: Callable[..., Path]) -> None:
     record, executor = prepared(aws, stack, write_model(MODEL), 2)
     job = executor.start([])
@@ -116,6 +118,7 @@ def test_a_job_is_found_again_from_its_id(aws: Aws, stack: StackState, write_mod
     assert at_work(aws, executor.store, record.id) is None
 
 
+@pytest.mark.long
 def test_after_cancelling_no_further_replication_starts(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:

@@ -108,6 +108,7 @@ def simulate(replication, rng):
     assert numbers(run) == [1, 2, 4, 5, 6]
 
 
+@pytest.mark.long
 def test_a_replication_longer_than_a_function_is_named_and_the_others_are_had(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path]
 ) -> None:
@@ -166,6 +167,7 @@ def deliver_every_item_twice(items: dict[str, Any]) -> None:
     perform["Next"] = "Again"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [lose_the_first_item_of_the_first_round, deliver_every_item_twice])
 def test_items_that_are_lost_without_a_word_or_delivered_twice_change_no_byte_of_the_tables(
     aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path, change: Any
@@ -185,6 +187,7 @@ def test_items_that_are_lost_without_a_word_or_delivered_twice_change_no_byte_of
     assert numbers(run) == list(range(1, 11))
 
 
+@pytest.mark.long
 def test_throttled_functions_are_asked_again_until_all_is_there(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:
@@ -197,6 +200,7 @@ def test_throttled_functions_are_asked_again_until_all_is_there(
     assert len(run.failures()) == 0
 
 
+@pytest.mark.long
 def test_a_run_in_which_everything_fails_stops_early_and_says_so(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:
@@ -206,6 +210,7 @@ def test_a_run_in_which_everything_fails_stops_early_and_says_so(
     assert "12 of 12 replications failed" in found["cause"]
 
 
+@pytest.mark.long
 def test_a_run_until_precise_asks_for_more_in_each_round_until_it_is(
     aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_run_that_would_cost_more_is_refused_and_leaves_nothing(
     assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=stack.bucket, Prefix="runs/")
 
 
+@pytest.mark.long
 def test_a_run_within_its_cost_is_carried_out_in_batches_of_the_pilots_length(
     aws: Aws, stack: StackState, replicast: Command, write_model: Callable[..., Path]
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_functions_load_from_the_packages_alone(unpacked: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == ("False plan simulate True", "")
 
 
+@pytest.mark.long
 def test_wheels_are_those_of_the_functions_processor(tmp_path: Path) -> None:
     found = unpack(worker_package(runtime="python3.13", architecture="arm64"), tmp_path)
     libraries = [path.name for path in (found / "numpy").rglob("*.so")]
@@ -57,6 +58,7 @@ def test_wheels_are_those_of_the_functions_processor(tmp_path: Path) -> None:
     assert all("cpython-313-aarch64" in name for name in libraries)
 
 
+@pytest.mark.long
 def test_where_results_go_to_a_database_its_drivers_are_in_the_package_and_are_enough(tmp_path: Path) -> None:
     package = worker_package(database_requirements("zip"), runtime=HERE, architecture="x86_64")
     assert package.unzipped < QUOTAS["package"].value - 80 * 2**20

@@ -110,6 +110,7 @@ def test_an_image_that_is_not_in_the_repository_is_told_from_one_that_is(offline
         pushed_digest(offline, "host/replicast", "t")
 
 
+@pytest.mark.long
 def test_more_objects_than_a_page_holds_are_all_seen_and_all_removed(aws: Aws, deploy: Deploy) -> None:
     store: ObjectStore = commands.store_of(aws, deploy())
     for number in range(1001):
@@ -136,6 +137,7 @@ def throttle(aws: Aws, operation: str, times: int) -> Counter[str]:
     return asked
 
 
+@pytest.mark.long
 def test_throttled_requests_are_repeated_until_the_run_is_there(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path]
 ) -> None:
@@ -148,6 +150,7 @@ def test_throttled_requests_are_repeated_until_the_run_is_there(
     assert len(executions(aws, executor.stack)) == 1
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_be_looked_at_any_more_goes_on_and_is_taken_up_again_by_resuming(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path]
 ) -> None:

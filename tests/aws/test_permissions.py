@@ -26,6 +26,7 @@ def strict() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.long
 def test_each_function_does_its_work_with_its_own_role_and_fails_without_it(
     strict: str, monkeypatch: pytest.MonkeyPatch, write_model: Callable[..., Path]
 ) -> None:

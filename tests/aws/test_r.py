@@ -26,6 +26,7 @@ collate <- function(tables) list(longest = aggregate(wait ~ replication, tables$
 """
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_an_r_model_gives_the_bytes_of_a_run_at_home_its_own_collation_included(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path], tmp_path: Path
@@ -50,6 +51,7 @@ def test_an_r_model_gives_the_bytes_of_a_run_at_home_its_own_collation_included(
         assert run.store.read(run.id, f"collated/{path.name}") == path.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_an_r_model_on_a_stack_without_an_image_is_refused_with_what_to_do(
     aws: Aws, deploy: Deploy, write_model: Callable[..., Path]

@@ -62,6 +62,7 @@ def test_a_secret_is_read_again_when_it_is_old(guarded: Guarded, monkeypatch: py
     assert len(done) > 1
 
 
+@pytest.mark.long
 def test_a_password_that_was_changed_is_read_again_and_nothing_is_lost(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_password_that_was_changed_is_read_again_and_nothing_is_lost(
     assert numbers(store, run) == ([1, 2, 3], [])
 
 
+@pytest.mark.long
 def test_a_save_waits_while_the_server_has_the_new_password_and_the_secret_still_the_old_one(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_every_replication_is_had_in_one_round_and_hardly_a_request_is_throttled
     assert account.now == math.ceil(REPLICATIONS / capacity.concurrency) * SECONDS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quota", [10, 50, 100, 200, 300])
 def test_where_the_quota_is_not_known_rounds_go_on_and_nothing_that_never_ran_is_recorded_as_failed(quota: int) -> None:
     account = Account(quota)

@@ -29,6 +29,7 @@ def assert_nothing_is_left(aws: Aws) -> None:
     assert aws.client("stepfunctions").list_state_machines()["stateMachines"] == []
 
 
+@pytest.mark.long
 def test_every_step_is_taken_and_nothing_is_left(aws: Aws) -> None:
     done = smoke("--bare")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,6 +40,7 @@ def test_every_step_is_taken_and_nothing_is_left(aws: Aws) -> None:
     assert_nothing_is_left(aws)
 
 
+@pytest.mark.long
 def test_after_a_failure_everything_is_removed_all_the_same(aws: Aws, write_model: Callable[..., Path]) -> None:
     text = "import time\nstarted = time.time()\ndef simulate(rng, mean=2.0, pause=0.0):\n    return started\n"
     done = smoke("--bare", "--model", str(write_model(text)))
@@ -49,6 +51,7 @@ def test_after_a_failure_everything_is_removed_all_the_same(aws: Aws, write_mode
     assert_nothing_is_left(aws)
 
 
+@pytest.mark.long
 def test_without_a_yes_nothing_is_started(aws: Aws) -> None:
     done = smoke("--bare", answer="")
     assert done.returncode == 2

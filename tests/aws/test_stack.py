@@ -47,6 +47,7 @@ def test_a_setting_is_changed_and_the_others_stay(aws: Aws) -> None:
     assert (found["MemorySize"], found["Timeout"]) == (3008, 60)
 
 
+@pytest.mark.long
 def test_the_bucket_is_private_encrypted_and_over_tls_alone(aws: Aws) -> None:
     bucket, storage = deploy(aws).state.bucket, aws.client("s3")
     assert all(storage.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -82,6 +83,7 @@ def test_a_failed_deployment_names_the_resource_and_the_reason(aws: Aws) -> None
         stack.apply({"Definition": "code/no-such.asl.json", "Code": "code/no-such.zip", "Runtime": "python3.11"})
 
 
+@pytest.mark.long
 def test_status_tells_the_model_and_what_there_is(aws: Aws, write_model: Callable[..., Path], tmp_path: Path) -> None:
     assert commands.status(aws)["status"] == "not deployed"
     model = write_model("def simulate(rng):\n    return float(rng.normal())\n")
@@ -138,6 +140,7 @@ def test_functions_of_one_name_for_both_kinds_would_be_refused_as_aws_refuses_th
         Stack(aws).deploy(image=IMAGE, settings=SMALL)
 
 
+@pytest.mark.long
 def test_functions_are_not_replaced_by_those_of_another_kind_while_a_run_calls_them(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_bucket_that_was_there_before_is_closed_as_a_new_one_is(aws: Aws) -> N
     assert "aws:SecureTransport" in storage.get_bucket_policy(Bucket=bucket)["Policy"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"])
 def test_what_is_left_of_a_failed_stack_is_removed_before_the_next_attempt(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, status: str

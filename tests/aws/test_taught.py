@@ -41,6 +41,7 @@ def mapped(aws: Aws, items: int, **child: Any) -> dict[str, Any]:
     return wait_for(states, states.start_execution(stateMachineArn=made, input="{}")["executionArn"])
 
 
+@pytest.mark.long
 def test_a_map_fails_where_its_childrens_outputs_pass_256_kib_whatever_its_result_path_says(aws: Aws) -> None:
     found = mapped(aws, 1700)
     assert (found["status"], found["error"]) == ("FAILED", "States.DataLimitExceeded")

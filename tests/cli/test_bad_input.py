@@ -141,6 +141,7 @@ def test_a_wrong_experiment_file_is_refused(replicast: Call, write_model: Write,
     assert not (folder / "runs").exists()
 
 
+@pytest.mark.long
 def test_a_module_that_is_not_there_is_named_and_a_package_is_no_mere_folder(
     replicast: Call, write_model: Write, tmp_path: Path
 ) -> None:

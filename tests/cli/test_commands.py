@@ -53,6 +53,7 @@ def test_quiet_says_nothing_but_the_summary(replicast: Call, model: Path) -> Non
     assert "mean" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_no_number_is_broken_in_two_on_a_narrow_terminal(
     replicast: Call, on_a_terminal: Callable[..., str], write_model: Write, columns: int

@@ -31,6 +31,7 @@ def test_it_prints_the_packages_that_the_model_imported_with_their_versions(repl
     assert "numpy" in json.loads(replicast("environment", "x", "--json").stdout)["versions"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("run")
 def test_an_empty_environment_made_from_it_passes_verify(replicast: Replicast, tmp_path: Path) -> None:
     made = tmp_path / "made.txt"

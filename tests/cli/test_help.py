@@ -63,6 +63,7 @@ def test_help_fits_eighty_columns_and_shows_what_options_are_for(replicast: Call
     assert "--replications" in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [["status"], ["summary"], ["failures"], ["replay", "1"], ["replay", "--json", "1"],
@@ -75,6 +76,7 @@ def test_the_run_is_the_latest_where_none_is_named(replicast: Call, write_model:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_every_command_that_is_shown_can_be_pasted(replicast: Call, write_model: Write, tmp_path: Path) -> None:
     """With a store and a scenario whose names a shell would take apart."""
     store = str(tmp_path / "the runs")

@@ -46,6 +46,7 @@ def test_a_tag_that_is_no_word_is_refused(replicast: Call, tag: str) -> None:
     assert "a tag is a word" in done.stderr
 
 
+@pytest.mark.long
 def test_a_tag_changes_no_number_and_is_copied_with_the_run(replicast: Call, finished: str) -> None:
     before = replicast("summary", finished, "--csv").stdout
     replicast("tag", finished, "paper")
@@ -69,6 +70,7 @@ def test_delete_names_the_run_to_be_deleted(replicast: Call, finished: str) -> N
     assert replicast("status", finished).returncode == 0
 
 
+@pytest.mark.long
 def test_a_running_run_is_not_deleted(replicast: Call, write_model: Write) -> None:
     model = write_model("import time\ndef simulate(rng):\n    time.sleep(0.2)\n    return rng.random()\n")
     assert replicast("run", model, "-n", 500, "--name", "long", "--detach").returncode == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_a_model_finds_packages_in_the_renv_library_of_its_project(
     replicast: Callable[..., subprocess.CompletedProcess[str]], write_model: Callable[..., Path], tmp_path: Path

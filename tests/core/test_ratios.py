@@ -58,6 +58,7 @@ def test_a_pooled_quantile_is_that_of_all_rows_and_its_interval_holds_it():
     assert found.bootstrap == pytest.approx(found.interval, rel=0.1)
 
 
+@pytest.mark.long
 def test_intervals_of_pooled_quantiles_cover_where_rows_of_a_replication_depend_on_each_other():
     """Ten values of a replication share a normal level of variance 1 and have one of their own: N(0, 2) in all."""
     rng, truth, covered, drawn = np.random.default_rng(3), 2**0.5 * 1.2815515655446004, 0, 0

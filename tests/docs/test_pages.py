@@ -56,6 +56,7 @@ def parameters() -> list[object]:
     return chosen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", parameters())
 def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")

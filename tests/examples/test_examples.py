@@ -192,6 +192,7 @@ WSSR = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WSSR)
 def test_the_three_forms_of_wssr_give_the_same_results(example: OpenExample, name: str) -> None:
     wssr = example(name)

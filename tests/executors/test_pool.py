@@ -303,6 +303,7 @@ def test_a_replication_is_safe_while_the_next_one_takes_long(write_model: Write,
         process.communicate(timeout=20)
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_each_death_of_r_is_put_down_to_its_own_replication(write_model: Write, tmp_path: Path) -> None:
     model = write_model(

@@ -77,6 +77,7 @@ def test_resume_beside_another_conductor_is_refused_and_moves_nothing(
     assert someone_at_work(Run(tmp_path / "runs", "x").store, "x") is None
 
 
+@pytest.mark.long
 def test_those_who_join_share_the_work(
     conducted: Callable[[int], subprocess.Popen[bytes]], replicast: Call, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def undisturbed(but: Mapping[int, str]) -> dict[int, float]:
     return {i: np.random.default_rng(s).random() for i, s in enumerate(streams, 1) if i not in but}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause", ["", "time.sleep(0.003)"])
 def test_a_model_that_spoils_its_process_costs_itself_alone(write_model: Write, pause: str) -> None:
     finished = run(hostile(write_model, DEADLY, pause), N, workers=2)
@@ -78,6 +79,7 @@ def test_a_model_that_spoils_its_process_costs_itself_alone(write_model: Write, 
     assert values_of(finished) == undisturbed(but=DEADLY)
 
 
+@pytest.mark.long
 def test_what_made_the_process_unusable_is_said(write_model: Write) -> None:
     deeds = {i: DEADLY[i] for i in (20, 33, 48)}
     said = {row["replication"]: row["message"] for row in run(hostile(write_model, deeds), N, retries=0).failures()}
@@ -115,6 +117,7 @@ def test_a_forked_child_that_goes_on_simulating_saves_nothing(write_model: Write
     assert sorted(map(int, (tmp_path / "trace").read_text().split())) == list(range(1, 13))
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_r_that_forks_a_child_and_dies_costs_itself_alone(write_model: Write) -> None:
     model = write_model(

@@ -162,6 +162,7 @@ def ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_a_run_in_progress_fills_in_a_real_browser(tmp_path: Path, write_model: Write, page_address: str) -> None:
     if CHROMIUM is None:

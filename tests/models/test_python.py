@@ -446,6 +446,7 @@ class TestLogAndWarnings:
 
 
 class TestSurroundings:
+    @pytest.mark.long
     def test_data_and_helpers_beside_the_model_are_found(self, bench: Bench) -> None:
         bench.write("12\n", "beds.csv")
         bench.write("from dataclasses import dataclass\n@dataclass\nclass Ward:\n    beds: int\n", "wards/ward.py")
@@ -554,6 +555,7 @@ class TestDescription:
         assert not signature.takes_any
         assert signature.versions["numpy"] == np.__version__
 
+    @pytest.mark.long
     @pytest.mark.parametrize("arguments", ["params", "**more", "a=1, *, params", "rng, **kwargs"])
     def test_models_that_take_any_parameter(self, bench: Bench, arguments: str) -> None:
         bench.write(f"def simulate({arguments}): return 1")
@@ -561,11 +563,13 @@ class TestDescription:
         assert signature.takes_any
         assert fit_parameters({"whatever": 1}, signature, "model.py") == {"whatever": 1}
 
+    @pytest.mark.long
     def test_arguments_that_cannot_go_by_name_are_refused(self, bench: Bench) -> None:
         bench.write("def simulate(x, /): return 1")
         with pytest.raises(ModelError, match="'x' of the model is positional only"):
             bench.describe()
 
+    @pytest.mark.long
     def test_data_read_while_loading_is_found_beside_the_model(self, bench: Bench) -> None:
         bench.write("5", "data.txt")
         bench.write(
@@ -633,6 +637,7 @@ class TestCopies:
         text = "import numpy as np\ndef simulate(seed): return np.random.default_rng(seed % 5).normal()"
         assert 2 <= self.distinct(bench.run(text, 40)) <= 5
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         "draw",
         [

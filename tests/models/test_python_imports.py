@@ -46,6 +46,7 @@ def test_a_module_that_the_copy_lacks_is_not_taken_from_the_project(
     assert "pip install" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 def test_a_model_that_puts_its_project_on_the_path_by_its_full_name_gets_the_copy(
     replicast: Replicast, project: Path, place: str
@@ -59,6 +60,7 @@ def test_a_model_that_puts_its_project_on_the_path_by_its_full_name_gets_the_cop
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 def test_files_named_as_modules_that_we_and_libraries_need_do_no_harm(project: Path, place: str) -> None:
     """The command is started as an installed script is, without the folder where the user is on its path."""
@@ -72,6 +74,7 @@ def test_files_named_as_modules_that_we_and_libraries_need_do_no_harm(project: P
     assert (project / "out" / "metrics.csv").read_text().count("\n") == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_named_as_a_module_of_the_standard_library_is_the_models_where_it_asks_for_it(
     replicast: Replicast, project: Path, place: str
@@ -116,6 +119,7 @@ def install():
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", ["path", "finder"])
 def test_a_package_installed_editable_from_inside_the_project_is_served_from_the_copy(
@@ -133,6 +137,7 @@ def test_a_package_installed_editable_from_inside_the_project_is_served_from_the
     assert '"mean": 2.0' in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 def test_a_namespace_package_and_an_archive_are_taken_from_the_copy(
     replicast: Replicast, project: Path, place: str

@@ -64,6 +64,7 @@ seen <- function() {
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("body", EVENTS.values(), ids=EVENTS)
 def test_what_one_of_a_block_does_is_its_own(bench: Bench, body: str) -> None:
     usual = "c(a = runif(1), b = seen() + rnorm(1))"

@@ -218,6 +218,7 @@ def as_r_returns_it(name: str, values: list[Any]) -> list[Any]:
     return values
 
 
+@pytest.mark.long
 @settings(relaxed, max_examples=12)
 @given(st.lists(st.lists(frames, max_size=20), min_size=1, max_size=6))
 def test_tables_reach_collate_and_come_back_unchanged(

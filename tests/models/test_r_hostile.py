@@ -83,6 +83,7 @@ def test_closing_all_connections_spares_ours(bench: Bench) -> None:
     assert [o.metrics.get("value") for o in outcomes] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.long
 def test_connections_left_open_are_closed(bench: Bench) -> None:
     outcomes = bench.run("simulate <- function() { con <- file(tempfile(), 'w'); nrow(showConnections()) }", 150)
     assert {o.metrics.get("value") for o in outcomes} == {3}
@@ -167,6 +168,7 @@ def test_a_death_that_does_not_come_again_costs_nothing(bench: Bench, tmp_path: 
     assert [o.metrics["value"] for o in outcomes] == list(range(1, 601))
 
 
+@pytest.mark.long
 def test_a_replication_that_takes_too_long_is_ended_and_the_next_goes_on(bench: Bench) -> None:
     source = """
         simulate <- function(replication) {
@@ -233,6 +235,7 @@ def test_whoever_stops_listening_can_ask_again(bench: Bench) -> None:
         assert [o.metrics["value"] for o in perform(simulate, 5, 8)] == [5, 6, 7, 8]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("deed", "kind"),
     [
@@ -279,6 +282,7 @@ def test_each_replication_is_announced_before_its_outcome(bench: Bench) -> None:
     assert heard == [(what, i) for i in range(3, 401) for what in ("starting", "ended")]
 
 
+@pytest.mark.long
 def test_r_is_started_anew_when_it_has_grown(bench: Bench) -> None:
     source = """
         simulate <- function(replication) {

@@ -55,6 +55,7 @@ def collated(run: replicast.Run, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.long
 def test_a_local_cluster_does_what_every_place_must() -> None:
     check_place("dask", workers=2)
 
@@ -81,6 +82,7 @@ def test_a_run_on_dask_has_the_bytes_of_a_run_at_home_though_a_worker_is_killed(
     assert collated(here, tmp_path / "a") == collated(there, tmp_path / "b")
 
 
+@pytest.mark.long
 def test_no_scheduler_is_one_sentence(write_model: Write, tmp_path: Path) -> None:
     with pytest.raises(replicast.ExecutorError, match="there is no Dask scheduler at"):
         replicast.run(str(write_model(MODEL)), n=2, store=str(tmp_path), on=f"dask://127.0.0.1:{free_port()}")

@@ -13,6 +13,7 @@ from replicast.testing import check_executor
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-a-place.md"
 
 
+@pytest.mark.long
 def test_the_example_of_the_page_does_what_every_executor_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = re.findall(r'```python title="processes.py"\n(.*?)```', PAGE.read_text(), re.DOTALL)
     assert len(example.splitlines()) < 80

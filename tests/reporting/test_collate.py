@@ -107,6 +107,7 @@ def collated(store: ObjectStore, described: RunRecord, folder: Path) -> dict[str
     return found
 
 
+@pytest.mark.long
 @settings(max_examples=35, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(experiments, st.data())
 def test_the_same_outcomes_give_the_same_bytes_however_they_were_cut_ordered_and_repeated(

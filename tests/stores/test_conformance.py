@@ -15,6 +15,7 @@ from replicast.testing.stores import Check, new_run, outcome, saving_again_chang
 KINDS = ("folder", "sqlite", "postgresql", "mysql")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
 def test_store_conforms(check: Check, kind: str, new_url: Callable[[str], str]) -> None:

@@ -36,6 +36,7 @@ def collated(store: Store, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "other"), [*zip(KINDS, [*KINDS[1:], KINDS[0]], strict=True), ("folder", "postgresql")]
 )

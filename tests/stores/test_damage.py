@@ -83,6 +83,7 @@ def bits_of(paths: list[Path]) -> Iterator[tuple[Path, int]]:
     yield from chance.sample(between, min(SAMPLED, len(between)))
 
 
+@pytest.mark.long
 def test_no_flipped_bit_of_a_part_is_silent(store: ObjectStore) -> None:
     paths, silent, tried = files(store), [], 0
     by_name = {path.name for path in paths}

@@ -276,6 +276,7 @@ columns = st.one_of(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_column_comes_back_exactly(kind: str, new_url: Callable[[str], str]) -> None:
     store = open_store(new_url(kind))
@@ -290,6 +291,7 @@ def test_any_column_comes_back_exactly(kind: str, new_url: Callable[[str], str])
     check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_collated_files_have_the_same_bytes_as_a_folders(
     kind: str, new_url: Callable[[str], str], tmp_path: Path
@@ -305,6 +307,7 @@ def test_collated_files_have_the_same_bytes_as_a_folders(
         assert (tmp_path / kind / name).read_bytes() == (tmp_path / "folder" / name).read_bytes(), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", [Postgres, Mariadb])
 def test_a_run_survives_a_crash_of_its_server(server: type[Postgres | Mariadb], tmp_path: Path) -> None:
     own = server()

@@ -68,6 +68,7 @@ def test_what_was_edited_by_hand_is_named_refused_and_mended(made: replicast.Run
     assert replicast.Run(made.store.url, "one").damage() == []
 
 
+@pytest.mark.long
 def test_what_nobody_touched_is_sound_in_every_database(new_url: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL)
     for kind in ("sqlite", "postgresql", "mysql"):

@@ -43,6 +43,7 @@ def until(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < give_up, "what was waited for did not happen"
 
 
+@pytest.mark.long
 def test_nothing_is_lost_when_the_server_crashes_under_savers(own_server: Postgres | Mariadb) -> None:
     url, run = own_server.new_database(), new_run()
     open_store(url).write(run, "run.json", b"{}")
@@ -69,6 +70,7 @@ def test_nothing_is_lost_when_the_server_crashes_under_savers(own_server: Postgr
     assert stored(open_store(url), run, "patients")["replication"] == [i for i in everything for _ in range(20)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SERVERS)
 def test_two_hundred_writers_share_a_handful_of_connections(kind: str) -> None:
     server: Postgres | Mariadb = SERVERS[kind](connections=15)
@@ -258,6 +260,7 @@ def test_a_lock_that_is_never_let_go_ends_in_an_error(
     assert numbers(store, run) == ([1, 2], [])
 
 
+@pytest.mark.long
 def test_a_full_disk_keeps_what_was_saved_and_nothing_half(own_server: Postgres | Mariadb) -> None:
     own_server.restart(most_bytes=20 << 20)
     url, run = own_server.new_database(), new_run()

@@ -45,6 +45,7 @@ def stored_metrics(replicast: Cli, run: str, replication: int, scenario: str) ->
     return {name: float(value) for name, value in found["metrics"].items()}
 
 
+@pytest.mark.long
 @pytest.mark.r
 @pytest.mark.parametrize("streams", ["parallel", "future", "doRNG"])
 def test_a_snippet_gives_in_plain_r_what_is_stored(replicast: Cli, tmp_path: Path, streams: str) -> None:
@@ -59,6 +60,7 @@ def test_a_snippet_gives_in_plain_r_what_is_stored(replicast: Cli, tmp_path: Pat
         assert metrics_in_plain_r(tmp_path / f"{name}.R") == stored_metrics(replicast, "r", 3, name)
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_a_snippet_knows_streams_that_scenarios_do_not_share(replicast: Cli, tmp_path: Path) -> None:
     write_project(tmp_path, MODEL)
@@ -74,6 +76,7 @@ def test_a_snippet_knows_streams_that_scenarios_do_not_share(replicast: Cli, tmp
     assert found[0]["y"] != found[1]["y"]
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_a_snippet_hands_over_params_as_the_worker_does(replicast: Cli, tmp_path: Path) -> None:
     write_project(
@@ -87,6 +90,7 @@ def test_a_snippet_hands_over_params_as_the_worker_does(replicast: Cli, tmp_path
     assert metrics_in_plain_r(tmp_path / "one.R") == stored_metrics(replicast, "r", 1, "base")
 
 
+@pytest.mark.long
 @pytest.mark.r
 def test_replaying_an_r_model_says_how_to_look_into_it(replicast: Cli, tmp_path: Path) -> None:
     write_project(tmp_path, MODEL)
