@@ -170,7 +170,7 @@ def test_a_table_folder_that_was_removed_is_said(store: ObjectStore) -> None:
     assert store.folder is not None
     shutil.rmtree(store.folder / RUN / "parts" / "patients")
     assert fresh(store).coverage(RUN).done("base") == []
-    with pytest.raises(StoreError, match=r"parts/patients/base/0+1-0+2.* is gone; .* replicast resume"):
+    with pytest.raises(StoreError, match=r"parts/patients/base/0+[14]-0+[24].* is gone; .* replicast resume"):
         fresh(store).tables(RUN)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def page(document: Document) -> str:
     """Raises RequestError where Jinja2 is not installed."""
-    return _environment().get_template("page.html").render(document=document, style=_style())
+    return _environment().get_template("page.html").render(document=document, style=_style()).lstrip()
 
 
 @cache
