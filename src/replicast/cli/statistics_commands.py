@@ -320,7 +320,8 @@ def report(chosen: argparse.Namespace) -> int:
         figure_format=chosen.figure_format,
     )  # fmt: skip
     if chosen.json:
-        print_json({"run": handle.id, "report": str(path), "figures": chosen.figures})
+        drawn = {"figures": str(chosen.figures)} if chosen.figures else {}
+        print_json({"run": handle.id, "report": str(path), **drawn})
     else:
         show(path)
     return 0
