@@ -123,7 +123,7 @@ def simulate(replication, rng):
     _, run = ended(aws, stack, created(stack, write_model(text), 4))
     (failure,) = run.failures()
     assert (failure["replication"], failure["kind"], failure["type"]) == (2, "timeout", "FunctionTimeout")
-    assert "all that a function gives it" in failure["message"]
+    assert "all that there was for it" in failure["message"]
     assert numbers(run) == [1, 3, 4]
 
 
