@@ -137,7 +137,7 @@ def _effort(found: Findings) -> Mapping[str, str]:
     work, stretches = found.work, found.stretches
     mean = work.seconds / work.replications if work.replications else 0.0
     machines = f" on {', '.join(work.machines[:6])}" + (", …" if len(work.machines) > 6 else "")
-    home = found.record.place.partition("://")[0] in ("local", "serial")
+    home = set(work.machines) <= {found.record.host}
     return {
         "time in the model": f"{hours(work.seconds)} over {work.replications:,} replications "
         f"({hours(mean)} each, the longest {hours(work.longest)})" if work.replications else "",
