@@ -50,6 +50,31 @@ def test_strays_that_were_known_before_their_parent_died_are_ended() -> None:
     assert sorted(system.killed) == [11, 12]
 
 
+class Unreaped(MacOs):
+    """What is killed stays in the list, as in a container whose first process reaps nobody."""
+
+    def __init__(self, parents: Mapping[int, int]) -> None:
+        super().__init__(parents, {})
+        self.listed = 0
+
+    def parents(self) -> Mapping[int, int]:
+        self.listed += 1
+        return super().parents()
+
+    def kill(self, pid: int) -> None:
+        self.killed.append(pid)
+
+    def created(self, pid: int) -> float | None:
+        return None if pid in self.killed else 100.0
+
+
+def test_who_has_ended_and_is_not_reaped_is_not_waited_for() -> None:
+    system = Unreaped({11: 1, 12: 11, 20: 1})
+    end_carriers("MARK", "a", known={11}, system=system)
+    assert sorted(system.killed) == [11, 12]
+    assert system.listed == 2
+
+
 def test_descendants_are_the_children_and_theirs() -> None:
     system = MacOs({10: 1, 11: 10, 12: 11, 13: 10, 20: 1}, {})
     assert descendants([10], system) == {11, 12, 13}

@@ -120,16 +120,18 @@ def below(roots: Iterable[int], parents: Mapping[int, int]) -> set[int]:
 def end_carriers(variable: str, value: str, *, known: Iterable[int] = (), system: System = THIS_SYSTEM) -> None:
     """Kills all processes with `variable=value` in their environment, the `known` ones, and what those have started.
 
-    Returns when they are gone, those too that they started meanwhile.
+    Returns when they are gone, those too that they started meanwhile, or have ended and wait to be reaped by whoever
+    has adopted them, which in a container may take long.
     """
-    until, marked = time.monotonic() + GONE_SECONDS, set(known)
+    until, marked, killed = time.monotonic() + GONE_SECONDS, set(known), set[int]()
     while time.monotonic() < until:
         parents = dict(system.parents())
         parents.pop(os.getpid(), None)
         marked = {pid for pid in parents if pid in marked or system.environment(pid).get(variable) == value}
         marked |= below(marked, parents)
-        if not marked:
+        if marked <= killed and all(system.created(pid) is None for pid in marked):
             return
+        killed |= marked
         for pid in marked:
             system.kill(pid)
         time.sleep(LOOK_SECONDS)
