@@ -1,13 +1,17 @@
 """What an R model says of itself, and why one cannot be loaded."""
 
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from r_bench import Bench, columns, perform
 
 from replicast.core.errors import ModelError, ParameterError
 from replicast.core.parameters import Parameter, Text, fit_parameters
-from replicast.machine.processes import THIS_SYSTEM
+from replicast.machine.processes import THIS_SYSTEM, descendants
 
 pytestmark = pytest.mark.r
 
@@ -203,3 +207,48 @@ def test_a_script_that_runs_itself_as_a_program_does_not_run_here(bench: Bench) 
 
 def test_resident_memory_is_known_here() -> None:
     assert THIS_SYSTEM.resident_bytes(os.getpid()) > 1 << 20
+
+
+def test_r_is_started_once_for_each_worker(tmp_path: Path) -> None:
+    """The one that says what the model takes is the first that simulates."""
+    (tmp_path / "model.R").write_text("simulate <- function(rate = 1) rexp(1, rate)")
+    (tmp_path / "bin").mkdir()
+    counting = tmp_path / "bin" / "R"
+    counting.write_text(f'#!/bin/sh\necho started >> "{tmp_path}/starts"\nexec "{shutil.which("R")}" "$@"\n')
+    counting.chmod(0o755)
+    command = [sys.executable, "-m", "replicast", "run", "model.R", "-n", "10", "--workers", "2", "--seed", "1"]
+    environment = os.environ | {"PATH": f"{counting.parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "starts").read_text().split() == ["started"] * 2
+
+
+def test_the_r_that_described_a_model_goes_on_where_the_same_would_be_loaded(bench: Bench) -> None:
+    described = bench.model("simulate <- function() rnorm(1)")
+    with bench.model().start() as simulate:
+        expected = [one.metrics for one in perform(simulate, 1, 3)]
+    assert described.describe_and_keep().parameters == ()
+    (kept,) = bench.scratch.iterdir()
+    same = bench.model()
+    described.hand_over(same)
+    with same.start() as simulate:
+        assert list(bench.scratch.iterdir()) == [kept]
+        assert [one.metrics for one in perform(simulate, 1, 3)] == expected
+    assert list(bench.scratch.iterdir()) == []
+
+
+def test_the_r_that_described_a_model_ends_where_something_else_is_asked_for(bench: Bench) -> None:
+    described = bench.model("simulate <- function() 1")
+    described.describe_and_keep()
+    described.hand_over(bench.model(kind="own"))
+    assert list(bench.scratch.iterdir()) == []
+
+
+def test_an_r_that_died_since_it_described_the_model_is_replaced(bench: Bench) -> None:
+    model = bench.model("simulate <- function() 1")
+    model.describe_and_keep()
+    (child,) = (pid for pid in descendants([os.getpid()]) if "REPLICAST_R" in THIS_SYSTEM.environment(pid))
+    THIS_SYSTEM.kill(child)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    with model.start() as simulate:
+        (outcome,) = perform(simulate, 1, 1)
+        assert outcome.failure is None

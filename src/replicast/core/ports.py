@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
@@ -41,6 +41,19 @@ class Model(Protocol):
 
     def start(self) -> AbstractContextManager[Simulate]:
         """Loads the model once for many replications. Raises ModelError."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A model that can hold on to what it loaded when it was described, since loading it takes long."""
+
+    def describe_and_keep(self) -> Signature:
+        """As `Model.describe`; what was loaded stays, for `start` or to be handed over."""
+        ...
+
+    def hand_over(self, model: Model) -> None:
+        """Gives what was kept to `model` where it would load the very same, and lets go of it else."""
         ...
 
 

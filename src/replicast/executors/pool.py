@@ -101,11 +101,14 @@ class Pool:
         return process
 
     def describe(self) -> Signature:
-        """What the model says of itself, loaded in a worker process. Raises ModelError."""
+        """What the model says of itself, loaded in a worker process, and in all others meanwhile. Raises ModelError."""
         self.warm_up(1)
-        process = self.processes[0]
+        process, *others = self.processes
         self._open(process, self.experiment, None)
         process.order(describe=None)
+        for other in others:
+            self._open(other, self.experiment, None)
+            other.order(load=None)
         THIS_SYSTEM.created(process.process.pid)  # imports psutil while the worker imports the model
         news = _wait_for_news(process)
         if news is None:

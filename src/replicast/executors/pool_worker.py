@@ -1,8 +1,8 @@
 """The local pool's door into the worker: orders come in as JSON lines on one pipe, news goes out on another.
 
-Orders: `open` a model's folder, `describe` it, `join` a run, `do` a batch. News: `signature`, `ready`, `saved`, `done`,
-`model_error`, `store_error`, `spoilt`. The number of the replication being simulated stands in a shared page, the
-beacon, so that whoever finds this process dead or silent knows the culprit.
+Orders: `open` a model's folder, `describe` it, `load` it, `join` a run, `do` a batch. News: `signature`, `ready`,
+`saved`, `done`, `model_error`, `store_error`, `spoilt`. The number of the replication being simulated stands in a
+shared page, the beacon, so that whoever finds this process dead or silent knows the culprit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 
 from replicast.core.errors import ModelError, ReplicastError
 from replicast.core.experiment import Experiment
-from replicast.core.ports import Model
+from replicast.core.parameters import Signature
+from replicast.core.ports import Keeping, Model
 from replicast.core.progress import Saved
 from replicast.core.replication import Batch
 from replicast.machine.condition import Condition, Spoilt
@@ -104,6 +105,7 @@ class Door:
                 getattr(self, "follow_" + order[0])(order[1])
 
     def follow_open(self, order: dict[str, Any]) -> None:
+        described = self._model
         if order.get("project"):
             os.environ[PROJECT_VARIABLE] = order["project"]
         self._scratch.mkdir(exist_ok=True)
@@ -121,13 +123,25 @@ class Door:
             function=self._function,
             project=Path(order["project"]) if order.get("project") else None,
         )
+        if isinstance(described, Keeping):
+            described.hand_over(self._model)
 
     def follow_describe(self, _order: None) -> None:
-        assert self._model is not None
         try:
-            self.tell(signature=dataclasses.asdict(self._model.describe()))
+            self.tell(signature=dataclasses.asdict(self._described()))
         except ModelError as error:
             self.tell(model_error=[str(error), error.detail or self._log.take()])
+
+    def follow_load(self, _order: None) -> None:
+        """Loads the model while another process describes it; what is wrong with it is said there, or on joining."""
+        with suppress(ModelError):
+            self._described()
+        self._log.take()
+
+    def _described(self) -> Signature:
+        model = self._model
+        assert model is not None
+        return model.describe_and_keep() if isinstance(model, Keeping) else model.describe()
 
     def follow_join(self, order: dict[str, Any]) -> None:
         assert self._model is not None

@@ -12,6 +12,7 @@ from arro3.core import Table
 from replicast.core.errors import ModelError
 from replicast.core.experiment import Collation, Experiment
 from replicast.core.parameters import Parameter, Signature
+from replicast.core.ports import Model
 
 from .leftovers import Leftovers
 from .r_advice import for_missing_function, for_missing_package, is_app
@@ -37,6 +38,7 @@ class RModel:
         self.timeout_seconds = timeout_seconds
         self.scratch = scratch
         self.recycle_bytes: int | None = None
+        self._kept: tuple[RProcess, Signature] | None = None
 
     @property
     def label(self) -> str:
@@ -46,6 +48,21 @@ class RModel:
         process, signature = self.load()
         process.close()
         return signature
+
+    def describe_and_keep(self) -> Signature:
+        """As `describe`; the R that was started for it is the one that `start` begins with."""
+        self._kept = self.load()
+        return self._kept[1]
+
+    def hand_over(self, model: Model) -> None:
+        """Gives the R that was kept to `model`, if it would ask for the same to be loaded; ends it else."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return
+        if isinstance(model, RModel) and model._loaded_by() == self._loaded_by():
+            model._kept = kept
+        else:
+            kept[0].close()
 
     @contextmanager
     def start(self) -> Iterator[RSimulate]:
@@ -60,20 +77,16 @@ class RModel:
 
     def load(self) -> tuple[RProcess, Signature]:
         """R with the model in it. Raises ModelError, with R's own message, calls and log in `detail`."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if kept[0].process.poll() is None:
+                return kept
+            kept[0].close()
         self._check_file(self.experiment.model.file)
         self._refuse_app(self.experiment.model.file, self.experiment.model.function)
-        collation = self.experiment.collation
-        request = {
-            "file": self.experiment.model.file,
-            "function": self.experiment.model.function,
-            "folder": str(self.folder),
-            "collate": collation.function if collation else "collate",
-            "seeded": self.experiment.streams.kind != "own",
-            "keep_source": not self.experiment.keep_rds,
-        }
         process = RProcess(self.scratch)
         try:
-            process.ask_source(LOAD, literal(request))
+            process.ask_source(LOAD, self._loaded_by())
             self._check_answer(process, "cannot be loaded", self.experiment.model.file, self.experiment.model.function)
             signature = read_signature(process)
             process.log_to()  # what is printed while loading belongs to no replication
@@ -81,6 +94,18 @@ class RModel:
         except BaseException:
             process.close()
             raise
+
+    def _loaded_by(self) -> str:
+        """The request that loads the model, in R's own notation."""
+        collation = self.experiment.collation
+        return literal({
+            "file": self.experiment.model.file,
+            "function": self.experiment.model.function,
+            "folder": str(self.folder),
+            "collate": collation.function if collation else "collate",
+            "seeded": self.experiment.streams.kind != "own",
+            "keep_source": not self.experiment.keep_rds,
+        })  # fmt: skip
 
     def collate(self, tables: Mapping[str, Table] | None, objects: Sequence[Path] = ()) -> dict[str, Table]:
         """The tables that the model's `collate` makes, in an R of its own.
