@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import secrets
 import sys
 import uuid
@@ -53,6 +54,27 @@ def teach_states() -> None:
         """ "States.ALL can't catch the States.DataLimitExceeded terminal error", says
         docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html."""
         return None if error == "States.DataLimitExceeded" else before(catchers, error)
+
+
+def teach_s3() -> None:
+    storage = service("s3")
+
+    @taught(storage, "handle_request")
+    async def _headers_of_amazons_are_signed_and_owners_are_compared(
+        before: Lesson, method: str, path: str, headers: Any, *rest: Any, **more: Any
+    ) -> Any:
+        """ "There were headers present in the request which were not signed": github.com/apache/arrow-rs-object-store/
+        issues/484; x-amz-content-sha256 may be: github.com/demarche-numerique/ds_proxy/pull/164. Another owner than is
+        expected: 403, docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html."""
+        found = re.search("SignedHeaders=([^, ]+)", headers.get("authorization", ""))
+        signed = {*found[1].split(";"), "x-amz-content-sha256"} if found else set(headers)
+        if unsigned := sorted(name for name in headers if name.startswith("x-amz-") and name not in signed):
+            why = f"There were headers present in the request which were not signed: {', '.join(unsigned)}"
+            return storage._error("AccessDenied", why, 403, path)
+        owner = storage._bucket_owner_account(storage._parse_bucket_key(path, headers)[0])
+        if owner is not None and headers.get("x-amz-expected-bucket-owner", owner) != owner:
+            return storage._error("AccessDenied", "Access Denied", 403, path)
+        return await before(method, path, headers, *rest, **more)
 
 
 def teach_lambda() -> None:
@@ -129,6 +151,7 @@ def main() -> None:
     os.environ.setdefault("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
     complete()
     teach_states()
+    teach_s3()
     teach_lambda()
     teach_cloudformation()
     teach_batch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,14 +71,21 @@ class Aws:
         """`aws`, or `aws-cn`, `aws-us-gov`: the second word of every ARN."""
         return str(self.session.get_partition_for_region(self.region))
 
-    def store(self, url: str) -> ObjectStore:
-        """A store in S3 with this session's credentials, renewed as they expire: obstore reads no profiles."""
+    def store(self, url: str, *, own: bool = True) -> ObjectStore:
+        """A store in S3 with this session's credentials, renewed as they expire: obstore reads no profiles.
+
+        In a bucket that is not `own`, whose owner is the business of who named it, no owner is expected.
+        """
         options: dict[str, Any] = {"config": {"aws_region": self.region}}
-        if self.session.get_credentials() is not None and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        if self.session.get_credentials() is not None:
             from obstore.auth.boto3 import Boto3CredentialProvider
 
             options["credential_provider"] = Boto3CredentialProvider(self.session)
-        return ObjectStore(url, options)
+        if not own or not url.startswith("s3://"):
+            return ObjectStore(url, options)
+        from .own_bucket import OwnBucket
+
+        return OwnBucket(url, options, owner=self.account, storage=self.client("s3"), explained=explained)
 
 
 def error_code(error: Any) -> str:

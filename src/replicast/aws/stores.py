@@ -19,7 +19,7 @@ def open_stack(url: str, *, reached: bool = False) -> Store:  # noqa: ARG001 - i
 
 def open_s3(url: str, *, reached: bool = False) -> Store:  # noqa: ARG001 - a bucket is there or not
     """With boto3's credentials (profiles, single sign-on) if boto3 is there: obstore reads neither."""
-    return Aws().store(url) if importlib.util.find_spec("boto3") else ObjectStore(url)
+    return Aws().store(url, own=False) if importlib.util.find_spec("boto3") else ObjectStore(url)
 
 
 STACK, S3 = StoreKind(open_stack), StoreKind(open_s3)

@@ -57,9 +57,12 @@ class ObjectDocuments:
         """The IDs of all runs that have this document, in order."""
         if self.folder is not None:
             return sorted(path.relative_to(self.folder).parts[0] for path in self.folder.glob(f"*/{document}"))
+        return sorted(name for name in self._folders() if self.read(name, document) is not None)
+
+    def _folders(self) -> list[str]:
+        """Names of what lies below the store's own prefix, in no order."""
         listing = self._call(obstore.list_with_delimiter, None)
-        names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
-        return sorted(name for name in names if self.read(name, document) is not None)
+        return [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
 
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
         if self.folder is None and run not in self._begun and (name == RUN or name.startswith("model/")):
