@@ -5,6 +5,7 @@ Run as a program in the emulator's place: `python tests/aws/taught.py`. Each les
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import json
 import os
@@ -75,6 +76,19 @@ def teach_s3() -> None:
         if owner is not None and headers.get("x-amz-expected-bucket-owner", owner) != owner:
             return storage._error("AccessDenied", "Access Denied", 403, path)
         return await before(method, path, headers, *rest, **more)
+
+    @taught(storage, "_put_object")
+    def _a_policy_may_ask_for_if_none_match(
+        before: Lesson, bucket: str, key: str, body: Any, headers: Any, *rest: Any, **more: Any
+    ) -> Any:
+        """docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html"""
+        status, _, policy = storage._get_bucket_policy(bucket)
+        for statement in json.loads(policy)["Statement"] if status == 200 else []:
+            asked = statement.get("Condition", {}).get("Null", {}).get("s3:if-none-match") == "true"
+            named = asked and fnmatch.fnmatchcase(f"{bucket}/{key}", statement["Resource"].rpartition(":::")[2])
+            if statement["Effect"] == "Deny" and named and "if-none-match" not in headers:
+                return storage._error("AccessDenied", f"explicit deny in {statement['Sid']}", 403, key)
+        return before(bucket, key, body, headers, *rest, **more)
 
 
 def teach_lambda() -> None:

@@ -53,7 +53,7 @@ class BatchStack(Stack):
         parameters = {"BucketName": bucket, "Of": self.of, "ImageUri": image}
         given = {
             "Architecture": (settings.architecture or "").upper(), "Processors": str(wanted.processors or ""),
-            "LogDays": str(settings.log_days or ""), "Boundary": settings.boundary or "",
+            "LogDays": str(settings.log_days or ""), "Boundary": settings.boundary or "", "KmsKey": settings.key or "",
         }  # fmt: skip
         parameters |= {name: value for name, value in given.items() if value}
         if wanted.subnets:

@@ -19,10 +19,11 @@ from .batch import BatchStack, WantedBatch, queues_for
 from .connections import connections_of
 from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
-from .deployed import keep_model
+from .deployed import keep_model, model_of
 from .functions import DEPLOYED, RUNS
 from .image import build_and_push
 from .limits import SETTINGS, check_settings, width
+from .operation import Operation
 from .package import database_requirements, default_runtime, reporting_package, worker_package
 from .renv import Lock
 from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
@@ -75,25 +76,29 @@ def deploy(
     settings: Settings | None = None,
     wanted: Wanted | None = None,
     batch: WantedBatch | None = None,
+    operation: Operation | None = None,
     model: GivenModel | None = None,
     tell: Tell = lambda _text: None,
     poll_seconds: float | None = None,
 ) -> Deployed:
     """Creates the stack or brings it up to date; the same again changes nothing."""
     contents, settings, wanted = contents or Contents(), settings or Settings(), wanted or Wanted()
-    batch = batch or WantedBatch()
+    batch, operation = batch or WantedBatch(), operation or Operation()
     wanted.check()
+    operation.check()
     check_settings({field: getattr(settings, field) for field in SETTINGS})
     stack = Stack(aws, name, tell)
-    stack.poll_seconds = poll_seconds or stack.poll_seconds
+    stack.poll_seconds, stack.tags = poll_seconds or stack.poll_seconds, operation.tags
     found = stack.state()
     before = found.parameters
+    check_schedule(aws, found, operation, model)
+    settings = replace(settings, **operation.settings(aws))
     has_database = wanted.engine != "none" and bool(wanted.engine or wanted.secret or before.get("DatabaseSecret"))
     batch.check(contents.package, database=has_database)
     refuse_another_kind_at_work(aws, found, contents.package)
     crowded = crowding_of(aws, name, wanted, settings, before)
-    state = stack.prepare(repository=contents.package == "image")
-    settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds))
+    state = stack.prepare(repository=contents.package == "image", key=settings.key or "")
+    settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds, stack.tags))
     contents = with_database_packages(contents, settings, before)
     runtime = settings.runtime or default_runtime()
     architecture = settings.architecture or state.parameters.get("Architecture", "arm64")
@@ -105,7 +110,7 @@ def deploy(
             lock=contents.lock, tell=tell,
         )  # fmt: skip
         beside = BatchStack(aws, name, tell)
-        beside.poll_seconds = stack.poll_seconds
+        beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
         settings = queues_for(beside, batch, state.bucket, image, settings)
         state = stack.deploy(image=image, settings=settings)
     else:
@@ -121,6 +126,19 @@ def deploy(
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
     return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
+
+
+def check_schedule(aws: Aws, state: StackState, operation: Operation, model: GivenModel | None) -> None:
+    """Raises RequestError where a schedule would start no run, for want of a model or by its input."""
+    if operation.schedule in (None, "none"):
+        return
+    if model is not None:
+        operation.check_input(model.record, model.signature)
+        return
+    kept = model_of(aws.store(f"s3://{state.bucket}")) if state.bucket else None
+    if kept is None:
+        raise RequestError("--schedule starts runs of the stack's model, and it has none: name one too")
+    operation.check_input(*kept)
 
 
 def refuse_another_kind_at_work(aws: Aws, state: StackState, package: PackageKind) -> None:

@@ -146,7 +146,9 @@ def _key(aws: Aws, key: str) -> str:
     return "" if metadata.get("KeyManager") == "AWS" else str(metadata["Arn"])
 
 
-def settings_for(aws: Aws, name: str, wanted: Wanted, tell: Tell, poll_seconds: float) -> dict[str, Any]:
+def settings_for(
+    aws: Aws, name: str, wanted: Wanted, tell: Tell, poll_seconds: float, tags: Mapping[str, str]
+) -> dict[str, Any]:
     """What of the functions' Settings follows from what is wanted; a database that is to be made is made."""
     wanted.check()
     network = {"subnets": wanted.subnets, "security_groups": wanted.security_groups} if wanted.subnets else {}
@@ -162,7 +164,7 @@ def settings_for(aws: Aws, name: str, wanted: Wanted, tell: Tell, poll_seconds: 
     if wanted.engine is None:
         return network
     stack = DatabaseStack(aws, name, tell)
-    stack.poll_seconds = poll_seconds
+    stack.poll_seconds, stack.tags = poll_seconds, tags
     return settings_from(stack.make(wanted), wanted)
 
 

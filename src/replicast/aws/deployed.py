@@ -10,6 +10,7 @@ from replicast.core.record import NAME, RunRecord
 from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
+from .by_hand import signature_from_dict
 from .functions import DEPLOYED, SIGNATURE
 
 
@@ -21,3 +22,11 @@ def keep_model(bucket: ObjectStore, record: RunRecord, source: Source, signature
     bucket.write(DEPLOYED, NAME, dataclasses.replace(record, id=DEPLOYED).to_json())
     for name in old - {f"model/{name}" for name in source.files}:
         bucket.delete(DEPLOYED, name)
+
+
+def model_of(bucket: ObjectStore) -> tuple[RunRecord, Signature] | None:
+    """The record and signature of the model that a stack holds; None if it holds none."""
+    content, described = bucket.read(DEPLOYED, NAME), bucket.read(DEPLOYED, SIGNATURE)
+    if content is None or described is None:
+        return None
+    return RunRecord.from_json(content, f"{DEPLOYED}/{NAME}"), signature_from_dict(json.loads(described))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -15,6 +14,7 @@ from typing import Any
 from replicast.core.errors import ExecutorError, RequestError
 
 from .access import Aws, error_code, error_message, explained
+from .bucket import bucket_exists, close_bucket, remove_bucket
 from .package import Package
 
 PLACE, DEFAULT_STACK = "aws", "replicast"
@@ -23,7 +23,9 @@ POLL_SECONDS = 2.0
 WAIT_SECONDS = 3600.0
 """Functions in a private network take 25 to 45 minutes to be replaced or removed."""
 
-TAG = {"Key": "replicast", "Value": "stack"}
+TAGS = {"replicast": "stack"}
+"""Of every stack and, through CloudFormation, of everything in it."""
+
 GONE = "DELETE_COMPLETE"
 FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 Tell = Callable[[str], None]
@@ -50,6 +52,7 @@ class StackState:
     status: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -90,6 +93,11 @@ class Settings:
     queue: str | None = None
     spot_queue: str | None = None
     job: str | None = None
+    key: str | None = None
+    schedule: str | None = None
+    schedule_input: str | None = None
+    alarm: str | None = None
+    alarm_email: str | None = None
 
     def to_parameters(self) -> dict[str, str]:
         names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
@@ -97,7 +105,8 @@ class Settings:
                  "collate_memory": "CollateMemory", "boundary": "Boundary",
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
                  "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey",
-                 "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job"}  # fmt: skip
+                 "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job", "key": "KmsKey", "schedule": "Schedule",
+                 "schedule_input": "ScheduleInput", "alarm": "Alarm", "alarm_email": "AlarmEmail"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
         texts = {
             parameter: ",".join(value) if isinstance(value, tuple) else str(value)
@@ -118,6 +127,7 @@ class Stack:
         self.aws, self.name, self._tell = aws, name, tell
         self._formation = aws.client("cloudformation")
         self.poll_seconds = POLL_SECONDS
+        self.tags: Mapping[str, str] = {}
 
     @property
     def bucket_name(self) -> str:
@@ -135,7 +145,8 @@ class Stack:
                 raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
         parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
-        return StackState(self.name, found["StackStatus"], outputs, parameters)
+        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        return StackState(self.name, found["StackStatus"], outputs, parameters, tags)
 
     def require(self) -> StackState:
         """The stack, with its state machine. Raises RequestError if it is not there."""
@@ -146,18 +157,20 @@ class Stack:
             )
         return state
 
-    def prepare(self, *, repository: bool = False) -> StackState:
-        """Creates the stack with its bucket alone, so that code can be put there; leaves a stack that exists."""
+    def prepare(self, *, repository: bool = False, key: str = "") -> StackState:
+        """Creates the stack with its bucket alone, so that code can be put there; leaves a stack that exists.
+
+        The bucket encrypts with `key`, an ARN, from the first object on.
+        """
         state = self._sound_state()
         has_repository = state.parameters.get("Repository") == "true"
         if state.exists and (has_repository or not repository):
             return state
         parameters = {"Repository": "true" if repository else "false"}
         if not state.exists:
-            known = self._bucket_exists()
+            known = bucket_exists(self.aws, self.bucket_name)
             parameters |= {"BucketName": self.bucket_name, "NewBucket": "false" if known else "true"}
-            if known:
-                self._close_bucket()
+            parameters |= {"KmsKey": key} if key else {}
         self._tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
         self.apply(parameters)
         return self.state()
@@ -209,7 +222,10 @@ class Stack:
                 if self.put(package.key, package.content):
                     self._tell(f"uploaded {len(package.content) / 2**20:.1f} MB of code")
         self.apply(parameters | settings.to_parameters())
-        return self.state()
+        state = self.state()
+        if state.parameters.get("NewBucket") == "false":
+            close_bucket(self.aws, state.bucket, state.parameters.get("KmsKey", ""))
+        return state
 
     def apply(self, parameters: Mapping[str, str]) -> bool:
         """Creates or updates the stack; parameters not given stay as they are. False if nothing had to change."""
@@ -220,7 +236,8 @@ class Stack:
         given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
         request: dict[str, Any] = {
             "StackName": self.name, "TemplateBody": template(self.template_name), "Capabilities": ["CAPABILITY_IAM"],
-            "Parameters": [*given, *(kept if state.exists else [])], "Tags": [TAG],
+            "Parameters": [*given, *(kept if state.exists else [])],
+            "Tags": [{"Key": key, "Value": value} for key, value in {**state.tags, **self.tags, **TAGS}.items()],
         }  # fmt: skip
         since = datetime.now(UTC)
         with explained(f"deploy stack '{self.name}'"):
@@ -268,63 +285,17 @@ class Stack:
         reason = first.get("ResourceStatusReason", "no reason given")
         return f"{first['LogicalResourceId']} ({first['ResourceType']}): {reason}"
 
-    def _bucket_exists(self) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            self.aws.client("s3").head_bucket(Bucket=self.bucket_name)
-        except ClientError as error:
-            if error_code(error) in ("404", "NoSuchBucket", "NotFound"):
-                return False
-            raise ExecutorError(
-                f"bucket '{self.bucket_name}' is not this account's, or these credentials may not look at it: "
-                f"{error_code(error)} {error_message(error)}; take another --stack"
-            ) from None
-        return True
-
-    def _close_bucket(self) -> None:
-        """As the template has it of a bucket that it makes: nothing public, and nothing in plain text."""
-        storage, arn = self.aws.client("s3"), f"arn:{self.aws.partition}:s3:::{self.bucket_name}"
-        over_tls = {
-            "Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }  # fmt: skip
-        blocked = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-        with explained(f"close bucket '{self.bucket_name}' to others"):
-            storage.put_public_access_block(
-                Bucket=self.bucket_name, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True)
-            )
-            storage.put_bucket_policy(
-                Bucket=self.bucket_name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [over_tls]})
-            )
-
     def destroy(self, *, results: bool = False) -> None:
         """Removes the stack. The bucket stays, with code and runs, unless `results` are to go too."""
         state = self.state()
         bucket = state.bucket or self.bucket_name
         if state.exists:
             self._delete()
-        if results and self._bucket_exists():
-            self._empty(bucket)
-            with explained(f"delete bucket '{bucket}'"):
-                self.aws.client("s3").delete_bucket(Bucket=bucket)
+        if results and bucket_exists(self.aws, bucket):
+            remove_bucket(self.aws, bucket)
 
     def _delete(self) -> None:
         since = datetime.now(UTC)
         with explained(f"delete stack '{self.name}'"):
             self._formation.delete_stack(StackName=self.name)
         self._wait(since)
-
-    def _empty(self, bucket: str) -> None:
-        storage = self.aws.client("s3")
-        with explained(f"empty bucket '{bucket}'"):
-            for page in storage.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-                keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
-                if keys:
-                    _raise_on_errors(storage.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}))
-
-
-def _raise_on_errors(answer: Mapping[str, Any]) -> None:
-    errors: Sequence[Mapping[str, Any]] = answer.get("Errors", [])
-    if errors:
-        raise ExecutorError(f"{len(errors)} objects stay, '{errors[0]['Key']}' first: {errors[0].get('Message')}")

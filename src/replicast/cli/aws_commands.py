@@ -102,6 +102,16 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     parser.add_argument(
         "--permissions-boundary", metavar="ARN", dest="boundary", help="the policy that bounds the stack's roles"
     )
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="KEY=VALUE", help="of all that the stack has (repeatable)"
+    )
+    parser.add_argument("--kms-key", metavar="KEY", help="encrypt the bucket with this key; none: with S3's own")
+    parser.add_argument("--schedule", metavar='"cron(…)"', help="start a run then, in UTC; none: no more")
+    parser.add_argument("--schedule-input", metavar="JSON", help="what it is started with (default: {})")
+    parser.add_argument(
+        "--alarm", action=argparse.BooleanOptionalAction, default=None, help="an alarm of CloudWatch on failed runs"
+    )
+    parser.add_argument("--alarm-email", metavar="ADDRESS", help="who is told of it; none: nobody")
     parser.add_argument("--scratch", type=int, metavar="MB", help="of a function's /tmp (default: 2048)")
     parser.add_argument(
         "--seconds", type=int, metavar="S", help="a function's timeout (default: 900, the most there is)"
@@ -150,6 +160,7 @@ def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
     from replicast.aws.database import Wanted
+    from replicast.aws.operation import Operation, tags_of
     from replicast.aws.renv import find_lock
     from replicast.aws.stack import Settings
 
@@ -176,6 +187,9 @@ def deploy(chosen: argparse.Namespace) -> int:
     settings = Settings(**{name: getattr(chosen, name) for name in (
         "runtime", "architecture", "memory", "collate_memory", "scratch", "seconds", "concurrency", "log_days",
         "boundary")})  # fmt: skip
+    operation = Operation(
+        tags_of(chosen.tag), chosen.kms_key, chosen.schedule, chosen.schedule_input, chosen.alarm, chosen.alarm_email
+    )
     tell = (lambda _text: None) if chosen.json else say
     done = deploy_stack(
         _aws(chosen),
@@ -184,6 +198,7 @@ def deploy(chosen: argparse.Namespace) -> int:
         settings=settings,
         wanted=wanted,
         batch=batch,
+        operation=operation,
         model=model,
         tell=tell,
     )

@@ -84,7 +84,8 @@ class ObjectStore(ObjectDocuments):
         from . import parts
 
         content = parts.to_parquet(table)
-        self.write(run, f"{name}.parquet", content)
+        # No other file has this name. A bucket may ask to be told so, to refuse whoever would write over a part.
+        self.write(run, f"{name}.parquet", content, new=self.folder is None)
         return KeptFile.of(f"{name}.parquet", content)
 
     def _save_artefacts(self, run: str, outcome: Outcome, token: str) -> Iterator[KeptFile]:
