@@ -147,8 +147,12 @@ def test_a_scenario_with_more_than_was_planned_shows_them(store: ObjectStore) ->
 def test_what_lies_beyond_where_a_run_until_precise_stopped_does_not_count(store: ObjectStore) -> None:
     store.save(RUN, [outcome(i, float(i)) for i in (1, 2, 3)] + [failed(4), outcome(5, 3.0)])
     stopped = replace(record(planned=3), planned={"base": 3})
-    (row,) = summarise_run(store, stopped).rows
+    summary = summarise_run(store, stopped)
+    (row,) = summary.rows
     assert (row.planned, row.n, row.failed, row.mean) == (3, 3, 0, 2.0)
+    assert "2 more replications were under way when the run had enough: kept, and left out of every table" in (
+        summary.notes
+    )
 
 
 def test_failed_counts_each_replication_once_and_a_later_success_mends_it(store: ObjectStore) -> None:

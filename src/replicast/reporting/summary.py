@@ -21,7 +21,7 @@ from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles, replications_of
 
 from .noted import notes_of, warned_note
-from .summary_notes import doubtful, estimand_notes, notes_on
+from .summary_notes import beyond_notes, doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def summarise_run(
                 doubts.setdefault(metric, {})[scenario] = doubt
         if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
             summary.notes.append(f"{scenario}: every mean {summary.rows[-1].caution}")
-    summary.notes += estimand_notes(tables)
+    summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
     summary.notes += [doubtful(metric, own, confidence) for metric, own in doubts.items()]
     summary.distinct = distinct
     return summary

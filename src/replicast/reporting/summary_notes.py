@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from replicast.core.doubts import Doubt
+from replicast.core.ports import Coverage
+from replicast.core.record import RunRecord
 from replicast.core.statistics import SummaryRow
 
 if TYPE_CHECKING:
@@ -39,6 +41,19 @@ def estimand_notes(tables: RunTables) -> Iterator[str]:
                     f"{table} is another number where replications have unequally many: "
                     f"summary --pooled {table}.{column}:mean"
                 )
+
+
+def beyond_notes(record: RunRecord, coverage: Coverage) -> Iterator[str]:
+    """On replications that are stored and counted nowhere: they came after the run's rule had enough."""
+    beyond = sum(
+        last - max(first - 1, planned)
+        for scenario, planned in record.planned.items()
+        for first, last in coverage.done(scenario)
+        if last > planned
+    )
+    if beyond:
+        were = "replication was" if beyond == 1 else "replications were"
+        yield f"{beyond:,} more {were} under way when the run had enough: kept, and left out of every table"
 
 
 def doubtful(metric: str, doubts: Mapping[str, Doubt], confidence: float) -> str:
