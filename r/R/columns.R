@@ -7,7 +7,7 @@ TEXT <- 4L
 DATE <- 5L
 TIME <- 6L
 INTEGER64 <- 7L
-MAGIC <- "replicast columns 1"
+MAGIC <- "replicast columns 2"
 
 read_columns <- function(file) {
   connection <- file(file, "rb")
@@ -18,14 +18,15 @@ read_columns <- function(file) {
   }
   described <- jsonlite::fromJSON(head[[2L]], simplifyVector = TRUE)
   columns <- Map(
-    function(kind, zone) read_column(connection, described$rows, kind, zone), described$kinds, described$zones
+    function(kind, zone, factor) read_column(connection, described$rows, kind, zone, factor),
+    described$kinds, described$zones, described$factors
   )
   names(columns) <- described$columns
   structure(unname(columns), names = described$columns, class = "data.frame", row.names = .set_row_names(described$rows))
 }
 
-read_column <- function(connection, rows, kind, zone) {
-  if (kind == TEXT) return(read_texts(connection, rows))
+read_column <- function(connection, rows, kind, zone, factor) {
+  if (kind == TEXT) return(read_texts(connection, rows, factor))
   values <- readBin(connection, if (kind %in% c(INTEGER, LOGICAL)) "integer" else "double", rows)
   if (kind == LOGICAL) as.logical(values)
   else if (kind == DATE) structure(values, class = "Date")
@@ -34,11 +35,14 @@ read_column <- function(connection, rows, kind, zone) {
   else values
 }
 
-read_texts <- function(connection, rows) {
+# Texts, or a factor, whose distinct texts are its levels.
+read_texts <- function(connection, rows, factor) {
   sizes <- readBin(connection, "integer", 2L)
   texts <- readBin(readBin(connection, "raw", sizes[[1L]]), "character", sizes[[2L]])
   Encoding(texts) <- "UTF-8"
-  texts[readBin(connection, "integer", rows)]
+  codes <- readBin(connection, "integer", rows)
+  if (!nzchar(factor)) return(texts[codes])
+  structure(codes, levels = texts, class = c(if (factor == "ordered") "ordered", "factor"))
 }
 
 as_frame <- function(frame) if (requireNamespace("tibble", quietly = TRUE)) tibble::as_tibble(frame) else frame

@@ -10,7 +10,8 @@
 #' @return
 #' * `rc_metrics()`: a row per successful replication: `scenario`, `replication`, and a column per metric.
 #' * `rc_table()`: the rows of a table that the model returned, of all successful replications, ordered by scenario and
-#'   replication. `rc_tables()`: the names of all tables.
+#'   replication. A factor is one again where it had the same levels, at most 1,000, in all of them, and text elsewhere.
+#'   `rc_tables()`: the names of all tables.
 #' * `rc_summary()`: a row per scenario and metric: `scenario`, `metric`, `planned`, `n` (what the mean is of), `failed`,
 #'   `non_finite`, `mean`, `sd`, `se`, `confidence`, `ci_lower`, `ci_upper`, `half_width`, `relative_half_width`, `min`,
 #'   `q25`, `median`, `q75`, `max`. Fewer than two values give no interval.

@@ -14,7 +14,7 @@ import replicast as rc
 from replicast.cli import main
 from replicast.cli.harmless import harmless
 from replicast.core.record import NAME
-from replicast.reporting.collate import write_frames
+from replicast.reporting.collate import SAFE_CSV, WRITERS, write_frames
 
 MODEL = """
 def simulate(rng): return float(rng.random())
@@ -89,7 +89,7 @@ def test_a_models_message_and_log_command_nothing_on_a_terminal(
 def test_a_spreadsheet_runs_no_text_of_a_safe_csv(tmp_path: Path) -> None:
     texts = ["=1+1", "+1", "-1", "@x", "\t=1", "safe", "a=1", None, ""]
     frame = pl.DataFrame({"=name": texts, "x": [-1.5] * 9})
-    write_frames(iter([frame]), dict(frame.schema), tmp_path / "t.csv", "safe-csv")
+    write_frames(iter([frame]), dict(frame.schema), tmp_path / "t.csv", WRITERS[SAFE_CSV])
     read = pl.read_csv(tmp_path / "t.csv")
     assert read["'=name"].to_list() == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "safe", "a=1", None, ""]
     assert read["x"].to_list() == [-1.5] * 9

@@ -26,7 +26,7 @@ from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
-from replicast.reporting.collate import collate, file_names, write_frames
+from replicast.reporting.collate import WRITERS, collate, file_names, write_frames
 from replicast.stores.objects import ObjectStore
 
 RUN = "run"
@@ -242,7 +242,7 @@ class TestFiles:
 
         for file_format in ("csv", "parquet"):
             with pytest.raises(Exception, match="gone"):
-                write_frames(breaking(), {"a": pl.Int64()}, path, file_format)
+                write_frames(breaking(), {"a": pl.Int64()}, path, WRITERS[file_format])
         assert contents(tmp_path) == {"t.csv": b"old"}
 
     def test_a_folder_that_cannot_be_written_is_a_clear_error(self, store: ObjectStore, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def simulate(rng, replication):
 def read(file: Path) -> tuple[dict[str, Any], bytes]:
     head, _, content = file.read_bytes().partition(b"\n")
     magic, _, described = head.partition(b"\t")
-    assert magic == b"replicast columns 1"
+    assert magic == b"replicast columns 2"
     return json.loads(described), content
 
 
@@ -61,3 +61,41 @@ def test_the_message_names_formats_for_people(replicast: Cli, folder: Path) -> N
     refused = replicast("collate", "one", "-o", folder / "other", "--format", "xml")
     assert refused.returncode == 2
     assert "csv, parquet or xlsx" in refused.stderr
+
+
+WARDS = """
+simulate <- function(replication) {
+  ward <- factor(c('b', NA, 'a'), levels = c('b', 'a', 'never'))
+  size <- factor(c('small', 'large', 'large'), levels = c('small', 'large'), ordered = TRUE)
+  varying <- factor(if (replication == 2) c('x', 'y', 'x') else c('x', 'x', 'x'))
+  many <- factor(1:3, levels = 1:2000)
+  texts <- if (replication == 2) 'other' else factor('b', levels = 'b')
+  list(t = data.frame(ward, size, varying, many, texts))
+}
+"""
+
+
+@pytest.mark.r
+@pytest.mark.parametrize("store", ["runs", "sqlite:///one.db"])
+def test_a_column_with_the_same_levels_in_all_replications_is_a_factor(
+    replicast: Cli, write_model: Callable[..., Path], tmp_path: Path, store: str
+) -> None:
+    ran = replicast("run", write_model(WARDS, "model.R"), "-n", 3, "--workers", 2, "--name", "f", "--store", store)
+    assert ran.returncode == 0, ran.stderr
+    assert replicast("collate", "f", "-o", "r", "--format", "rcolumns", "--store", store).returncode == 0
+    described, content = read(tmp_path / "r" / "t.rcolumns")
+    kinds = dict(zip(described["columns"], described["factors"], strict=True))
+    assert kinds == {"scenario": "", "replication": "", "ward": "factor", "size": "ordered",
+                     "varying": "", "many": "", "texts": ""}  # fmt: skip
+    labels = b"b\0a\0never\0"
+    assert struct.pack("2i", len(labels), 3) + labels + struct.pack("3i", 1, -(2**31), 2) in content
+
+
+@pytest.mark.r
+def test_levels_that_cannot_be_read_are_named(replicast: Cli, write_model: Callable[..., Path], tmp_path: Path) -> None:
+    assert replicast("run", write_model(WARDS, "model.R"), "-n", 1, "--name", "f").returncode == 0
+    for document in (tmp_path / "runs" / "f" / "levels").iterdir():
+        document.write_bytes(document.read_bytes()[:-3])
+    answer = replicast("collate", "f", "-o", "r", "--format", "rcolumns")
+    assert answer.returncode == 3
+    assert "'levels/" in answer.stderr and "Traceback" not in answer.stderr

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from arro3.core import Table
 
+    from .factor_levels import FactorLevels
+
 Metric = bool | int | float | None
 """A metric's value: a boolean is a proportion, an integer a count. None is a missing value (R's NA); NaN and infinities
 are kept as they are."""
@@ -53,7 +55,8 @@ class Outcome:
     `seconds` is wall time inside the model. `draws` fingerprints the final state of the random number generators that
     the model was given: 0 where it drew from none of them. Two outcomes that are equal in metrics, tables and `draws`
     are copies of one replication. `folder` holds files to be kept as artefacts; whoever saves the outcome empties it.
-    `notes` are sentences for whoever reads the run: what was renamed, converted or not kept.
+    `notes` are sentences for whoever reads the run: what was renamed, converted or not kept. `levels` are those of
+    factors in its tables, as far as the process has not told them before.
     `fingerprint` is given where the outcome comes from another store, which knew `draws`; else it is computed.
     """
 
@@ -72,3 +75,4 @@ class Outcome:
     attempt: int = 1
     fingerprint: int | None = None
     notes: tuple[str, ...] = ()
+    levels: tuple[FactorLevels, ...] = ()

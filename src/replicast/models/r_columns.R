@@ -38,6 +38,7 @@ own_columns_of <- function(frame, table) {
     if (inherits(columns[[column]], "difftime")) note("column '", column, "' of table '", table, "'", IN_SECONDS)
   }
   for (key in intersect(OURS, names(columns))) columns <- give_way(columns, key, table)
+  for (column in names(columns)) if (is.factor(columns[[column]])) tell_levels(table, column, columns[[column]])
   columns
 }
 
@@ -70,11 +71,29 @@ note <- function(...) {
 }
 
 put_notes <- function() {
-  if (!length(notes_found)) return()
-  put(c(NOTED, double(8L)))
+  if (!length(notes_found) && !length(levels_found)) return()
+  put(c(NOTED, length(levels_found), double(7L)))
   put_texts(notes_found)
+  for (told in levels_found) put_texts(told)
   notes_told <<- c(notes_told, notes_found)
+  levels_told <<- c(levels_told, levels_found)
   notes_found <<- character()
+  levels_found <<- list()
+}
+
+# Levels of factors, which travel as texts: table, column, whether they are in order, labels. Of a column with more than
+# one set of them no factor is made again, so a third is not told; nor are labels beyond MOST_LEVELS.
+levels_found <- levels_told <- list()
+MOST_LEVELS <- 1000L
+
+tell_levels <- function(table, column, values) {
+  labels <- levels(values)
+  labels <- if (length(labels) <= MOST_LEVELS) enc2utf8(labels[!is.na(labels)])
+  told <- c(enc2utf8(c(table, column)), as.character(is.ordered(values)), labels)
+  known <- Filter(function(one) identical(one[1:2], told[1:2]), c(levels_told, levels_found))
+  if (length(known) < 2L && !any(vapply(known, identical, NA, told))) {
+    levels_found[[length(levels_found) + 1L]] <<- told
+  }
 }
 
 # A table is: its numbers of columns and rows, the kind of each column; its name and its columns' names; the columns.

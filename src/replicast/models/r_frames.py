@@ -74,8 +74,10 @@ def _column(values: pl.Series, where: str) -> Column:
         return _integers(values)
     if kind.is_float() or kind.is_decimal():
         return Column(DOUBLE, _doubles(values.cast(pl.Float64)))
-    if kind in (pl.String, pl.Categorical, pl.Enum):
-        return _texts(values.cast(pl.String))
+    if isinstance(kind, pl.Enum):
+        return _texts(kind.categories, values.to_physical().cast(pl.Int32) + 1)
+    if kind in (pl.String, pl.Categorical):
+        return _distinct_texts(values.cast(pl.String))
     if kind == pl.Date:
         return Column(DATE, _doubles(values.to_physical().cast(pl.Float64)))
     if isinstance(kind, pl.Datetime):
@@ -119,13 +121,16 @@ def _seconds(values: pl.Series, unit: str) -> bytes:
     return _with_na(seconds, values.is_null().to_numpy())
 
 
-def _texts(values: pl.Series) -> Column:
-    """The distinct texts, each closed by a zero, then for each row the place of its text, from 1."""
+def _distinct_texts(values: pl.Series) -> Column:
     import polars as pl
 
     texts = values.drop_nulls().unique(maintain_order=True)
     places = pl.Series(range(1, len(texts) + 1), dtype=pl.Int32)
-    codes = values.replace_strict(texts, places, default=None, return_dtype=pl.Int32)
+    return _texts(texts, values.replace_strict(texts, places, default=None, return_dtype=pl.Int32))
+
+
+def _texts(texts: pl.Series, codes: pl.Series) -> Column:
+    """Distinct texts, each closed by a zero, then for each row the place of its text, from 1."""
     joined = b"".join(text.encode() + b"\0" for text in texts)
     head = struct.pack("2i", len(joined), len(texts))
     return Column(TEXT, head + joined + codes.fill_null(NA_INTEGER).to_numpy().tobytes())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicast.core.experiment import Experiment
+from replicast.core.factor_levels import FactorLevels
 from replicast.core.lecuyer import random_seed_block
 from replicast.core.parameters import Signature
 from replicast.core.ports import Starting
@@ -175,9 +176,11 @@ class RSimulate:
         """What R sends next: one outcome, or a block of those that left nothing but numbers."""
         if self._timeout_seconds is not None:
             process.deadline = time.monotonic() + self._timeout_seconds
-        header, notes = process.doubles(9), tuple[str, ...]()
+        header, notes, levels = process.doubles(9), tuple[str, ...](), tuple[FactorLevels, ...]()
         if header[0] == NOTED:
-            notes, header = tuple(process.texts()), process.doubles(9)
+            notes = tuple(process.texts())
+            levels = tuple(FactorLevels.of_texts(process.texts()) for _ in range(int(header[1])))
+            header = process.doubles(9)
         if header[0] == LAYOUT:
             process.unread(9)
             self._read_layout(process)
@@ -185,7 +188,7 @@ class RSimulate:
         if header[0] == BLOCK:
             return self._read_block(process, scenario, *(int(number) for number in header[1:5]))
         outcome = self._read_outcome(process, scenario, header)
-        outcome.notes = notes
+        outcome.notes, outcome.levels = notes, levels
         return [outcome]
 
     def _read_block(

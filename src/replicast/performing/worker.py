@@ -97,7 +97,7 @@ class Saver:
         self._store, self._run, self._saved, self._save_seconds = store, run, saved, save_seconds
         self._waiting: deque[Outcome] = deque()
         self._bytes = 0
-        self._noted = set[str]()
+        self._noted = set[tuple[str, bytes]]()
         self._saving = threading.Lock()
         self._closing = threading.Event()
         self._error: Exception | None = None
@@ -150,17 +150,16 @@ class Saver:
                     remove_folder(Path(outcome.folder))
 
     def _save_notes(self, outcomes: Sequence[Outcome]) -> None:
-        """Each sentence once, as a document of the run: what many replications have to say is the same."""
-        for note in {note for outcome in outcomes for note in outcome.notes} - self._noted:
-            self._store.write(self._run, note_document(note), note.encode(), new=True)
-            self._noted.add(note)
+        """Each sentence, and each set of levels, once, as a document of the run: most replications say the same."""
+        found = {(NOTES, note.encode()) for outcome in outcomes for note in outcome.notes}
+        found |= {(LEVELS, levels.to_json()) for outcome in outcomes for levels in outcome.levels}
+        for folder, content in found - self._noted:
+            self._store.write(self._run, f"{folder}/{hashlib.sha256(content).hexdigest()[:16]}", content, new=True)
+            self._noted.add((folder, content))
 
 
-NOTES = "noted"
-
-
-def note_document(note: str) -> str:
-    return f"{NOTES}/{hashlib.sha256(note.encode()).hexdigest()[:16]}"
+NOTES, LEVELS = "noted", "levels"
+"""Folders of the run's documents that hold what its replications noted, and the levels of their factors."""
 
 
 def remove_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
-from .for_r import with_truths, write_r_columns
+from .for_r import write_r_columns
+from .noted import levels_of
 from .scenarios import SCENARIOS, scenarios_frame
 from .spreadsheets import write_spreadsheet
 from .summary import Summary, summarise_run
@@ -33,6 +35,8 @@ FORMULA = r"^[=+\-@\t\r]"
 
 ROW_GROUP = 100_000
 Report = Callable[[str, int], None]
+Write = Callable[[Iterable[pl.DataFrame], dict[str, Any], Path], int]
+"""Writes frames of a schema to a file, and returns the number of rows."""
 
 
 @dataclass(slots=True)
@@ -74,6 +78,7 @@ def collate(
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             path = folder / f"{files[name]}.{ending(file_format)}"
+            write: Write = WRITERS[file_format]
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
                 collated.notes += collated.summary.notes
@@ -87,8 +92,9 @@ def collate(
                 collated.notes += unified.notes
                 frames, schema = tables.chunks(name), unified.schema
                 if file_format == R_FORMAT:
-                    frames, schema = with_truths(frames, schema, unified.booleans)
-            collated.rows[name] = write_frames(frames, schema, path, file_format)
+                    levels = levels_of(store, record.id, name)
+                    write = partial(write_r_columns, booleans=unified.booleans, levels=levels)
+            collated.rows[name] = write_frames(frames, schema, path, write)
             collated.files[name] = path
             report(name, collated.rows[name])
     except OSError as error:
@@ -132,11 +138,11 @@ def file_names(tables: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path, file_format: str) -> int:
+def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path, write: Write) -> int:
     """Writes to a file beside `path`, which then takes its place; returns the number of rows."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        rows = WRITERS[file_format](frames, schema, temporary)
+        rows = write(frames, schema, temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -183,7 +189,7 @@ def _write_safe_csv(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path
     return _write_csv(disarmed, {names[name]: kind for name, kind in schema.items()}, path)
 
 
-WRITERS = {
+WRITERS: dict[str, Write] = {
     SAFE_CSV: _write_safe_csv,
     "csv": _write_csv,
     "parquet": _write_parquet,

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from replicast.core.errors import StoreError
+from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
-from replicast.performing.worker import NOTES
+from replicast.performing.worker import LEVELS, NOTES
 
 
 def notes_of(store: Store, run: str) -> list[str]:
     """Each sentence once, in order."""
     found = (store.read(run, name) for name in store.documents(run, NOTES))
     return sorted(content.decode() for content in found if content)
+
+
+def levels_of(store: Store, run: str, table: str) -> dict[str, FactorLevels]:
+    """The levels of each column that was a factor with the same levels in all replications in which it was one."""
+    found: dict[str, list[FactorLevels]] = {}
+    for name in store.documents(run, LEVELS):
+        try:
+            levels = FactorLevels.from_json(store.read(run, name) or b"")
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"'{name}' of run {run} in '{store.label}' cannot be read: {error}") from None
+        if levels.table == table:
+            found.setdefault(levels.column, []).append(levels)
+    return {column: sets[0] for column, sets in found.items() if len(sets) == 1 and sets[0].labels}
 
 
 def warned_note(store: Store, record: RunRecord) -> list[str]:

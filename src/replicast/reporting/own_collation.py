@@ -27,7 +27,7 @@ from replicast.models.results import UnusableResult, as_table
 from replicast.performing.copies import check_out
 
 from .artefacts import fetch_artefacts
-from .collate import Collated, check_format, collate, ending, file_names, own_tables, write_frames
+from .collate import WRITERS, Collated, check_format, collate, ending, file_names, own_tables, write_frames
 from .rows import Rows
 from .tables import RunTables
 from .unify import plain, polars_types
@@ -157,7 +157,7 @@ class OwnCollation:
         for name, table in tables.items():
             path = folder / f"{files[name]}.{ending(self.file_format)}"
             frame = plain(pl.DataFrame(table)) if table.num_columns else pl.DataFrame()
-            rows = write_frames([frame], dict(polars_types(table.schema)), path, self.file_format)
+            rows = write_frames([frame], dict(polars_types(table.schema)), path, WRITERS[self.file_format])
             self.collated.rows[prefix + name], self.collated.files[prefix + name] = rows, path
 
     def _artefact_folder(self, scenario: str) -> Path:
