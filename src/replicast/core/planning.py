@@ -52,6 +52,25 @@ def without(ranges: Iterable[Range], replications: Collection[int]) -> list[Rang
     return remaining
 
 
+def less(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
+    """Ordered ranges that do not overlap, less all replications of `others`, which are such ranges too."""
+    remaining: list[Range] = []
+    taken = deque(others)
+    for first, last in ranges:
+        start = first
+        while taken and taken[0][1] < start:
+            taken.popleft()
+        while start <= last and taken and taken[0][0] <= last:
+            if taken[0][0] > start:
+                remaining.append((start, taken[0][0] - 1))
+            start = taken[0][1] + 1
+            if start <= last:
+                taken.popleft()
+        if start <= last:
+            remaining.append((start, last))
+    return remaining
+
+
 def count(ranges: Iterable[Range]) -> int:
     return sum(last - first + 1 for first, last in ranges)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import sqlalchemy as sa
 from arro3.core import Table
 
@@ -22,14 +21,17 @@ from replicast.core.replication import Outcome
 
 from . import parts
 from .names import LEDGER, METRICS, artefact_folder, safe_name
-from .reading import keep_replications, replications_of
-from .rows_hash import RowsHash, hash_rows
+from .rows_hash import hash_rows
+from .sql_islands import islands
 from .sql_layout import ModelTable
 from .sql_schema import Schema
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """`ok` are the successful replications as ranges; digests are by table, and of failures by replication."""
+    """`ok` are the successful replications as ranges; digests are by table, and of failures by replication.
+
+    `old` rows were there before batches were, and have no digests.
+    """
 
     scenario: str
     ok: Sequence[Range]
@@ -37,6 +39,7 @@ class Batch(msgspec.Struct, frozen=True):
     failed: Mapping[int, str] = {}
     artefacts: Mapping[str, str] = {}
     number: int = 0
+    old: bool = False
 
     @property
     def span(self) -> Range:
@@ -81,12 +84,35 @@ def _artefacts(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
 
 
 def batches_of(connection: sa.Connection, schema: Schema, run: str, scenario: str | None = None) -> list[Batch]:
-    """In the order in which they were saved."""
+    """In the order in which they were saved. One that cannot be read is none: its rows belong to no batch, then."""
     table = schema.batches.c
-    query = sa.select(table.batch_id, table.content).where(table.run == run).order_by(table.batch_id)
+    query = sa.select(table.batch_id, table.scenario, table.content).where(table.run == run).order_by(table.batch_id)
     query = query if scenario is None else query.where(table.scenario == scenario)
-    rows = connection.execute(query).fetchall()
-    return [msgspec.structs.replace(msgspec.json.decode(text, type=Batch), number=number) for number, text in rows]
+    read = (_read(*row) for row in connection.execute(query).fetchall())
+    return [batch for batch in read if batch is not None]
+
+
+def _read(number: int, scenario: str, content: str) -> Batch | None:
+    try:
+        batch = msgspec.json.decode(content, type=Batch)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return msgspec.structs.replace(batch, number=number) if batch.scenario == scenario else None
+
+
+def rows_without_digests(connection: sa.Connection, schema: Schema) -> list[dict[str, str]]:
+    """Rows of `batches` for replications of a schema that had none: from now on they belong to an old batch."""
+    kept = schema.replications.c
+    found: dict[tuple[str, str], tuple[list[Range], dict[int, str]]] = {}
+    for run, scenario, state, first, last in connection.execute(
+        islands(kept, sa.true(), [kept.run, kept.scenario, kept.state])
+    ).fetchall():
+        ok, failed = found.setdefault((run, scenario), ([], {}))
+        if state == "ok":
+            ok.append((first, last))
+        else:
+            failed.update(dict.fromkeys(range(first, last + 1), ""))
+    return [Batch(scenario, ok, {}, failed, old=True).to_row(run) for (run, scenario), (ok, failed) in found.items()]
 
 
 def damage_to(batch: Batch, table: str) -> Damage:
@@ -109,62 +135,47 @@ def remove_batch(
     schema: Schema, tables: Mapping[str, ModelTable], run: str, batch: Batch, connection: sa.Connection
 ) -> None:
     """All that the database holds of the replications that the batch says to hold."""
-    scenarios, kept, values, documents = schema.scenarios, schema.replications, schema.metric_values, schema.documents
-    mine = (scenarios.c.run == run) & (scenarios.c.scenario == batch.scenario)
-    key = connection.scalar(sa.select(scenarios.c.scenario_id).where(mine))
-    failures = [(number, number) for number in batch.failed]
-    for first, last in [*batch.ok, *failures]:
-        own = (kept.c.run == run) & (kept.c.scenario == batch.scenario) & kept.c.replication.between(first, last)
-        connection.execute(
-            kept.delete().where(own if (first, last) not in failures else own & (kept.c.state == "failed"))
-        )
+    kept, documents = schema.replications, schema.documents
+    mine = (kept.c.run == run) & (kept.c.scenario == batch.scenario)
+    for number in batch.failed:
+        failure = (kept.c.replication == number) & (kept.c.state == "failed")
+        connection.execute(kept.delete().where(mine & failure))
     for first, last in batch.ok:
-        connection.execute(
-            values.delete().where(values.c.scenario_id == key, values.c.replication.between(first, last))
-        )
-        for stored in tables.values():
-            rows = sa.table(
-                sa.quoted_name(stored.rows_name, quote=True), sa.column("scenario_id"), sa.column("replication")
-            )
-            connection.execute(rows.delete().where(rows.c.scenario_id == key, rows.c.replication.between(first, last)))
+        connection.execute(kept.delete().where(mine & kept.c.replication.between(first, last)))
+        remove_values(connection, schema, tables, scenario_number(connection, schema, run, batch.scenario), first, last)
     for name in batch.artefacts:
         connection.execute(documents.delete().where(documents.c.run == run, documents.c.name == name))
     connection.execute(schema.batches.delete().where(schema.batches.c.batch_id == batch.number))
 
 
-class Checker:
-    """Hashes the rows of one table of one scenario as they pass, batch by batch."""
+def scenario_number(connection: sa.Connection, schema: Schema, run: str, scenario: str) -> int | None:
+    table = schema.scenarios.c
+    return connection.scalar(sa.select(table.scenario_id).where(table.run == run, table.scenario == scenario))
 
-    def __init__(self, batches: Sequence[Batch], table: str) -> None:
-        self._batches, self._table = batches, table
-        ranges = sorted((first, last, place) for place, batch in enumerate(batches) for first, last in batch.ok)
-        self._firsts = np.array([first for first, _, _ in ranges], dtype=np.int64)
-        self._ranges = ranges
-        self._hashes: dict[int, RowsHash] = {}
-        self._failed = {number: digest for batch in batches for number, digest in batch.failed.items()}
-        self._wrong: set[int] = set()
 
-    def passing(self, chunks: Iterable[Table]) -> Iterator[Table]:
-        for chunk in chunks:
-            if chunk.num_rows:
-                self._take_in(chunk)
-            yield chunk
+def remove_values(
+    connection: sa.Connection,
+    schema: Schema,
+    tables: Mapping[str, ModelTable],
+    scenario: int | None,
+    first: int,
+    last: int,
+    metrics: Sequence[int] | None = None,
+) -> None:
+    """The metrics and rows of replications first..last; of some `metrics` alone, there is an index."""
+    values = schema.metric_values
+    these = (values.c.scenario_id == scenario) & values.c.replication.between(first, last)
+    connection.execute(values.delete().where(these if metrics is None else these & values.c.metric_id.in_(metrics)))
+    for rows in map(rows_of, tables.values()):
+        connection.execute(rows.delete().where(rows.c.scenario_id == scenario, rows.c.replication.between(first, last)))
 
-    def _take_in(self, chunk: Table) -> None:
-        numbers = replications_of(chunk)
-        place = int(np.searchsorted(self._firsts, numbers[0], side="right")) - 1
-        for first, last, batch in self._ranges[max(place, 0) :]:
-            if first > numbers[-1]:
-                break
-            rows = keep_replications(chunk, first, last)
-            if rows.num_rows:
-                known = self._hashes.setdefault(batch, RowsHash(doubles=self._table == METRICS))
-                known.take_in(rows)
 
-    def wrong(self) -> list[Batch]:
-        """Batches of which this table's rows are not what was saved, once all have passed."""
-        return [
-            batch
-            for place, batch in enumerate(self._batches)
-            if batch.tables.get(self._table) != (self._hashes[place].digest() if place in self._hashes else None)
-        ]
+def remove_artefacts(connection: sa.Connection, schema: Schema, run: str, scenario: str, replication: int) -> None:
+    documents = schema.documents
+    these = documents.c.name.startswith(artefact_folder(scenario, replication) + "/", autoescape=True)
+    connection.execute(documents.delete().where(documents.c.run == run, these))
+
+
+def rows_of(stored: ModelTable) -> sa.TableClause:
+    """A table of rows of a model, by the columns that each has."""
+    return sa.table(sa.quoted_name(stored.rows_name, quote=True), sa.column("scenario_id"), sa.column("replication"))

@@ -154,16 +154,16 @@ class Database:
             return None
         return Path(name.removeprefix("file:"))
 
-    def perform(self, deed: Callable[[sa.Connection], T], *, write: bool = False) -> T:
+    def perform(self, deed: Callable[[sa.Connection], T], *, write: bool = False, snapshot: bool = False) -> T:
         """What `deed` returns, done in one transaction, as often as it takes; nothing of a failed try remains.
 
-        Raises StoreError.
+        All that is read of a `snapshot` is of one moment, whatever is committed meanwhile. Raises StoreError.
         """
         started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
         refused: float | None = None
         while True:
             try:
-                with self._transaction(write) as connection:
+                with self._transaction(write, snapshot) as connection:
                     result = deed(connection)
                 self._reached = True
                 return result
@@ -185,11 +185,13 @@ class Database:
         return min(first, self.wait_seconds)
 
     @contextmanager
-    def _transaction(self, write: bool) -> Iterator[sa.Connection]:
+    def _transaction(self, write: bool, snapshot: bool) -> Iterator[sa.Connection]:
         with self.engine.connect() as connection:
             self._reached = True
             if self.kind == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            elif snapshot:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             elif self.kind == "postgresql" and write:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             yield connection
