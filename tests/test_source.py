@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from replicast.asking import source as module
 from replicast.asking import walking
 from replicast.asking.source import SUMMARY_HEADER, Choice, changes, find_source
-from replicast.core.errors import RequestError
+from replicast.core.errors import RequestError, SourceDamaged
 from replicast.performing.copies import Source, check_out, code_hash, digest
 from replicast.stores.objects import ObjectStore
 
@@ -335,8 +335,29 @@ class TestCopies:
     ) -> None:
         fill(project, ["model.py"])
         find_source(project).save(store, "run")
-        with pytest.raises(RequestError, match=r"'model/helper\.py' of run run is gone from the store"):
-            check_out(store, "run", tmp_path / "again", ["model.py", "helper.py"])
+        files = {"model.py": digest(project / "model.py"), "helper.py": "0"}
+        with pytest.raises(SourceDamaged, match=r"'model/helper\.py' of run run is gone from the store"):
+            check_out(store, "run", tmp_path / "again", files)
+
+    def test_a_file_that_the_run_did_not_begin_with_is_not_taken_from_the_store(
+        self, project: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        fill(project, ["model.py"])
+        found = find_source(project)
+        found.save(store, "run")
+        store.write("run", "model/random.py", b"raise SystemExit")
+        check_out(store, "run", tmp_path / "again", found.files)
+        assert [path.name for path in (tmp_path / "again").iterdir()] == ["model.py"]
+
+    def test_a_file_that_changed_in_the_store_is_refused(
+        self, project: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        fill(project, ["model.py"])
+        found = find_source(project)
+        found.save(store, "run")
+        store.write("run", "model/model.py", b"RATE = 2")
+        with pytest.raises(SourceDamaged, match=r"'model/model\.py' of run run is not.*replicast resume run"):
+            check_out(store, "run", tmp_path / "again", found.files)
 
     def test_a_run_without_source_is_an_empty_folder(self, tmp_path: Path, store: ObjectStore) -> None:
         check_out(store, "run", tmp_path / "again")

@@ -366,7 +366,7 @@ class Run(Estimates):
         lines = self.snippet(replication, scenario, str(source.absolute()))
         if not lines:
             raise RequestError(f"{self.record.experiment.model.label} is no R model, so that R has no lines for it")
-        check_out(self.store, self.id, source)
+        check_out(self.store, self.id, source, self.record.files)
         write_text(file, lines)
 
     def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
@@ -388,7 +388,7 @@ class Run(Estimates):
         workers = workers or record.options.workers
         pool = Pool(None, record.experiment, workers=workers, project=project_of(record), function=function)
         try:
-            pool.check_out(Work.of(record, self.store))
+            pool.check_out(replace(Work.of(record, self.store), files={}))  # what differs is said by who asked
         except BaseException:
             pool.close()
             raise

@@ -62,7 +62,7 @@ PARTS_READ = 200
 """Of so many parts, spread over the scenarios, is read how long replications take: each is a request or two."""
 
 
-OURS = ("ModelError", "RequestError", "ParameterError")
+OURS = ("ModelError", "RequestError", "ParameterError", "SourceDamaged")
 """Errors of a function that say the run cannot go on, whatever is tried."""
 
 Next = Literal["simulate", "array", "collate", "stop"]

@@ -152,8 +152,8 @@ def simulate(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     batch = Batch(**event["batch"])
     if "item" in event:
         mark_begun(event["run"], **event["item"])
-    performer = performer_of(event["run"], context)
     try:
+        performer = performer_of(event["run"], context)
         done = performer.perform(batch, lambda: context.get_remaining_time_in_millis() / 1000)
     except ReplicastError as error:
         forget_performer()

@@ -60,7 +60,11 @@ class Performer:
             workers=processors, environment={"PYTHONPATH": import_path()}, worker=worker, save_seconds=WAVE_SECONDS
         )
         self.work = Work.of(record, store)
-        self.pool.join(self.work)
+        try:
+            self.pool.join(self.work)
+        except BaseException:
+            self.pool.close()
+            raise
         self._seconds: float | None = None
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ def _debug(handle: Any, chosen: argparse.Namespace) -> int:
     scenario = experiment.scenario(chosen.scenario) if chosen.scenario else experiment.scenarios[0]
     with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
         folder = Path(scratch) / "model"
-        check_out(handle.store, handle.id, folder)
+        check_out(handle.store, handle.id, folder, handle.record.files)
         with PythonModel(folder, experiment, log=NoLog()).start() as simulate:
             try:
                 returned = simulate.debug(scenario, chosen.replication)

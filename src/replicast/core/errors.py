@@ -9,6 +9,7 @@
     │   └── RunChanged          the run exists, with another model, parameters or seed
     ├── ExecutorError (3)       what should have performed the batches failed
     └── StoreError (3)          what should have kept the results failed
+        └── SourceDamaged       the run's copy of its model is not what it was when the run began
 
 A model's own error is never raised: it is stored, as the replication's result.
 """
@@ -57,6 +58,10 @@ class ExecutorError(ReplicastError):
 
 class StoreError(ReplicastError):
     exit_code = 3
+
+
+class SourceDamaged(StoreError):
+    pass
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -86,7 +86,8 @@ class Job(Protocol):
 class Work:
     """Which run an executor works for, and how. Others open its store by `store.url`, which may hold a password.
 
-    What else a worker has to know it reads there, from the run's record.
+    What else a worker has to know it reads there, from the run's record. `files` of the model's source have these
+    SHA-256, or nothing is simulated; of none, whatever the store has is taken.
     """
 
     run: str
@@ -95,12 +96,13 @@ class Work:
     retries: int = 1
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: RunRecord, store: Store) -> Work:
         options = record.options
         limits = options.timeout_seconds, options.memory_bytes
-        return cls(record.id, store, record.experiment, options.retries, *limits)
+        return cls(record.id, store, record.experiment, options.retries, *limits, files=record.files)
 
 
 class Executor(Protocol):

@@ -7,13 +7,13 @@ import hashlib
 import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from replicast.core.errors import RequestError
+from replicast.core.errors import RequestError, SourceDamaged
 from replicast.core.ports import Store, Work
 from replicast.core.record import RunRecord
 from replicast.machine.inside import inside
@@ -126,7 +126,10 @@ def code_hash(files: Mapping[str, str]) -> str:
 
 
 def check_out_or_stage(work: Work, target: Path, function: Callable[..., Any] | None = None) -> None:
-    """Writes the run's copy of the source below `target`; of a function that no file defines, that `function`."""
+    """Writes the run's copy of the source below `target`; of a function that no file defines, that `function`.
+
+    Raises RequestError, StoreError.
+    """
     if not language_of(work.experiment.model).travels:
         if function is None:
             raise RequestError(
@@ -135,7 +138,7 @@ def check_out_or_stage(work: Work, target: Path, function: Callable[..., Any] | 
             )
         stage_callable(function, target)
     else:
-        check_out(work.store, work.run, target)
+        check_out(work.store, work.run, target, work.files)
 
 
 def damaged_source(store: Store, run: str, files: Mapping[str, str]) -> list[str]:
@@ -150,14 +153,24 @@ def damaged_source(store: Store, run: str, files: Mapping[str, str]) -> list[str
     return found
 
 
-def check_out(store: Store, run: str, target: Path, names: Sequence[str] | None = None) -> None:
-    """Writes the run's copy of the source below `target`."""
+def check_out(store: Store, run: str, target: Path, files: Mapping[str, str] | None = None) -> None:
+    """Writes the run's copy of the source below `target`: `files`, by name and SHA-256, and no other; of none, all.
+
+    Raises SourceDamaged for one that is not what it was.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    listed = [f"{FOLDER}/{n}" for n in names] if names is not None else store.documents(run, FOLDER)
+    listed = [f"{FOLDER}/{name}" for name in files] if files else store.documents(run, FOLDER)
     for name in listed:
+        own = name.removeprefix(f"{FOLDER}/")
         content = store.read(run, name)
-        if content is None:
-            raise RequestError(f"'{name}' of run {run} is gone from the store")
-        path = inside(target, name.removeprefix(f"{FOLDER}/"))
+        wrong = "is gone from" if content is None else ""
+        if content is not None and files and hashlib.sha256(content).hexdigest() != files[own]:
+            wrong = "is not what it was when the run began (its SHA-256 differs) in"
+        if content is None or wrong:
+            raise SourceDamaged(
+                f"'{name}' of run {run} {wrong} the store '{store.label}', so nothing was simulated from it; "
+                f"the ways on: replicast resume {run}"
+            )
+        path = inside(target, own)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

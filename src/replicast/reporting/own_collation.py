@@ -105,7 +105,7 @@ class OwnCollation:
         return self.scratch / "model"
 
     def perform(self, run: Any) -> None:
-        check_out(self.store, self.record.id, self.source)
+        check_out(self.store, self.record.id, self.source, self.record.files)
         collation = self.record.experiment.collation
         file = collation.file if collation is not None else self.record.experiment.model.file
         if collation is not None and collation.command:
