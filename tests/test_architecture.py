@@ -76,6 +76,12 @@ def test_the_command_line_shows_its_help_without_arrays_or_frames(arguments: lis
     assert loaded & (HEAVY | {"numpy", "arro3", "obstore"}) == set()
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list", "--help"]])
+def test_help_imports_nothing_that_takes_longer_than_it_does(arguments: list[str], tmp_path: Path) -> None:
+    slow = {"importlib.metadata", "email", "inspect", "dataclasses", "difflib", "msgspec", "subprocess", "tempfile"}
+    assert modules_after(SHOW_HELP, *arguments, cwd=tmp_path) & slow == set()
+
+
 RUN = """
 import json, sys
 from replicast.cli import main

@@ -56,6 +56,15 @@ def test_every_command_and_every_example_is_one(replicast: Call) -> None:
             assert not rest, line
 
 
+def test_a_command_alone_takes_what_it_takes_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    parser, commands = build_parser(plug_ins=True)
+    for name, command in commands.items():
+        alone, others = build_parser(plug_ins=True, wanted=name)
+        assert others[name].format_help() == command.format_help()
+        assert alone.format_help() == parser.format_help()
+
+
 def test_help_fits_eighty_columns_and_shows_what_options_are_for(replicast: Call) -> None:
     shown = replicast("help", "run", env=os.environ | {"COLUMNS": "80"}).stdout
     for title in ("arguments:", "the experiment:", "how many:", "where and how:", "examples:"):

@@ -13,6 +13,7 @@ import pytest
 
 from replicast.core.errors import RequestError
 from replicast.places import open_place
+from replicast.registries import may_be_given
 from replicast.testing import check_place
 
 PLUG_IN = """
@@ -87,3 +88,28 @@ def test_a_place_that_is_none_and_an_option_that_it_has_not_are_refused_by_name(
         open_place("slurm", {"partitoin": "x"})
     with pytest.raises(RequestError, match="takes an integer"):
         open_place("slurm", {"cpus": "many"})
+
+
+@pytest.mark.parametrize("kind", ["dist-info", "egg-info"])
+def test_packages_are_asked_for_plug_ins_only_where_one_says_that_it_gives_some(tmp_path: Path, kind: str) -> None:
+    package = tmp_path / f"cellar-1.0.{kind}"
+    package.mkdir()
+    assert not may_be_given("replicast.places", [str(tmp_path), str(tmp_path / "gone")])
+    (package / "entry_points.txt").write_text("[console_scripts]\ncellar = cellar:main\n")
+    assert not may_be_given("replicast.places", [str(tmp_path)])
+    (package / "entry_points.txt").write_text("[replicast.places]\ncellar = cellar:KIND\n")
+    assert may_be_given("replicast.places", [str(tmp_path)])
+    assert not may_be_given("replicast.stores", [str(tmp_path)])
+
+
+def test_what_cannot_be_looked_into_may_give_plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "packages.zip").write_bytes(b"")
+    assert may_be_given("replicast.places", [str(tmp_path / "packages.zip")])
+    (tmp_path / "old" / "cellar.egg").mkdir(parents=True)
+    assert may_be_given("replicast.places", [str(tmp_path / "old")])
+
+    class Finder:
+        def find_distributions(self) -> None: ...
+
+    monkeypatch.setattr(sys, "meta_path", [Finder()])
+    assert may_be_given("replicast.places", [])

@@ -6,14 +6,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from replicast.core.errors import RequestError
 from replicast.core.version import __version__
 
-from . import aws_commands, study_arguments
+from . import aws_arguments, study_arguments
 from .help import examples
-from .parser import Add, Parser
-from .place_options import add_place_options
+from .parser import Add, Parser, Unbuilt
 
 PLACES = "local, serial, slurm, dask[://HOST:PORT], aws[://STACK], or a plug-in's"
 RUN = "a run's ID, a unique beginning of one, or 'latest' (default: latest)"
@@ -34,13 +34,14 @@ def parse(arguments: Sequence[str]) -> int:
     arguments, command = _split_command(arguments)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
-    parser, commands = build_parser(plug_ins=bool({"-h", "--help"} & set(arguments)))
+    wanted = next((one for one in arguments if not one.startswith("-")), "")
+    parser, commands = build_parser(plug_ins=bool({"-h", "--help"} & set(arguments)), wanted=wanted)
     if not arguments:
         parser.print_help(sys.stderr)
         return 2
     chosen, rest = parser.parse_known_args(arguments)
     if rest:  # which a plug-in may know: looking for plug-ins takes too long to be done for every command
-        parser, commands = build_parser(plug_ins=True)
+        parser, commands = build_parser(plug_ins=True, wanted=wanted)
         chosen, rest = parser.parse_known_args(arguments)
     if rest:
         commands.get(chosen.command, parser).error("unrecognized arguments: " + " ".join(rest))
@@ -60,7 +61,13 @@ def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return given, []
 
 
-def build_parser(*, plug_ins: bool = False) -> tuple[Parser, dict[str, Parser]]:
+def build_parser(*, plug_ins: bool = False, wanted: str | None = None) -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and those of its commands by name: of all, or of the `wanted` one alone, beside the others' names."""
+
+    def one_made(**options: Any) -> Any:
+        return Parser(**options) if wanted is None or options["prog"].endswith(f" {wanted}") else Unbuilt()
+
+    made: Any = one_made  # what argparse wants to be a class
     parser = Parser(
         prog="replicast",
         description="N replications of any simulation model, in parallel; every result kept, every number reproducible",
@@ -69,7 +76,7 @@ def build_parser(*, plug_ins: bool = False) -> tuple[Parser, dict[str, Parser]]:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"replicast {__version__}")
-    group = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    group = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=made)
     commands: dict[str, Parser] = {}
 
     def add(name: str, action: str, text: str) -> Parser:
@@ -84,13 +91,16 @@ def build_parser(*, plug_ins: bool = False) -> tuple[Parser, dict[str, Parser]]:
     _add_run(add("run", "start:run", "run N replications of a model and summarise them"))
     _add_resume(add("resume", "run_commands:resume", "compute what is missing of a run, or more of it"))
     for name in ("run", "resume"):
-        add_place_options(commands[name], plug_ins=plug_ins)
+        if wanted in (None, name):
+            from .place_options import add_place_options
+
+            add_place_options(commands[name], plug_ins=plug_ins)
     _add_looking(add)
     _add_statistics(add)
     study_arguments.add_studies(add, _run_and_confidence)
     _add_checking(add)
     _add_stores(add)
-    aws_commands.add_commands(add, _add_model)
+    aws_arguments.add_commands(add, _add_model)
     return parser, commands
 
 

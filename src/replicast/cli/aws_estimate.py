@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from replicast.aws.ways import Way
 
 DONE, REFUSED = 0, 1
-PILOT = 5
 
 
 def estimate(chosen: argparse.Namespace) -> int:

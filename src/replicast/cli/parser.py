@@ -66,5 +66,21 @@ class Parser(argparse.ArgumentParser):
         return "\n\n".join(shown)
 
 
+class Unbuilt:
+    """Stands for the parser of a command that was not given, of which only its name and what it does are needed.
+
+    A hundred options in thirty commands take longer to declare than a short command takes to do its work.
+    """
+
+    def add_argument(self, *_: Any, **__: Any) -> None: ...
+
+    def set_defaults(self, **_: Any) -> None: ...
+
+    def itself(self, *_: Any, **__: Any) -> Unbuilt:
+        return self
+
+    add_subparsers = add_parser = add_mutually_exclusive_group = itself
+
+
 Add = Callable[[str, str, str], Parser]
 """Adds a command: its name, `module:function` that carries it out, and what it does."""

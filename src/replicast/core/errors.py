@@ -15,7 +15,6 @@ A model's own error is never raised: it is stored, as the replication's result.
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class ReplicastError(Exception):
@@ -66,6 +65,8 @@ class SourceDamaged(StoreError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that names the nearest known name, or lists what is known: ` (did you mean 'beds'?)`."""
+    from difflib import get_close_matches  # takes as long as all else here, and most names are right
+
     names = sorted(set(known))
     folded = {known_name.casefold(): known_name for known_name in names}
     close = get_close_matches(name, names, n=1, cutoff=0.5)
