@@ -37,6 +37,39 @@ def test_the_bill_is_the_sum_of_its_published_prices() -> None:
     assert bill(usage, "us-east-1", "arm64").compute == pytest.approx(13.3334)
 
 
+def test_a_listing_costs_what_a_write_does_and_logs_and_database_hours_are_in_the_sum() -> None:
+    listed = Usage(0, 0, 0, puts=0, gets=0, gigabytes=0, lists=1000)
+    assert bill(listed, "us-east-1", "arm64").store_requests == pytest.approx(0.005)
+    kept = Usage(0, 0, 0, 0, 0, 0, logged=2.0, database_hours=10.0)
+    found = bill(kept, "us-east-1", "arm64", "db.t4g.small")
+    assert (found.logs, found.database) == (pytest.approx(1.0), pytest.approx(0.32))
+    assert found.total == pytest.approx(1.32)
+
+
+def test_an_estimate_reckons_with_what_comes_twice_with_logs_and_with_whoever_watches() -> None:
+    found = estimate(pilot(), 1000, region="us-east-1")
+    assert found.usage.requests == 1050 + 3
+    assert found.usage.transitions == 1050 + 8
+    assert found.usage.logged == pytest.approx(1053 * 2000 / 1e9)
+    pages = math.ceil((found.usage.puts - 10) / 1000)
+    assert found.usage.lists == math.ceil(10 * pages + found.wall_seconds / (5 * 1.05))
+    assert found.bill.database == 0.0
+
+
+def test_watching_a_run_of_a_hundred_million_costs_a_small_part_of_it() -> None:
+    found = estimate(pilot(60.0), 10**8, region="us-east-1")
+    assert found.usage.lists * COMMON.put < 0.02 * found.bill.total
+
+
+def test_the_database_of_a_stack_costs_its_hours_and_what_is_not_known_is_said() -> None:
+    found = estimate(pilot(), 1000, region="us-east-1", database="db.t4g.small")
+    assert found.bill.database == pytest.approx(found.wall_seconds / 3600 * 0.032)
+    assert any("about $23 a month" in note for note in found.notes)
+    other = estimate(pilot(), 1000, region="us-east-1", database="db.x2g.large")
+    assert other.bill.database == 0.0
+    assert any("db.x2g.large costs is not known here" in note for note in other.notes)
+
+
 def test_a_thousand_ten_minute_replications_are_had_in_some_ten_minutes_for_the_price_of_their_gigabyte_seconds() -> (
     None
 ):

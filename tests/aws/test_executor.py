@@ -14,6 +14,7 @@ from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
+from replicast.aws.progress import PartsProgress
 from replicast.aws.stack import StackState
 from replicast.aws.step_functions import StateMachine, at_work, cancel_run
 from replicast.conducting.conductor import conduct
@@ -62,6 +63,25 @@ def conducted(record: RunRecord, executor: StateMachine, seen: list[int] | None 
 
 def executions(aws: Aws, stack: StackState) -> list[Any]:
     return list(aws.client("stepfunctions").list_executions(stateMachineArn=stack.machine)["executions"])
+
+
+class Lister:
+    """A store that has so many parts, and counts how often they are listed."""
+
+    def __init__(self, parts: int) -> None:
+        self.parts, self.listed = parts, 0
+
+    def documents(self, _run: str, _prefix: str) -> list[str]:
+        self.listed += 1
+        return [f"parts/manifests/base/{n}-{n}.0.1.1.{n}.{'0' * 32}.json" for n in range(1, self.parts + 1)]
+
+
+@pytest.mark.parametrize(("parts", "requests"), [(0, 1), (999, 1), (1000, 2), (25_000, 26)])
+def test_the_more_parts_a_run_has_the_more_requests_a_look_takes(parts: int, requests: int) -> None:
+    lister = Lister(parts)
+    progress = PartsProgress(lister, "r", lister.documents("r", ""))  # type: ignore[arg-type]
+    assert progress.requests == requests
+    assert progress.news(ended=False) == []
 
 
 def test_a_run_on_aws_has_the_metrics_of_a_run_at_home_and_a_second_start_invokes_nothing(

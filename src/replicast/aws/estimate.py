@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from replicast.core.ports import Store
 from .cloud import HINT
 from .limits import ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
-from .prices import PRICES, Bill, Usage, bill
+from .prices import DATABASES, MONTH_HOURS, PRICES, Bill, Usage, bill
 from .rounds import batch_size
+from .step_functions import MOST_REQUESTS
 
 COLD_SECONDS = 2.5
 """From an invocation to the first replication on a machine that was not warm: unzip, Python, numpy, the model."""
@@ -28,6 +29,18 @@ STARTS_A_SECOND = 100.0
 TRANSITIONS_A_BATCH, TRANSITIONS_A_RUN = 1, 8
 FILES_A_PART = 3
 READS_A_BATCH = 4
+LISTINGS = 10
+"""Of all of a run's objects, by Plan twice, by Collate and at its end; each gives 1,000 names a request."""
+
+LOOK_SECONDS = 5.0
+"""Whoever watches a run lists its parts so often, and less often the more there are."""
+
+LOGGED_BYTES = 2000
+"""Of an invocation: Lambda's three lines, and what goes wrong."""
+
+AGAIN = 0.05
+"""Share of invocations and transitions that come twice: throttled, interrupted, or in trouble of the service's own."""
+
 MEMORY_SPARE = 1.5
 RUNTIME_MEGABYTES = 300
 WORTH_SECONDS = 60.0
@@ -94,10 +107,12 @@ def estimate(
     architecture: str = "arm64",
     scratch_megabytes: int = 2048,
     unreserved: int | None = None,
+    database: str = "",
 ) -> Estimate:
     """`replications` are those of all scenarios together. Lambda's processor is taken to be as fast as this one.
 
-    `unreserved` is how many functions may run at once in the account, None if that is not known.
+    `unreserved` is how many functions may run at once in the account, None if that is not known; `database` the class
+    of the instance that results go to, empty where they stay in the bucket.
     """
     capacity = (capacity or Capacity(memory=memory_for(pilot.megabytes))).within(unreserved)
     cores = processors(capacity.memory)
@@ -106,17 +121,19 @@ def estimate(
     size = batch_size(replications, capacity=capacity, seconds=slow)
     batches = math.ceil(replications / size)
     batch_seconds = COLD_SECONDS + math.ceil(size / cores) * seconds
-    usage = usage_of(pilot, replications, batches, batch_seconds, capacity, scratch_megabytes)
     wall = wall_seconds(batches, batch_seconds, capacity.concurrency)
+    usage = usage_of(pilot, replications, batches, batch_seconds, wall, capacity, scratch_megabytes)
+    if database:
+        usage = replace(usage, database_hours=wall / 3600)
     local = replications * pilot.mean / pilot.cores
-    cost = bill(usage, region, architecture)
+    cost = bill(usage, region, architecture, database)
     rounds = math.ceil(batches / ITEMS_A_ROUND)
     broken = tuple(violations(capacity, replication_seconds=slow, rounds=rounds))
     worth = not broken and local - wall > WORTH_SECONDS
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
-        (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved)),
+        (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved), *database_note(database)),
     )  # fmt: skip
 
 
@@ -134,19 +151,35 @@ def wall_seconds(batches: int, batch_seconds: float, concurrency: int) -> float:
 
 
 def usage_of(
-    pilot: Pilot, replications: int, batches: int, batch_seconds: float, capacity: Capacity, scratch_megabytes: int
+    pilot: Pilot,
+    replications: int,
+    batches: int,
+    batch_seconds: float,
+    wall: float,
+    capacity: Capacity,
+    scratch_megabytes: int,
 ) -> Usage:
     parts = batches * max(1, min(math.ceil(replications / batches), math.ceil(batch_seconds / WAVE_SECONDS)))
     helpers = 2 * PLAN_SECONDS * 1.769 + COLLATE_SECONDS * 3.008
+    invocations, objects = math.ceil(batches * (1 + AGAIN)) + 3, parts * (FILES_A_PART + pilot.tables)
+    pages, rounds = math.ceil(objects / 1000), math.ceil(batches / ITEMS_A_ROUND)
+    watched = math.ceil(parts / 1000) / 2
     return Usage(
         gb_seconds=batches * batch_seconds * capacity.memory / 1024 + helpers,
-        requests=batches + 3,
-        transitions=batches * TRANSITIONS_A_BATCH + TRANSITIONS_A_RUN,
-        puts=parts * (FILES_A_PART + pilot.tables) + 10,
-        gets=batches * READS_A_BATCH + parts * (FILES_A_PART + pilot.tables) + math.ceil(parts / 1000) * 10,
+        requests=invocations,
+        transitions=math.ceil(batches * TRANSITIONS_A_BATCH * (1 + AGAIN)) + TRANSITIONS_A_RUN,
+        puts=objects + 10,
+        gets=batches * READS_A_BATCH + objects,
+        lists=math.ceil(pages * (LISTINGS + 1.5 * (rounds - 1)) + wall / looks_apart(watched) * max(watched, 1)),
+        logged=invocations * LOGGED_BYTES / 1e9,
         gigabytes=replications * pilot.bytes_each / 1e9,
         scratch_gb_seconds=batches * batch_seconds * max(scratch_megabytes - 512, 0) / 1024,
     )
+
+
+def looks_apart(requests: float) -> float:
+    """Seconds between two looks of whoever watches, where each takes so many requests."""
+    return LOOK_SECONDS * (1 + requests / MOST_REQUESTS)
 
 
 def advice_on(local: float, wall: float, cost: Bill, broken: Sequence[str]) -> str:
@@ -186,6 +219,17 @@ def quota_note(unreserved: int | None) -> tuple[str, ...]:
         return ("how many functions the account may run at once is not known here; new accounts may run 10",)
     usual = QUOTAS["concurrency"].value
     return (f"this account runs {unreserved:,} functions at once, not the usual {usual:,}",) * (unreserved < usual)
+
+
+def database_note(database: str) -> tuple[str, ...]:
+    if not database:
+        return ()
+    if database not in DATABASES:
+        return (f"what a {database} costs is not known here, and is left out: https://aws.amazon.com/rds/pricing/",)
+    month = DATABASES[database] * MONTH_HOURS
+    return (
+        f"the database costs about ${month:.0f} a month, whether anything runs or not; the hours of the run are in",
+    )
 
 
 def check_cost(found: Estimate, limit: float) -> None:

@@ -18,6 +18,7 @@ from replicast.places.kinds import AtHand
 from .access import Aws
 from .arrays import wanted_compute
 from .commands import conducting_store, machine_of, store_of, unreserved_of
+from .database import DatabaseStack
 from .database_runs import DatabaseRuns
 from .estimate import Estimate, estimate, keep_hint
 from .piloting import most_wanted, pilot_of
@@ -63,7 +64,7 @@ class AwsPlace:
             pilot, wanted, capacity=capacity_of(self.state), region=self.aws.region,
             architecture=self.state.parameters.get("Architecture", "arm64"),
             scratch_megabytes=int(self.state.parameters.get("Scratch", 2048)),
-            unreserved=unreserved_of(self.aws),
+            unreserved=unreserved_of(self.aws), database=self._database_size(),
         )  # fmt: skip
         compute = wanted_compute(record, capacity_of(self.state), queues_of(self.state), pilot.slow)
         way = check_way(ways(pilot, found), compute, limit)
@@ -72,6 +73,10 @@ class AwsPlace:
             f"about ${way.dollars:.2f} on AWS (${limit:g} allowed) and {math.ceil(way.wall_seconds)} s, "
             f"by a pilot of {len(pilot.seconds)} replications here"
         )
+
+    def _database_size(self) -> str:
+        """The class of the instance that results go to, as far as replicast made it."""
+        return DatabaseStack(self.aws, self._stack).state().outputs.get("Size", "") if self.state.database_label else ""
 
     def conduct(self, record: RunRecord, store: Store, watch: Watch, redo: Redo | None = None) -> Conclusion:
         machine = self._machine(record, store)

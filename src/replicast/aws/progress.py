@@ -16,8 +16,15 @@ from replicast.stores.names import MANIFEST_NAME, MANIFESTS
 
 from .access import explained
 
+NAMES_A_REQUEST = 1000
+
 
 class Progress(Protocol):
+    @property
+    def requests(self) -> int:
+        """That the next look will take, as far as is known."""
+        ...
+
     def news(self, *, ended: bool) -> list[Saved]:
         """What was saved since the last look; `ended` says that there will be no more."""
         ...
@@ -31,6 +38,10 @@ class PartsProgress:
         self._seen: set[str] = set()
         self._done: dict[str, list[Range]] = {}
         self._take_in(there)
+
+    @property
+    def requests(self) -> int:
+        return 1 + len(self._seen) // NAMES_A_REQUEST
 
     def news(self, *, ended: bool) -> list[Saved]:  # noqa: ARG002 - a part's name says all there is
         return self._take_in(parts_of(self._store, self._run))
@@ -65,6 +76,10 @@ class MapProgress:
     def __init__(self, store: Store, record: RunRecord, states: Any, before: tuple[int, int], execution: str) -> None:
         self._store, self._record, self._states, self._execution = store, record, states, execution
         self._before, self._told = before, 0
+
+    @property
+    def requests(self) -> int:
+        return 1
 
     def news(self, *, ended: bool) -> list[Saved]:
         if ended:

@@ -30,6 +30,9 @@ from .stack import StackState
 
 LOOK_SECONDS = 2.0
 LIST_SECONDS = 5.0
+MOST_REQUESTS = 10
+"""In so many seconds, however many parts there are: each listing of a run of millions would cost dollars."""
+
 OF_THE_RUN = ("TooManyReplicationsFailed", "AllReplicationsFailed")
 """Errors of an execution that are the run's own end and no trouble of the executor's."""
 
@@ -165,7 +168,8 @@ class AwsJob:
     def progress(self) -> Sequence[Saved]:
         """What has come to the store since the last look, as far as that can be told at little cost."""
         now = time.monotonic()
-        if now - self._listed < self._executor.list_seconds and self._listed:
+        wait = self._executor.list_seconds * (1 + self._progress.requests / MOST_REQUESTS)
+        if now - self._listed < wait and self._listed:
             return []
         self._listed = now
         return self._progress.news(ended=self._state is not JobState.RUNNING)

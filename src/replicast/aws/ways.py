@@ -1,7 +1,4 @@
-"""The ways in which a run could be carried out, side by side: this machine, functions, Fargate and Fargate Spot.
-
-Prices per hour, before tax, kept by hand as those of prices.py: https://aws.amazon.com/fargate/pricing/.
-"""
+"""The ways in which a run could be carried out, side by side: this machine, functions, Fargate and Fargate Spot."""
 
 from __future__ import annotations
 
@@ -12,12 +9,7 @@ from replicast.core.errors import RequestError
 
 from .arrays import MOST_CHILDREN, array_batch_size, task_size
 from .estimate import COLLATE_SECONDS, PLAN_SECONDS, Estimate, Pilot
-
-HOURLY = {
-    "us-east-1": {"x86_64": (0.04048, 0.004445), "arm64": (0.03238, 0.00356)},
-    "eu-west-2": {"x86_64": (0.04656, 0.00511), "arm64": (0.03725, 0.00409)},
-}
-"""Of a processor, and of a GB of memory; another region is reckoned as us-east-1."""
+from .prices import ADDRESS, FARGATE
 
 SPOT_SHARE = 0.3
 """Of the price on demand: AWS says up to 70 % less, and lets it go up and down."""
@@ -54,12 +46,12 @@ def on_fargate(name: str, pilot: Pilot, found: Estimate) -> Way:
     each = array_batch_size(found.replications, seconds=pilot.usual, size=size)
     tasks = math.ceil(found.replications / each)
     seconds = START_SECONDS + math.ceil(each / size.processes) * pilot.mean
-    processor, gigabyte = HOURLY.get(found.region, HOURLY["us-east-1"])[found.architecture]
-    hourly = size.processors * processor + size.megabytes / 1024 * gigabyte
+    processor, gigabyte = FARGATE.get(found.region, FARGATE["us-east-1"])[found.architecture]
     share = SPOT_SHARE if name == "fargate-spot" else 1.0
-    compute = tasks * max(seconds, LEAST_PAID_SECONDS) / 3600 * hourly * share
+    hourly = (size.processors * processor + size.megabytes / 1024 * gigabyte) * share + ADDRESS
+    compute = tasks * max(seconds, LEAST_PAID_SECONDS) / 3600 * hourly
     waves = math.ceil(tasks / max(1, min(MOST_CHILDREN, PROCESSORS_AT_ONCE // size.processors)))
-    rest = found.bill.store_requests + found.bill.storage
+    rest = found.bill.store_requests + found.bill.storage + found.bill.logs
     return Way(name, 2 * PLAN_SECONDS + waves * seconds + COLLATE_SECONDS, compute + rest)
 
 

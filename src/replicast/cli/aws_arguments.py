@@ -52,6 +52,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     estimate.add_argument("--memory", type=int, metavar="MB", help="of a function (default: from the pilot)")
     estimate.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
     estimate.add_argument("--architecture", default="arm64", metavar="A", help="arm64 (default) or x86_64")
+    estimate.add_argument("--database-size", metavar="CLASS", help="with results in a database, such as db.t4g.small")
     estimate.add_argument("--region", metavar="R", help="default: that of the AWS configuration, else us-east-1")
 
 

@@ -40,8 +40,9 @@ def estimate(chosen: argparse.Namespace) -> int:
         raise RequestError(f"--architecture takes arm64 or x86_64, not '{chosen.architecture}'")
     region, unreserved = _account(chosen.region)
     found = estimate_run(
-        pilot, replications, capacity=capacity, region=region, architecture=chosen.architecture, unreserved=unreserved
-    )
+        pilot, replications, capacity=capacity, region=region, architecture=chosen.architecture,
+        unreserved=unreserved, database=chosen.database_size or "",
+    )  # fmt: skip
     compared = ways(pilot, found)
     if not chosen.json:
         _print_estimate(found)
@@ -92,7 +93,8 @@ def _print_estimate(found: Estimate) -> None:
         ["memory", f"{found.memory:,} MB, {found.architecture}, {found.region}"],
         ["invocations", f"{usage.requests:,}"],
         ["transitions", f"{usage.transitions:,}"],
-        ["S3 requests", f"{usage.puts:,} writes, {usage.gets:,} reads, {usage.gigabytes:.3g} GB kept"],
+        ["S3 requests", f"{usage.puts:,} writes, {usage.gets:,} reads, {usage.lists:,} listings"],
+        ["kept in S3", f"{usage.gigabytes:.3g} GB"],
         ["compute", f"${bill.compute:.4f}"],
         ["all", f"${bill.total:.4f}"],
     ]  # fmt: skip
