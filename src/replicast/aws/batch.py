@@ -9,6 +9,7 @@ from replicast.core.errors import RequestError
 
 from .access import Aws, explained
 from .stack import Settings, Stack, StackState, Tell
+from .zones import two_zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class BatchStack(Stack):
             network = network_of(self.aws, wanted.subnets)
             parameters |= {"Network": network, "Subnets": ",".join(wanted.subnets)}
             parameters |= {"PublicAddresses": "DISABLED" if wanted.private else "ENABLED"}
+        elif not state.exists:
+            first, second = two_zones(self.aws)
+            parameters |= {"FirstZone": first, "SecondZone": second}
         if not state.exists:
             self._tell("creating queues of AWS Batch, on Fargate")
         self.apply(parameters)

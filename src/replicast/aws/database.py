@@ -12,6 +12,7 @@ from replicast.core.errors import ExecutorError, RequestError
 from .access import Aws, error_code, explained
 from .connections import connections_of, crowding, most_functions
 from .stack import Settings, Stack, StackState, Tell
+from .zones import two_zones
 
 SCHEME = "aws-secret"
 ENGINES = ("postgres", "mysql", "none")
@@ -66,7 +67,7 @@ class DatabaseStack(Stack):
     def __init__(self, aws: Aws, of: str, tell: Tell = lambda _text: None) -> None:
         Stack(aws, of)
         super().__init__(aws, of, tell)
-        self.name = f"{of}-database"
+        self.of, self.name = of, f"{of}-database"
 
     def make(self, wanted: Wanted) -> StackState:
         """Creates the database, or brings it up to date. Raises RequestError where it is of another engine."""
@@ -77,7 +78,7 @@ class DatabaseStack(Stack):
                 f"stack '{self.name}' is a {engine} database with runs in it; for a {wanted.engine} one, take another "
                 "--stack"
             )
-        parameters = {"Engine": str(wanted.engine)}
+        parameters = {"Engine": str(wanted.engine), "BucketName": Stack(self.aws, self.of).bucket_name}
         parameters |= {"Size": wanted.size} if wanted.size else {}
         parameters |= {"Proxy": "true"} if wanted.proxy else {}
         if wanted.subnets:
@@ -86,6 +87,9 @@ class DatabaseStack(Stack):
                 raise RequestError(f"the database of stack '{self.name}' cannot move to other subnets")
             parameters |= {"Network": network_of(self.aws, wanted.subnets), "Subnets": subnets}
         if not state.exists:
+            if not wanted.subnets:
+                first, second = two_zones(self.aws, endpoint="secretsmanager")
+                parameters |= {"FirstZone": first, "SecondZone": second}
             self._tell(f"creating the {wanted.engine} database, which takes some ten minutes")
             self.apply(parameters | {"Protection": "false"})
             parameters = {}

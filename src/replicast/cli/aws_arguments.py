@@ -38,6 +38,8 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     logs = deed("logs", "show what the functions logged")
     logs.add_argument("--function", action="append", default=[], metavar="NAME", help="plan, simulate or collate")
     logs.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how far back (default: 60)")
+    policy = deed("policy", "print an IAM policy for whoever deploys the stack, or runs models on it")
+    policy.add_argument("name", metavar="NAME", help="runner, deployer, deployer-batch or deployer-database")
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")

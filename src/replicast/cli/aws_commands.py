@@ -22,7 +22,9 @@ DONE = 0
 
 
 def no_deed(_chosen: argparse.Namespace) -> int:
-    raise RequestError("what is to be done? replicast aws deploy, update, status, logs, image, destroy or sandbox")
+    raise RequestError(
+        "what is to be done? replicast aws deploy, update, status, logs, image, destroy, policy or sandbox"
+    )
 
 
 def _aws(chosen: argparse.Namespace) -> Aws:
@@ -193,6 +195,13 @@ def logs(chosen: argparse.Namespace) -> int:
         return DONE
     for line in lines:
         print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(line.time))} {line.function:<8} {line.text}")
+    return DONE
+
+
+def policy(chosen: argparse.Namespace) -> int:
+    from replicast.aws.permissions import policy as policy_of
+
+    print_json(policy_of(_aws(chosen), chosen.name, chosen.stack))
     return DONE
 
 
