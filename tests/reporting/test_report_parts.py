@@ -14,6 +14,7 @@ import pytest
 
 from replicast.conducting.stretches import Stretch, note_stretch, stretches_of
 from replicast.core.errors import RequestError
+from replicast.core.record import Options
 from replicast.core.statistics import SummaryRow
 from replicast.reporting.blocks import pictures_of
 from replicast.reporting.charts import Interval, interval_plot
@@ -203,3 +204,35 @@ def test_seventy_two_scenarios_of_eight_metrics_are_a_page_under_two_megabytes(m
     values = {name: [{f"metric_{k}": float(v) for k, v in enumerate(row)} for row in rng.normal(size=(20, 8))]
               for name in points}  # fmt: skip
     assert len(report_page(*(lambda run: (run.store, run.record))(make_run(values, parameters=points)))) < 2_000_000
+
+
+def page_of(run: Run, folder: Path) -> str:
+    run.report(folder / "page.html")
+    return (folder / "page.html").read_text()
+
+
+def full(count: int, n: int = 20) -> list[dict[str, Any]]:
+    return [{"full": i < count, "wait": float(i % 7)} for i in range(n)]
+
+
+def test_the_methods_name_the_intervals_and_tests_that_were_used(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run({"base": full(3), "more": full(15)})
+    text = methods_text(find(run.store, run.record))
+    assert "by Student's t distribution, and by Wilson's score method for proportions (full)" in text
+    assert "paired t over common random numbers, by McNemar's exact test where all values are 0 or 1," in text
+    assert "score for metrics that are true or false" in page_of(run, tmp_path)
+
+
+def test_the_methods_of_proportions_alone_name_no_t(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run({name: [{"full": i < count} for i in range(20)] for name, count in (("base", 3), ("more", 15))})
+    text = methods_text(find(run.store, run.record))
+    assert "by Wilson's score method (proportions)" in text
+    assert "compared with base by McNemar's exact test" in text
+    assert "Student" not in text + page_of(run, tmp_path)
+
+
+def test_the_methods_do_not_say_that_a_precision_was_met_that_was_not(make_run: MakeRun) -> None:
+    run = make_run({"base": made(1.0), "more": made(100.0)}, options=Options(precision="wait=1%", maximum=30))
+    text = methods_text(find(run.store, run.record))
+    assert "until the precision" not in text
+    assert "by the precision wait=1%, which 1 of 2 scenarios reached" in text

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from replicast.core.record import RunRecord
 
 from .blocks import Block, Folded, Grid, Paragraph
+from .comparing import Comparison
 from .findings import Findings
 
 STREAMS = {
@@ -49,17 +50,45 @@ def _experimentation(found: Findings) -> str:
     text = [f"{number} independent replications{of} were planned and {found.done:,} were run"]
     text.append(f", of which {found.failed:,} failed and are in no mean. " if found.failed else ". ")
     if record.options.precision:
-        text.append(f"Their number was decided sequentially, until the precision {record.options.precision} was met. ")
+        text.append(_sequential(found))
     text.append(
-        f"Means over replications are given with two-sided {found.level} confidence intervals by Student's t "
-        "distribution, each replication being one observation. "
+        f"Means over replications are given with two-sided {found.level} confidence intervals by {_interval(found)}, "
+        "each replication being one observation. "
     )
     own = found.comparison
     if own is not None and own.differences:
-        how = "paired t over common random numbers" if own.paired else "Welch's t over independent replications"
         adjusted = " and Bonferroni's adjustment for several comparisons" if len(own.differences) > 1 else ""
-        text.append(f"Scenarios were compared with {own.baseline} by {how}{adjusted}. ")
+        text.append(f"Scenarios were compared with {own.baseline} by {_test(own)}{adjusted}. ")
     return "".join(text).strip()
+
+
+def _sequential(found: Findings) -> str:
+    goal, states = found.record.options.precision, [judgement.state for judgement in found.judgements.values()]
+    met = states.count("met")
+    if met == len(states):
+        return f"Their number was decided sequentially, until the precision {goal} was met. "
+    reached = "which was not reached" if not met else f"which {met} of {len(states)} scenarios reached"
+    return f"Their number was decided sequentially by the precision {goal}, {reached}. "
+
+
+def _interval(found: Findings) -> str:
+    """How the intervals of the summary's rows are made, as `core.statistics.summary_row` makes them."""
+    proportions = sorted({row.metric for row in found.summary.rows} & set(found.summary.booleans))
+    if not proportions:
+        return "Student's t distribution"
+    if all(row.metric in found.summary.booleans for row in found.summary.rows):
+        return "Wilson's score method (proportions)"
+    return f"Student's t distribution, and by Wilson's score method for proportions ({', '.join(proportions)})"
+
+
+def _test(comparison: Comparison) -> str:
+    """How the differences are judged, as `core.differences` judges them; an exact test stands in its row's note."""
+    means = "paired t over common random numbers" if comparison.paired else "Welch's t over independent replications"
+    exact = [row.note for row in comparison.differences if row.note.endswith("exact test")]
+    if not exact:
+        return means
+    name = exact[0].removeprefix("by ")
+    return name if len(exact) == len(comparison.differences) else f"{means}, by {name} where all values are 0 or 1,"
 
 
 def _implementation(found: Findings) -> str:

@@ -31,7 +31,7 @@ def results(found: Findings) -> Iterator[Block]:
         return
     yield Paragraph(
         f"Each replication is one observation. The interval holds the model's true mean with {found.level} confidence "
-        "(Student's t over replications); it says nothing of how well the model fits the world."
+        f"({_kinds_of_interval(found)}); it says nothing of how well the model fits the world."
     )
     if found.judgements:
         met = [f"{name}: {_judgement(judgement)}" for name, judgement in found.judgements.items()]
@@ -41,6 +41,15 @@ def results(found: Findings) -> Iterator[Block]:
     rows = [_summary_cells(row, cautions) for row in found.summary.rows]
     footnotes = [f"{_mark(place)} {_sentence(caution)}" for place, caution in enumerate(cautions)]
     yield Grid("Summary over replications", headers, rows, names=(1,), footnotes=footnotes)
+
+
+def _kinds_of_interval(found: Findings) -> str:
+    kinds = {row.metric in found.summary.booleans for row in found.summary.rows}
+    if kinds == {True}:
+        return "Wilson's score interval of the share of replications"
+    return "Student's t over replications" + (
+        "; Wilson's score for metrics that are true or false" if True in kinds else ""
+    )
 
 
 def _judgement(judgement: Judgement) -> str:
