@@ -176,6 +176,8 @@ def _interrupted(record: RunRecord, conclusion: Conclusion, store: str, chosen: 
 
 
 def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, seconds: float) -> int:
+    from replicast.reporting.noted import checking
+
     record, quiet = handle.record, chosen.quiet or chosen.json
     handle.keep_summary()
     summary = handle.final_summary()
@@ -212,6 +214,8 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     for line in [*precision_lines(record, judgements), *selection_lines(record, selection)]:
         say(line)
     if not quiet:
+        if conclusion.failed < conclusion.done and not handle.second_looks():
+            say(f"not checked: {checking(record)} (whether replications come out the same again)")
         rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
         say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
         say(f"run {record.id} in {handle.store.label}")

@@ -8,11 +8,15 @@ from .pool_process import PoolProcess
 
 
 class Crew(Protocol):
-    """Processes of one run: at most `workers` of them; results wait `save_seconds` at most to be saved."""
+    """Processes of one run: at most `workers` of them; results wait `save_seconds` at most to be saved.
+
+    `looks_again` where a job of many replications simulates its first one twice, see `again`.
+    """
 
     processes: list[PoolProcess]
     workers: int
     save_seconds: float
+    looks_again: bool
 
     def start_process(self) -> PoolProcess: ...
 

@@ -61,6 +61,7 @@ class Pool:
         self.guardian = Guardian(self.token, self.scratch)
         self.processes: list[PoolProcess] = []
         self._started = 0
+        self.looks_again = False
         self._work: Work | None = None
         self._source_of: str | None = None
 

@@ -18,6 +18,7 @@ from replicast.core.replication import Batch, Failure, Outcome
 from replicast.machine.deaths import reason_of_death
 from replicast.models import language_of
 
+from .again import Again
 from .crew import Crew
 from .deaths import Death, around, halves, unsaved
 from .memory_watch import MemoryWatch
@@ -50,6 +51,7 @@ class PoolJob:
         self._alone: list[Batch] = []
         self._alone_now: Batch | None = None
         self._too_large: list[str] = []
+        self._again = Again(batches, wanted=pool.looks_again)
         self._selector = selectors.DefaultSelector()
         for process in pool.processes:
             self._selector.register(process.news, selectors.EVENT_READ, process)
@@ -85,10 +87,15 @@ class PoolJob:
             process = self._pool.start_process()
             self._selector.register(process.news, selectors.EVENT_READ, process)
         for process in self._pool.processes:
-            if process.ready and process.batch is None:
-                batch = self._queue.take(self._size())
-                if batch is not None:
-                    process.do(batch)
+            if not process.ready or process.batch is not None:
+                continue
+            if single := self._again.take(process, waits_for_other=self._other_may_come()):
+                process.look_again(single)
+            elif batch := self._queue.take(self._size()):
+                process.do(batch)
+
+    def _other_may_come(self) -> bool:
+        return self._pool.workers > 1 and bool(self._queue.left)
 
     def _hand_out_alone(self) -> None:
         """What the machine had too little memory for, with nothing else under way."""
@@ -150,13 +157,19 @@ class PoolJob:
             where, failed, seconds, first_metric = news["saved"]
             batch = Batch(*where)
             process.saved.append((batch.first, batch.last))
+            self._again.saved(process, batch)
             self._news.append(Saved(batch, failed, seconds, tuple(first_metric) if first_metric else None))
         elif "done" in news:
             if process.batch is not None:
                 self._observe(process.batch, process.busy_seconds())
             process.batch = None
             process.forget_time()
+            self._again.done(process)
             self._blameless_deaths = 0
+        elif "again" in news:
+            process.batch = None
+            process.forget_time()
+            self._again.over()
         elif "ready" in news:
             process.ready = True
         elif "store_error" in news:
@@ -190,6 +203,11 @@ class PoolJob:
         status = self._pool.replace(process)
         if batch is None:
             self._count_blameless(status, tail)
+            return
+        if process is self._again.process:
+            self._again.over()
+            if not (overdue or memory or short):
+                self._note_died_again(batch, Death(status, spoilt=process.spoilt))
             return
         rest = [Batch(batch.scenario, *r) for r in unsaved(batch, process)]
         if sum(map(len, rest)) == 1:
@@ -237,6 +255,12 @@ class PoolJob:
         outcome = Outcome(*key, seconds, failure=failure, log=log, attempt=self._attempts[key], worker="pool")
         self._work.store.save(self._work.run, [outcome])
         self._news.append(Saved(single, 1, seconds))
+
+    def _note_died_again(self, single: Batch, death: Death) -> None:
+        from replicast.performing.second_look import SecondLook, note_second_look  # imports numpy
+
+        look = SecondLook(single.scenario, single.first, (f"it succeeded; then {death.reason[1]}",))
+        note_second_look(self._work.store, self._work.run, look)
 
     def _count_blameless(self, status: int, log: str) -> None:
         self._blameless_deaths += 1

@@ -36,7 +36,7 @@ READS_AT_ONCE = 64
 LONGEST_LINE = 1 << 20
 SPOILT_STATUS = 75
 """With this a worker ends that cannot even say what happened to it."""
-KINDS = frozenset({"signature", "ready", "saved", "done", "model_error", "store_error", "spoilt"})
+KINDS = frozenset({"signature", "ready", "saved", "done", "again", "model_error", "store_error", "spoilt"})
 CLOSED = "it closed descriptors that are not its own"
 GARBLED = "it wrote into a descriptor that is not its own"
 
@@ -92,6 +92,12 @@ class PoolProcess:
         self.batch, self.saved, self._since = batch, [], time.monotonic()
         self._beacon[0] = 0
         self.order(do=[batch.scenario, batch.first, batch.last])
+
+    def look_again(self, single: Batch) -> None:
+        """Has a replication that is stored simulated once more, and compared."""
+        self.batch, self.saved, self._since = single, [], time.monotonic()
+        self._beacon[0] = 0
+        self.order(again=[single.scenario, single.first])
 
     def hear(self) -> list[dict[str, Any]] | None:
         """The news that has come in; None at its end, when nobody holds the other end of the pipe any more."""

@@ -1,8 +1,9 @@
 """The local pool's door into the worker: orders come in as JSON lines on one pipe, news goes out on another.
 
-Orders: `open` a model's folder, `describe` it, `load` it, `join` a run, `do` a batch. News: `signature`, `ready`,
-`saved`, `done`, `model_error`, `store_error`, `spoilt`. The number of the replication being simulated stands in a
-shared page, the beacon, so that whoever finds this process dead or silent knows the culprit.
+Orders: `open` a model's folder, `describe` it, `load` it, `join` a run, `do` a batch, simulate a stored replication
+`again`. News: `signature`, `ready`, `saved`, `done`, `again`, `model_error`, `store_error`, `spoilt`. The number of the
+replication being simulated stands in a shared page, the beacon, so that whoever finds this process dead or silent knows
+the culprit.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 from replicast.core.errors import ModelError, ReplicastError
 from replicast.core.experiment import Experiment
 from replicast.core.parameters import Signature
-from replicast.core.ports import Keeping, Model
+from replicast.core.ports import Keeping, Model, Store
 from replicast.core.progress import Saved
 from replicast.core.replication import Batch
 from replicast.machine.condition import Condition, Spoilt
@@ -65,6 +66,7 @@ class Door:
         self._log = Log(log)
         self._stack = ExitStack()
         self._worker: Worker | None = None
+        self._store: Store | None = None
         self._model: Model | None = None
         self._scratch = log.parent / log.stem
         self._function: Callable[..., Any] | None = None
@@ -148,8 +150,8 @@ class Door:
         experiment = Experiment.from_dict(order["experiment"])
         assignment = Assignment(order["run"], experiment, order["retries"], order["worker"], order["save_seconds"])
         try:
-            store = open_store(order["store"], reached=True)
-            context = started(assignment, self._model, store, self._saved)
+            self._store = open_store(order["store"], reached=True)
+            context = started(assignment, self._model, self._store, self._saved)
             self._worker = self._stack.enter_context(context)
         except ModelError as error:
             self.tell(model_error=[str(error), error.detail])
@@ -161,6 +163,17 @@ class Door:
         self._worker.perform(Batch(*order), self.starting)
         self._beacon[0] = 0
         self.tell(done=order)
+
+    def follow_again(self, order: list[Any]) -> None:
+        from replicast.performing.second_look import look_again
+
+        assert self._worker is not None and self._store is not None
+        name, replication = order
+        assignment = self._worker.assignment
+        scenario = assignment.experiment.scenario(name)
+        look_again(self._store, assignment.run, self._worker.simulate, scenario, replication, self.starting)
+        self._beacon[0] = 0
+        self.tell(again=order)
 
     def _saved(self, saved: Saved) -> None:
         batch = saved.batch

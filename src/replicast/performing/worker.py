@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Model, Simulate, Starting, Store
@@ -146,8 +145,7 @@ class Saver:
             except Exception as error:  # handed to the thread that simulates
                 self._error = error
             for outcome in outcomes:
-                if outcome.folder is not None:
-                    remove_folder(Path(outcome.folder))
+                remove_folder_of(outcome)
 
     def _save_notes(self, outcomes: Sequence[Outcome]) -> None:
         """Each sentence, and each set of levels, once, as a document of the run: most replications say the same."""
@@ -162,10 +160,11 @@ NOTES, LEVELS = "noted", "levels"
 """Folders of the run's documents that hold what its replications noted, and the levels of their factors."""
 
 
-def remove_folder(folder: Path) -> None:
-    import shutil
+def remove_folder_of(outcome: Outcome) -> None:
+    if outcome.folder is not None:
+        import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(outcome.folder, ignore_errors=True)
 
 
 def consecutive(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:

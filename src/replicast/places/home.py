@@ -98,12 +98,14 @@ def open_local(_address: str, _options: Mapping[str, Any], at_hand: AtHand) -> C
     @contextmanager
     def opened(record: RunRecord) -> Iterator[Executor]:
         if at_hand.pool is not None:
+            at_hand.pool.looks_again = True
             yield at_hand.pool
             return
         workers = at_hand.workers or record.options.workers
         with Pool(
             None, record.experiment, workers=workers, project=project_of(record), function=at_hand.function
         ) as pool:
+            pool.looks_again = True
             yield pool
 
     return Conducted("local", opened, at_hand=at_hand)

@@ -13,6 +13,7 @@ from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.stopping import Judgement
+from replicast.performing.second_look import SecondLook, second_looks
 
 from .comparing import Comparison, RunValues, compare_run, values_of_run
 from .rows import failures_frame
@@ -52,6 +53,7 @@ class Findings:
     confidence: float
     work: Work
     stretches: Sequence[Stretch]
+    looks: Sequence[SecondLook]
 
     @property
     def level(self) -> str:
@@ -83,6 +85,7 @@ def find(store: Store, record: RunRecord, *, baseline: str | None = None, confid
         confidence=confidence,
         work=work_of(store, record),
         stretches=stretches_of(store, record.id),
+        looks=second_looks(store, record.id),
     )
 
 

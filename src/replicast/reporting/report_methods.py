@@ -13,6 +13,7 @@ from replicast.core.record import RunRecord
 from .blocks import Block, Folded, Grid, Paragraph
 from .comparing import Comparison
 from .findings import Findings
+from .noted import checking
 
 STREAMS = {
     "parallel": "L'Ecuyer's MRG32k3a, one stream a replication, as R's parallel::nextRNGStream gives them",
@@ -157,8 +158,19 @@ def _facts(found: Findings) -> Mapping[str, str]:
         "place": record.place,
         "machine": record.host,
         "user": record.user,
+        "simulated twice": _looked_again(found),
         "timeout": f"{record.options.timeout_seconds:g} s" if record.options.timeout_seconds else "none",
     }
+
+
+def _looked_again(found: Findings) -> str:
+    """Whether a replication that was simulated again, after others, came out the same."""
+    if not found.looks:
+        return f"none; not checked: {checking(found.record)}"
+    listed = [f"replication {one.replication} of {one.scenario}" for one in found.looks if not one.differences]
+    different = [f"replication {one.replication} of {one.scenario}" for one in found.looks if one.differences]
+    parts = [f"{', '.join(listed)}: the same again"] if listed else []
+    return "; ".join([*parts, *([f"{', '.join(different)}: NOT the same again"] if different else [])])
 
 
 def _effort(found: Findings) -> Mapping[str, str]:

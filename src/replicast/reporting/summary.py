@@ -20,7 +20,7 @@ from replicast.core.segments import versions_note
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles, replications_of
 
-from .noted import notes_of, warned_note
+from .noted import not_the_same_again, notes_of, warned_note
 from .summary_notes import beyond_notes, doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
 
@@ -108,6 +108,7 @@ def summarise_run(
     doubts: dict[str, dict[str, Doubt]] = {}
     if note := versions_note(record):
         summary.notes.append(note)
+    summary.notes += not_the_same_again(store, record)
     summary.notes += [*tables.source.notes, *notes_of(store, record.id), *warned_note(store, record)]
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
