@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 from replicast.core.version import __version__
 
 if TYPE_CHECKING:
-    from replicast.core.errors import ExecutorError, ModelError, ReplicastError, RequestError, StoreError
+    from replicast.core.errors import (
+        ExecutorError,
+        FailureWarning,
+        ModelError,
+        ReplicastError,
+        ReplicationsFailed,
+        RequestError,
+        StoreError,
+    )
     from replicast.core.progress import Interrupted
     from replicast.runs import Run, run
 
@@ -13,14 +21,17 @@ _HOMES = {
     "run": "replicast.runs", "Run": "replicast.runs", "ReplicastError": "replicast.core.errors",
     "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
     "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
+    "ReplicationsFailed": "replicast.core.errors", "FailureWarning": "replicast.core.errors",
     "Interrupted": "replicast.core.progress",
 }  # fmt: skip
 
 __all__ = [
     "ExecutorError",
+    "FailureWarning",
     "Interrupted",
     "ModelError",
     "ReplicastError",
+    "ReplicationsFailed",
     "RequestError",
     "Run",
     "StoreError",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from replicast.asking.continuing import changes_of, edited_in_project, ready_elsewhere, ready_to_go_on
 from replicast.asking.finding import find_run
@@ -16,12 +17,13 @@ from replicast.asking.settings import read_experiment_file
 from replicast.conducting.cancelling import is_cancelled
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
-from replicast.core.errors import RequestError
-from replicast.core.given import whole_number
+from replicast.core.errors import FailureWarning, ReplicationsFailed, RequestError
+from replicast.core.given import check_choice, whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Damage, Place, Store, Work
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
+from replicast.core.spoken import speaks_python
 from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
+    from replicast.performing.second_look import SecondLook
     from replicast.reporting.artefacts import Artefact
     from replicast.reporting.collate import Collated
     from replicast.reporting.comparing import Comparison as ScenarioComparison
@@ -44,6 +47,10 @@ if TYPE_CHECKING:
     from replicast.verifying.checking import Comparison
 
 
+OnFailure = Literal["raise", "warn", "ignore"]
+
+
+@speaks_python
 def run(
     model: str | Path | Callable[..., Any] | None = None,
     n: int | None = None,
@@ -76,6 +83,7 @@ def run(
     common: bool | None = None,
     project: str | Path | None = None,
     watch: Watch | None = None,
+    on_failure: OnFailure = "warn",
 ) -> Run:
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
 
@@ -88,8 +96,11 @@ def run(
     `on="slurm"`.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
-    cannot go on; a model's own errors are stored, see `Run.failures`.
+    cannot go on; a model's own errors are stored, see `Run.failures`. Where all replications of a scenario failed,
+    `on_failure` "warn" gives a FailureWarning; "raise" raises ReplicationsFailed where more failed than `tolerate`
+    allows; "ignore" leaves both.
     """
+    check_choice(on_failure, ("raise", "warn", "ignore"), "on_failure")
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
@@ -100,10 +111,24 @@ def run(
     )  # fmt: skip
     with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
         preparation.create()
-        preparation.conduct(watch or ignore_progress)
+        conclusion = preparation.conduct(watch or ignore_progress)
         finished = Run(preparation.store, preparation.record.id)
         finished.keep_summary()
-        return finished
+    if conclusion.failed and on_failure != "ignore":
+        _tell_of_failures(finished, conclusion, on_failure)
+    return finished
+
+
+def _tell_of_failures(finished: Run, conclusion: Conclusion, on_failure: OnFailure) -> None:
+    """Raises ReplicationsFailed, or warns the caller of `run`."""
+    from replicast.reporting.failed import about_failures, scenarios_without_result
+
+    store, record, planned = finished.store, finished.record, sum(conclusion.planned.values())
+    if on_failure == "raise" and not record.options.tolerance.allows(conclusion.failed, planned):
+        raise ReplicationsFailed(about_failures(store, record, conclusion.failed, planned), finished)
+    if on_failure == "warn" and any(scenarios_without_result(store, record)):
+        # from `run` and what wraps it to its caller
+        warnings.warn(about_failures(store, record, conclusion.failed, planned), FailureWarning, stacklevel=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +250,15 @@ class Run(Estimates):
 
         return Rows.of_warnings(self.store, self.record)
 
+    def second_looks(self) -> list[SecondLook]:
+        """The replications that were simulated again while the run was carried out, and what differed, if anything.
+
+        One of each start of 100 replications or more on this machine; none where none was looked at: see `verify`.
+        """
+        from replicast.performing.second_look import second_looks
+
+        return second_looks(self.store, self.id)
+
     def collate(self, folder: str | Path, **options: Any) -> Collated:
         """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
 
@@ -259,6 +293,7 @@ class Run(Estimates):
 
         return values_of_run(self.store, self.record)
 
+    @speaks_python
     def compare(self, baseline: str | None = None, **options: Any) -> ScenarioComparison:
         """Each other scenario against `baseline` (the first, if not given), a row for each metric and scenario.
 
@@ -334,6 +369,7 @@ class Run(Estimates):
         """Asks whoever conducts the run to stop; no further replication is started after about a second."""
         self.place().cancel(self.record, self.store)
 
+    @speaks_python
     def replay(self, replication: int, scenario: str | None = None) -> Comparison:
         """Simulates one stored replication again, here, and compares it with what is stored."""
         from replicast.verifying.checking import compare_again
@@ -369,6 +405,7 @@ class Run(Estimates):
         check_out(self.store, self.id, source, self.record.files)
         write_text(file, lines)
 
+    @speaks_python
     def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
         """Simulates a random sample of each scenario's stored replications again and compares them."""
         from replicast.verifying.checking import compare_again, sample
@@ -406,6 +443,7 @@ class Run(Estimates):
         source = damaged_source(self.store, self.id, self.record.files)
         return [*source, *map(str, self.store.damage(self.id))]
 
+    @speaks_python
     def resume(
         self,
         n: int | None = None,

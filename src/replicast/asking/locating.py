@@ -50,7 +50,14 @@ def _locate_model(request: Request, base: Path) -> Located:
         raise RequestError(
             "which model? Name a file (model.py, model.R), a package.module:function, or an --experiment"
         )
-    return _locate_callable(model, request) if callable(model) else _locate_text(model, base, request)
+    if callable(model):
+        return _locate_callable(model, request)
+    if not isinstance(model, str):
+        raise RequestError(
+            f"model takes a file, a package.module:function or a function, and {model!r} ({type(model).__name__}) is "
+            "none of these"
+        )
+    return _locate_text(model, base, request)
 
 
 def _in_project(request: Request, path: Path, language: Any, function: str) -> Located:

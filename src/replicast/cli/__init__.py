@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from replicast.core.errors import ModelError, ReplicastError
+from replicast.core.spoken import IN_SHELL
 
 from .harmless import harmless
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    IN_SHELL.set(True)
     try:
         return int(parse(given))
     except ReplicastError as error:

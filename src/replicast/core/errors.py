@@ -8,13 +8,15 @@
     │   ├── RunNotFound         no run, or more than one, goes by that name
     │   └── RunChanged          the run exists, with another model, parameters or seed
     ├── ExecutorError (3)       what should have performed the batches failed
-    └── StoreError (3)          what should have kept the results failed
-        └── SourceDamaged       the run's copy of its model is not what it was when the run began
+    ├── StoreError (3)          what should have kept the results failed
+    │   └── SourceDamaged       the run's copy of its model is not what it was when the run began
+    └── ReplicationsFailed (1)  raised by `replicast.run(on_failure="raise")` alone
 
-A model's own error is never raised: it is stored, as the replication's result.
+A model's own error is never raised: it is stored, as the replication's result. FailureWarning says that all were.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class ReplicastError(Exception):
@@ -61,6 +63,18 @@ class StoreError(ReplicastError):
 
 class SourceDamaged(StoreError):
     pass
+
+
+class ReplicationsFailed(ReplicastError):
+    """More replications failed than `tolerate` allows; `run` is the run, with all that is stored of it."""
+
+    def __init__(self, message: str, run: Any = None) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+class FailureWarning(UserWarning):
+    """All replications of a scenario failed, so that nothing is known of it."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import RequestError
@@ -27,6 +27,12 @@ def check_seconds(value: Any, name: str) -> None:
 def check_text(value: Any, name: str) -> None:
     if not isinstance(value, str | None):
         raise RequestError(f"{name} takes text, and {value!r} is not")
+
+
+def check_choice(value: Any, choices: Sequence[str], name: str) -> None:
+    if value not in choices:
+        listed = " or ".join(f"'{choice}'" for choice in choices)
+        raise RequestError(f"{name} takes {listed}, and {value!r} is not")
 
 
 def check_mapping(value: Any, name: str) -> None:

@@ -25,7 +25,7 @@ from replicast.core.parameters import RESERVED, Parameter, Signature
 
 from .python_defaults import plain_default, type_of_default
 from .python_imports import Imports, imports_from, is_installed
-from .python_missing import what_to_do
+from .python_missing import NO_PARENT, how_not_to_end, how_to_name, what_to_do
 from .python_outside import Surroundings
 from .python_simulate import CaughtWarnings, PythonSimulate, TakesLog, model_traceback
 
@@ -88,7 +88,8 @@ class PythonModel:
 
 @contextmanager
 def working_in(folder: Path, project: Path | None = None) -> Iterator[Imports]:
-    """Makes `folder` the working directory and the first place where modules are looked for, see `imports_from`.
+    """Makes `folder` the working directory and the first place where modules are looked for, see `imports_from`; a
+    command line is empty there.
 
     Modules of the same names, and of the project, that were imported before (another run, the user's own script) are
     set aside.
@@ -102,9 +103,11 @@ def working_in(folder: Path, project: Path | None = None) -> Iterator[Imports]:
         for name in aside:
             del sys.modules[name]
         os.chdir(folder)
+        arguments, sys.argv = sys.argv, ["model"]
         try:
             yield imports
         finally:
+            sys.argv = arguments
             os.chdir(before)
             for name in [name for name, module in sys.modules.copy().items() if _lies_in(module, folder)]:
                 del sys.modules[name]
@@ -160,10 +163,14 @@ def _loading(label: str, folder: Path, project: Path | None) -> Iterator[None]:
         raise ModelError(f"{label} has a syntax error in line {error.lineno}: {error.msg}", detail) from None
     except ImportError as error:
         missing = what_to_do(error.name, folder, project) if error.name else ""
+        missing = how_to_name(label, project) if NO_PARENT in str(error) else missing
         raise ModelError(f"{label} cannot be loaded: {error}{missing}", model_traceback(error, where)) from None
     except ModelError:
         raise
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        message = f"{label} cannot be loaded: {how_not_to_end(error)} ({type(error).__name__}: {error})"
+        raise ModelError(message, model_traceback(error, where)) from None
+    except Exception as error:
         message = f"{label} cannot be loaded: {type(error).__name__}: {error}"
         raise ModelError(message, model_traceback(error, where)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,34 @@ def what_to_do(name: str, copy: Path, project: Path | None) -> str:
     if above is not None:
         return f"; it stands in '{above}', outside the project that is copied: say --project '{above.parent}'"
     return f"; install it with: python -m pip install {name}"
+
+
+NO_PARENT = "with no known parent package"
+COMMAND_LINE = ("argparse.py", "optparse.py", "click/core.py", "typer/main.py", "absl/app.py", "fire/core.py")
+
+
+def how_to_name(file: str, project: Path | None) -> str:
+    """A clause on a file of a package, loaded by itself: its relative imports need the package around it."""
+    parts = [project.name] if project is not None and "/" not in file else []
+    module = ".".join([*parts, *file.removesuffix(".py").split("/")])
+    where = f"in the folder above '{project.name}', " if parts and project is not None else ""
+    return (
+        f"; it is a module of a package, whose relative imports (from . import …) need the package: {where}name it "
+        f"'{module}' in place of the file, as in: replicast run {module}"
+    )
+
+
+def how_not_to_end(error: SystemExit) -> str:
+    """A clause on a model that ends its process while it is imported, as one does that reads its command line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    reads = any(frame.filename.replace(os.sep, "/").endswith(COMMAND_LINE) for frame in frames)
+    why = "it reads its command line while it is imported, and there is none here" if reads else (
+        "it ends its process while it is imported"
+    )  # fmt: skip
+    return (
+        f"{why}: put what only the script itself does under: if __name__ == '__main__':, and let what it read there be "
+        "arguments of the function, which --param sets"
+    )
 
 
 def find_module(folder: Path, name: str) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import io
+import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +75,40 @@ def stage_callable(function: Callable[..., Any], folder: Path) -> Source:
     return Source(folder, {})
 
 
+UNPICKLABLE = (TypeError, pickle.PicklingError, AttributeError, ValueError, NotImplementedError, RecursionError)
+
+
 def pickled(function: Callable[..., Any], cloudpickle: Any) -> bytes:
+    """The function with all that it refers to. Raises RequestError, which names what cannot travel."""
+    try:
+        return _pickled(function, cloudpickle)
+    except UNPICKLABLE as error:
+        named = [f"'{name}'" for name, value in _referred_to(function) if not _travels(value, cloudpickle)]
+        what = f"{' and '.join(named)}, which it refers to, cannot be" if named else "it cannot be"
+        raise RequestError(
+            f"the function cannot be handed to worker processes: {what} copied ({error}). Locks, open files and "
+            "connections are made anew in each process: make them inside the function, or put the function in a "
+            "file and name it"
+        ) from None
+
+
+def _referred_to(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values that a function takes from around it, and those that an object holds."""
+    if inspect.isfunction(function):
+        found = inspect.getclosurevars(function)
+        yield from {**found.nonlocals, **found.globals}.items()
+    yield from getattr(function, "__dict__", {}).items()
+
+
+def _travels(value: Any, cloudpickle: Any) -> bool:
+    try:
+        _pickled(value, cloudpickle)
+    except UNPICKLABLE:
+        return False
+    return True
+
+
+def _pickled(function: Any, cloudpickle: Any) -> bytes:
     """As cloudpickle does, which takes a cached function of the running script for one that workers can import."""
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
