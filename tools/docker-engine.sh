@@ -3,7 +3,7 @@
 #
 # An engine that answers already is used as it is. Otherwise, as root on Debian, one of Debian's is started for the
 # command alone, on a socket and in a folder of its own: without rules for the firewall, so that it runs in containers
-# and virtual machines too; builds then share the machine's network. Where debian:bookworm-slim cannot be pulled, it is
+# and virtual machines too; builds then share the machine's network. Where debian:trixie-slim cannot be pulled, it is
 # made from Debian's packages, with this machine's sources of packages. Where no engine starts (REPLICAST_ENGINE=none: is
 # to start), the command finds that Debian in the folder REPLICAST_IMAGE_BASE, to do the image's steps in it without one.
 # Status 69: neither could be had; with REPLICAST_ENGINE=optional that is said, and is no failure.
@@ -18,7 +18,7 @@ none() {
 [ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 wanted="$*"
 export DOCKER_BUILDKIT="${DOCKER_BUILDKIT:-0}"
-FROM=debian:bookworm-slim
+FROM=debian:trixie-slim
 
 install() {
   command -v apt-get >/dev/null || { why="this is not Debian"; return 1; }
@@ -58,9 +58,9 @@ make_base() {
   command -v debootstrap >/dev/null || install debootstrap || none "$why"
   echo "making $FROM from Debian's packages" >&2
   sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-    'Origin: Debian' | grep ' bookworm' | sort -u)
-  mirror=$(echo "$sources" | sed -n 's/^deb \([^ ]*\) bookworm main$/\1/p' | head -1)
-  debootstrap --variant=minbase bookworm "$folder/base" $mirror >"$folder/debootstrap.log" 2>&1 ||
+    'Origin: Debian' | grep " ${here:=$(. /etc/os-release; echo "$VERSION_CODENAME")}" | sed "s/ $here/ trixie/" | sort -u)
+  mirror=$(echo "$sources" | sed -n 's/^deb \([^ ]*\) trixie main$/\1/p' | head -1)
+  debootstrap --variant=minbase trixie "$folder/base" $mirror >"$folder/debootstrap.log" 2>&1 ||
     { tail -5 "$folder/debootstrap.log" >&2; none "$FROM can neither be pulled nor made"; }
   [ -z "$mirror" ] || echo "$sources" >"$folder/base/etc/apt/sources.list"
   apt-config dump Acquire >"$folder/base/etc/apt/apt.conf.d/99-as-on-this-machine"

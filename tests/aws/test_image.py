@@ -19,8 +19,18 @@ from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws import commands, image
 from replicast.aws.access import Aws
-from replicast.aws.image import address, build, context, dockerfile, find_engine, own_architecture
+from replicast.aws.image import (
+    BASE,
+    address,
+    base_image,
+    build,
+    context,
+    dockerfile,
+    find_engine,
+    own_architecture,
+)
 from replicast.aws.sandbox import ACCOUNT, started
+from replicast.aws.stack import StackState
 from replicast.core.errors import ExecutorError, RequestError
 from replicast.runs import Run
 
@@ -176,6 +186,50 @@ def test_an_image_without_r_has_none_of_its_lines() -> None:
     assert "r-base" in dockerfile(r=True)
     assert "r-base" not in dockerfile(r=False)
     assert "Rscript" not in dockerfile(r=False)
+
+
+def test_the_image_is_of_debian_unless_another_base_or_version_of_r_is_asked_for() -> None:
+    assert dockerfile(r=True).startswith("FROM debian:trixie-slim\n")
+    assert base_image(None, None) == BASE
+    assert dockerfile(r=True, base=base_image(None, "4.4.3")).startswith("FROM rocker/r-ver:4.4.3\n")
+    assert dockerfile(r=False, base=base_image("mine.example:5000/r@sha256:ab", None)).startswith("FROM mine.example")
+    for name, version, said in (("a", "4.4.3", "leave --r-version out"), (None, "4.4", "such as 4.5.1"),
+                                 ("a b\nRUN evil", None, "takes an image")):  # fmt: skip
+        with pytest.raises(RequestError, match=said):
+            base_image(name, version)
+
+
+def test_an_image_that_is_refreshed_has_another_tag_and_is_made_of_nothing_that_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(image, "run", lambda command, _deed, _text="": ran.append(list(command)) or "1")
+    monkeypatch.setattr(image, "find_engine", lambda: "docker")
+    monkeypatch.setattr(image, "address", lambda _aws, _repository: "registry/replicast")
+    digests = iter([None, "sha256:1", None, "sha256:2"])
+    monkeypatch.setattr(image, "pushed_digest", lambda *_: next(digests))
+    monkeypatch.setattr(image, "push", lambda *_: None)
+    state = StackState("replicast", outputs={"RepositoryUri": "r"})
+    for refreshed in ("", "2026-11-30T06:00:00Z"):
+        image.build_and_push(
+            None, state, [], [], r=False, architecture=ARCHITECTURE, refreshed=refreshed, tell=lambda _text: None
+        )  # type: ignore[arg-type]
+    once, anew = (command for command in ran if "build" in command)
+    assert not {"--pull", "--no-cache"} & set(once)
+    assert {"--pull", "--no-cache"} <= set(anew)
+    assert once[once.index("--tag") + 1] != anew[anew.index("--tag") + 1]
+
+
+def test_what_the_image_is_made_of_stays_with_the_stack() -> None:
+    before = {"Base": "rocker/r-ver:4.4.3", "Refreshed": "2026-11-30T06:00:00Z"}
+    kept = commands.Contents(package="image")
+    assert (kept.base(before), kept.refreshed(before)) == (before["Base"], before["Refreshed"])
+    assert (kept.base({}), kept.refreshed({})) == (BASE, "")
+    asked = commands.Contents(package="image", r_version="4.5.1", refresh=True)
+    assert asked.base(before) == "rocker/r-ver:4.5.1"
+    assert asked.refreshed(before) > before["Refreshed"]
+    with pytest.raises(RequestError, match="are of an image"):
+        commands.Contents(refresh=True).check()
 
 
 def test_the_same_context_has_the_same_tag_and_another_requirement_another(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.parameters import Signature
@@ -17,19 +17,18 @@ from replicast.stores.objects import ObjectStore
 from .access import Aws, explained
 from .batch import BatchStack, WantedBatch, queues_for
 from .connections import connections_of
+from .contents import Contents, PackageKind
 from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model, model_of
 from .functions import DEPLOYED, RUNS
-from .image import build_and_push
+from .image import BASE, build_and_push
 from .limits import SETTINGS, check_settings, width
 from .operation import Operation
 from .package import database_requirements, default_runtime, reporting_package, worker_package
-from .renv import Lock
 from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
 from .step_functions import StateMachine
 
-PackageKind = Literal["zip", "image"]
 FUNCTIONS = ("plan", "simulate", "collate")
 
 
@@ -40,18 +39,6 @@ class GivenModel:
     record: RunRecord
     source: Source
     signature: Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What the functions are made of; without `dependencies`, of replicast alone, which is for tests."""
-
-    package: PackageKind = "zip"
-    requirements: tuple[str, ...] = ()
-    r_packages: tuple[str, ...] = ()
-    r: bool = False
-    dependencies: bool = True
-    lock: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +73,7 @@ def deploy(
     batch, operation = batch or WantedBatch(), operation or Operation()
     wanted.check()
     operation.check()
+    contents.check()
     check_settings({field: getattr(settings, field) for field in SETTINGS})
     stack = Stack(aws, name, tell)
     stack.poll_seconds, stack.tags = poll_seconds or stack.poll_seconds, operation.tags
@@ -105,9 +93,11 @@ def deploy(
     settings = replace(settings, runtime=runtime, architecture=architecture)
     notes: tuple[str, ...] = ()
     if contents.package == "image":
+        base, refreshed = contents.base(before), contents.refreshed(before)
+        settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed)
         image = build_and_push(
             aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture,
-            lock=contents.lock, tell=tell,
+            lock=contents.lock, base=base, refreshed=refreshed, tell=tell,
         )  # fmt: skip
         beside = BatchStack(aws, name, tell)
         beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags

@@ -31,7 +31,18 @@ LOOPBACK = ("127.0.0.1", "localhost")
 PLAIN_IMAGES = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """Docker's builder adds a list of its doings to an image, which makes an index of it, and Lambda takes no index."""
 
+ANEW = ("--pull", "--no-cache")
+"""For an image that is refreshed: its base and its packages are those of today."""
+
 INDEX = ("image.index", "manifest.list")
+BASE = "debian:trixie-slim"
+"""R 4.5.0 and Python 3.13: what Debian 13 has."""
+
+ROCKER = "rocker/r-ver"
+"""Images of each version of R: rocker-project.org."""
+
+R_VERSION = re.compile(r"\d+\.\d+\.\d+")
+IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9._:/@-]*", re.IGNORECASE)
 R_LINES = re.compile(r"^# begin R\n.*?^# end R\n", re.DOTALL | re.MULTILINE)
 
 
@@ -43,21 +54,44 @@ def find_engine(known: Sequence[str] = ENGINES) -> str:
     raise RequestError(f"an image needs one of {', '.join(known)} to build it, and none is installed here")
 
 
-def dockerfile(*, r: bool) -> str:
-    """Dockerfile of the functions: Debian with its Python, Lambda's runtime client, and with `r` Debian's R."""
+def base_image(image: str | None, r_version: str | None) -> str:
+    """What the functions' image is made from. Raises RequestError for what cannot be meant."""
+    if image and r_version:
+        raise RequestError("--base-image brings its own R: leave --r-version out")
+    if r_version is not None and not R_VERSION.fullmatch(r_version):
+        raise RequestError(f"--r-version takes a version such as 4.5.1, not '{r_version}'")
+    if image is not None and not IMAGE_NAME.fullmatch(image):
+        raise RequestError(f"--base-image takes an image such as {ROCKER}:4.5.1, not '{image}'")
+    return image or (f"{ROCKER}:{r_version}" if r_version else BASE)
+
+
+def dockerfile(*, r: bool, base: str = BASE, refreshed: str = "") -> str:
+    """Dockerfile of the functions: Debian with its Python, Lambda's runtime client, and with `r` Debian's R.
+
+    `base` is another image of Debian or Ubuntu, whose own R is taken if it has one; `refreshed` the time since when its
+    packages are wanted new.
+    """
     text = files("replicast.aws").joinpath("Dockerfile").read_text(encoding="utf-8")
     if not r:
         text = R_LINES.sub("", text)
-    return text
+    label = f"LABEL replicast.refreshed={refreshed}\n" if refreshed else ""
+    return text.replace(f"FROM {BASE}\n", f"FROM {base}\n{label}")
 
 
 def context(
-    folder: Path, *, r: bool, requirements: Sequence[str], r_packages: Sequence[str], lock: Lock | None = None
+    folder: Path,
+    *,
+    r: bool,
+    requirements: Sequence[str],
+    r_packages: Sequence[str],
+    lock: Lock | None = None,
+    base: str = BASE,
+    refreshed: str = "",
 ) -> str:
     """Writes a build context to `folder`; returns its tag, the same for the same content."""
     wanted = [*pinned((*WORKER_PACKAGES, "polars")), RUNTIME_CLIENT, *requirements]
     contents: dict[str, bytes] = {
-        "Dockerfile": dockerfile(r=r).encode(),
+        "Dockerfile": dockerfile(r=r, base=base, refreshed=refreshed).encode(),
         "requirements.txt": ("\n".join(wanted) + "\n").encode(),
         ENTRY_NAME: ENTRY.encode(),
     }
@@ -92,20 +126,25 @@ def build_and_push(
     r: bool,
     architecture: str,
     lock: Lock | None = None,
+    base: str = BASE,
+    refreshed: str = "",
     tell: Tell,
 ) -> str:
     """Builds the image and pushes it to the stack's repository; returns its URI with digest, as Lambda wants it."""
     repository, engine = address(aws, state.outputs["RepositoryUri"]), find_engine()
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        tag = context(Path(folder), r=r, requirements=requirements, r_packages=r_packages, lock=lock)
+        tag = context(
+            Path(folder), r=r, requirements=requirements, r_packages=r_packages, lock=lock, base=base,
+            refreshed=refreshed,
+        )  # fmt: skip
         name = f"{repository}:{tag}"
         known = pushed_digest(aws, repository, tag)
         if known is not None:
             return f"{repository}@{known}"
         tell(f"building the image with {engine}")
-        if lock is not None and lock.note:
+        if lock is not None and lock.note and base == BASE:
             tell(f"note: {lock.note}")
-        build(engine, Path(folder), name, architecture)
+        build(engine, Path(folder), name, architecture, *(ANEW if refreshed else ()))
         check_image(size_of(engine, name))
         tell("pushing the image")
         push(engine, aws, repository, name)

@@ -1,12 +1,14 @@
 #!/bin/sh
-# r_packages.sh LIST LOCK   installs R packages in a Debian image. LIST has `NAME` or `NAME VERSION` a line; LOCK is an
+# r_packages.sh LIST LOCK   installs R packages in a Debian or Ubuntu image. LIST has `NAME` or `NAME VERSION` a line; LOCK is an
 # renv.lock, or empty. Debian's build is taken where it has the version, which takes seconds; the rest is compiled from
 # CRAN (from the mirror that Debian's R is set up with), which may take minutes, by renv where versions are asked for. Ends
 # with 1 unless every package and version is there.
 set -eu
 list=$1 lock=$2
 
-candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(].*\)$/\1/p'; }
+# Debian's builds are for Debian's R: where R came with the image, as in rocker's, packages are CRAN's.
+debians_r=$(dpkg-query --show --showformat '${db:Status-Status}' r-base-core 2>/dev/null || true)
+candidate() { [ "$debians_r" = installed ] && apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(].*\)$/\1/p'; }
 
 # Debian's 1.8.4+dfsg-1 is CRAN's 1.8.4, and its 7.3-58.2-1 is CRAN's 7.3-58.2.
 upstream() { echo "$1" | sed 's/^[0-9]*://; s/-[^-]*$//; s/[+~].*$//' | tr - .; }

@@ -12,7 +12,7 @@ from typing import Any
 from replicast.core.errors import RequestError
 
 NAME = "renv.lock"
-DEBIAN_R = "4.2.2"
+DEBIAN_R = "4.5.0"
 """The image's R, which is that of Debian's release."""
 
 PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9.]*")

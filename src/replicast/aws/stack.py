@@ -98,6 +98,8 @@ class Settings:
     schedule_input: str | None = None
     alarm: str | None = None
     alarm_email: str | None = None
+    base: str | None = None
+    refreshed: str | None = None
 
     def to_parameters(self) -> dict[str, str]:
         names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
@@ -106,7 +108,8 @@ class Settings:
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
                  "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey",
                  "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job", "key": "KmsKey", "schedule": "Schedule",
-                 "schedule_input": "ScheduleInput", "alarm": "Alarm", "alarm_email": "AlarmEmail"}  # fmt: skip
+                 "schedule_input": "ScheduleInput", "alarm": "Alarm", "alarm_email": "AlarmEmail",
+                 "base": "Base", "refreshed": "Refreshed"}  # fmt: skip
         given = {parameter: getattr(self, name) for name, parameter in names.items()}
         texts = {
             parameter: ",".join(value) if isinstance(value, tuple) else str(value)

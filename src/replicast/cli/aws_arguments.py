@@ -84,6 +84,9 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
         metavar="FILE",
         help="R packages in the versions of an renv.lock (default: the one beside the model; none: without)",
     )
+    parser.add_argument("--base-image", metavar="IMAGE", help="of Debian or Ubuntu; its own R is taken if it has one")
+    parser.add_argument("--r-version", metavar="X.Y.Z", help="of R in the image, from rocker's (default: Debian's)")
+    parser.add_argument("--refresh", action="store_true", help="make the image anew, with the packages of today")
     parser.add_argument("--runtime", metavar="python3.N", help="default: as here")
     parser.add_argument("--architecture", metavar="A", help="arm64 (default) or x86_64")
     parser.add_argument("--memory", type=int, metavar="MB", help="of a function (default: 1769, one processor)")

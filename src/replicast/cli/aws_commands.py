@@ -35,8 +35,8 @@ def _aws(chosen: argparse.Namespace) -> Aws:
 
 def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.batch import WantedBatch
-    from replicast.aws.commands import Contents
     from replicast.aws.commands import deploy as deploy_stack
+    from replicast.aws.contents import Contents
     from replicast.aws.database import Wanted
     from replicast.aws.operation import Operation, tags_of
     from replicast.aws.renv import find_lock
@@ -60,7 +60,8 @@ def deploy(chosen: argparse.Namespace) -> int:
         lock = find_lock(chosen.renv_lock, model.source.folder if model and language != "python" else None)
     contents = Contents(
         chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
-        r=language == "r" or bool(chosen.r_package) or lock is not None, lock=lock,
+        r=language == "r" or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
+        base_image=chosen.base_image, r_version=chosen.r_version, refresh=chosen.refresh,
     )  # fmt: skip
     settings = Settings(**{name: getattr(chosen, name) for name in (
         "runtime", "architecture", "memory", "collate_memory", "scratch", "seconds", "concurrency", "log_days",
