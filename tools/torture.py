@@ -1,9 +1,10 @@
 """Enumerates faults of a store over every request of a short run, and prints what became of each run.
 
-    python tools/torture.py [--kills 1000] [--kills-elsewhere 200] [--changes 1000] [--errors 200]
+    python tools/torture.py [--kills 1000] [--kills-elsewhere 200] [--pool-kills 60] [--changes 1000] [--errors 200]
                             [--stores folder,sqlite,postgresql,mysql,s3]
 
-For each store, a run is ended by SIGKILL before and after its request k; the object of request k is dropped, cut,
+For each store, a run is ended by SIGKILL before and after its request k; of a run in a pool the process that conducts
+it, a worker or both are, before and after that one's request k; the object of request k is dropped, cut,
 flipped or swapped; request k fails with each error that a store can give. Replications are pure, so that the oracle is
 free: after `resume` every collated byte is that of the undisturbed run, or a message names what is wrong; whatever else
 happens is `silent`. Exit status 1 where anything was.
@@ -31,6 +32,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import torture_pool
+
 from replicast.asking.continuing import ready_elsewhere
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
@@ -54,7 +57,8 @@ def simulate(replication, rng, shift=0.0):
     return {"x": x, "n": replication, "patients": patients}
 """
 RUN, LONGEST_SECONDS = "tortured", 120
-WAYS = {"kills": KILLS, "changes": CHANGES, "errors": ERRORS}
+POOL_KILLS = "kills in a pool"
+WAYS = {"kills": KILLS, POOL_KILLS: torture_pool.WAYS, "changes": CHANGES, "errors": ERRORS}
 NewUrl = Callable[[], str]
 
 
@@ -133,21 +137,30 @@ class Trial:
     def begin(self, faults: Faults | None = None) -> Ended:
         return in_child(lambda: self._begun(faults or Faults()), self.folder)
 
-    def _begun(self, faults: Faults) -> Ended:
+    def begin_in_pool(self, way: str, at: int) -> Ended:
+        """`way` says who dies at its request `at`; of a worker's death the conductor knows nothing before."""
+        faults = Faults(f"killed {way.rpartition(' ')[2]}", at) if way.startswith("conductor") else Faults()
+        worker_at = 0 if way.startswith("conductor") else at
+        with torture_pool.workers_struck(way, worker_at, self.folder):
+            ended = in_child(lambda: self._begun(faults, "local"), self.folder)
+        ended.struck = ended.struck or torture_pool.was_struck(self.folder)
+        return ended
+
+    def _begun(self, faults: Faults, place: str = "serial") -> Ended:
         """As `run` goes: the source, the record, the replications."""
         with struck(faults):
             try:
-                self._carry_out()
+                self._carry_out(place)
             except ReplicastError as error:
                 return Ended(error.exit_code, str(error), asked=faults.asked, struck=faults.struck)
         return Ended(0, asked=faults.asked, struck=faults.struck)
 
-    def _carry_out(self) -> None:
+    def _carry_out(self, place: str) -> None:
         store = open_store(self.url)
         for name, content in self.source.items():
             store.write(RUN, name, content)
         store.write(RUN, NAME, self.record.to_json(), new=True)
-        open_place("serial").conduct(self.record, store, ignore_progress)
+        open_place(place).conduct(self.record, store, ignore_progress)
 
     def resume(self) -> Ended:
         return in_child(self._resumed, self.folder)
@@ -196,9 +209,11 @@ def judged(wanted: str, begun: Ended, seen: Ended | None, resumed: Ended, collat
     return ("equal", "") if collated.digest == wanted else ("silent", f"resumed and differs: {collated.said}")
 
 
-def try_once(trial: Trial, wanted: str, faults: Faults, disturb: Callable[[], None] | None = None) -> tuple[str, str]:
-    begun = trial.begin(faults)
-    if begun.status is not None and not begun.struck and faults.at:
+def try_once(
+    trial: Trial, wanted: str, way: str, at: int, disturb: Callable[[], None] | None = None
+) -> tuple[str, str]:
+    begun = trial.begin_in_pool(way, at) if way in torture_pool.WAYS else trial.begin(Faults(way, at))
+    if begun.status is not None and not begun.struck and at:
         return "not reached", ""
     if disturb is not None:
         disturb()
@@ -234,6 +249,11 @@ class Torture:
         begun = undisturbed.begin()
         self.requests, self.wanted = len(begun.asked), undisturbed.collate().digest
         assert begun.status == 0, begun.said
+        in_pool = self.trial()
+        begun = in_pool.begin_in_pool("worker killed before", 0)
+        assert begun.status == 0, begun.said
+        self.pool_requests = min(len(begun.asked), torture_pool.most_requests(in_pool.folder))
+        assert in_pool.collate().digest == self.wanted, begun.said
 
     def trial(self) -> Trial:
         self.tried += 1
@@ -241,14 +261,15 @@ class Torture:
 
     def enumerate(self, what: str, count: int) -> None:
         found = Counter[str]()
-        for way, at in points(self.requests, WAYS[what], count):
+        requests = self.pool_requests if what == POOL_KILLS else self.requests
+        for way, at in points(requests, WAYS[what], count):
             trial = self.trial()
             if what == "changes" and "://" in trial.url and not trial.url.startswith("s3"):
                 from torture_rows import RowDamage
 
-                verdict = try_once(trial, self.wanted, Faults(), RowDamage(trial.url, RUN, way, at))
+                verdict = try_once(trial, self.wanted, "", 0, RowDamage(trial.url, RUN, way, at))
             else:
-                verdict = try_once(trial, self.wanted, Faults(way, at))
+                verdict = try_once(trial, self.wanted, way, at)
             self.note(found, f"{self.name} {way} at {at}", *verdict)
             shutil.rmtree(trial.folder, ignore_errors=True)
         self.rows.append((self.name, what, found))
@@ -301,6 +322,7 @@ def torture(arguments: Any) -> int:
             for name, new_url in found.items():
                 one = Torture(folder / name, name, new_url)
                 one.enumerate("kills", arguments.kills if name == "folder" else arguments.kills_elsewhere)
+                one.enumerate(POOL_KILLS, arguments.pool_kills)
                 one.enumerate("changes", arguments.changes)
                 one.enumerate("errors", arguments.errors)
                 rows += one.rows
@@ -316,7 +338,13 @@ def torture(arguments: Any) -> int:
 
 def parsed() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, count in {"kills": 1000, "kills-elsewhere": 200, "changes": 1000, "errors": 200}.items():
+    for name, count in {
+        "kills": 1000,
+        "kills-elsewhere": 200,
+        "pool-kills": 60,
+        "changes": 1000,
+        "errors": 200,
+    }.items():
         parser.add_argument(f"--{name}", type=int, default=count)
     parser.add_argument("--stores", default="folder,sqlite,postgresql,mysql,s3")
     parser.add_argument("--told", help="a file for what was said of each run that was refused or silent")

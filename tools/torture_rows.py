@@ -74,5 +74,5 @@ class RowDamage:
         if isinstance(value, bool):
             return not value
         if isinstance(value, int):
-            return value ^ 1
+            return value + 96 if self.way == "cut" else value ^ 1
         return value + 2.0**-40 if isinstance(value, float) else None
