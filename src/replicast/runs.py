@@ -81,6 +81,7 @@ def run(
     collate: str | None = None,
     streams: str | None = None,
     common: bool | None = None,
+    antithetic: bool | None = None,
     project: str | Path | None = None,
     watch: Watch | None = None,
     on_failure: OnFailure = "warn",
@@ -92,8 +93,9 @@ def run(
     {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication, `memory` what a
     worker with all that it starts may use ("2GB"). `tolerate` is a count or a
     share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
-    the model, where that is not the model's own. `options` are those of the place, as {"partition": "long"} of
-    `on="slurm"`.
+    the model, where that is not the model's own. `antithetic` runs
+    replications in pairs, of which the second mirrors the first. `options` are those of the place, as {"partition":
+    "long"} of `on="slurm"`.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`. Where all replications of a scenario failed,
@@ -103,7 +105,8 @@ def run(
     check_choice(on_failure, ("raise", "warn", "ignore"), "on_failure")
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
-        grid=grid or {}, design=design, streams=streams, common=common, keep=keep, collate=collate, name=name,
+        grid=grid or {}, design=design, streams=streams, common=common, antithetic=antithetic, keep=keep,
+        collate=collate, name=name,
         timeout_seconds=timeout, memory=memory, retries=retries, tolerate=None if tolerate is None else str(tolerate),
         precision=precision, maximum=maximum, look_ahead=look_ahead, select=select,
         indifference=indifference, budget=budget, workers=workers, project=project,

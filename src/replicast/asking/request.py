@@ -18,11 +18,13 @@ from replicast.asking.continuing import check_unchanged
 from replicast.asking.designs import find_points
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
+from replicast.core.antithetic import check_pairs
 from replicast.core.designs import cross_points
 from replicast.core.errors import RequestError, RunChanged, RunNotFound
 from replicast.core.experiment import (
     Experiment,
     Streams,
+    check_antithetic,
     check_seed,
     check_streams,
     differences,
@@ -75,6 +77,7 @@ class Request:
     design: Any = None
     streams: str | None = None
     common: bool | None = None
+    antithetic: bool | None = None
     keep: str | None = None
     collate: str | None = None
     name: str | None = None
@@ -137,11 +140,24 @@ def draft(request: Request, located: Located) -> Experiment:
         raise RequestError('keep = "rds" keeps what an R model returned, and this model is not in R')
     seed = request.value(request.seed, "seed")
     check_streams(kind)
-    streams = Streams(kind, common)
+    antithetic = request.antithetic if request.antithetic is not None else from_file.get("antithetic", False)
+    streams = Streams(kind, common, antithetic)
+    check_pairs(replications_of(request), antithetic)
+    check_pairs(request.value(request.maximum, "max") or 0, antithetic, "--max")
+    check_least_pairs(request, antithetic)
+    check_pairs(request.value(request.budget, "budget") or 0, antithetic, "--budget")
     check_seed(0 if seed is None else seed, located.reference, streams)
     return Experiment(
         located.reference, crossed, 0 if seed is None else seed, streams, keep == "rds", located.collation
     )
+
+
+def check_least_pairs(request: Request, antithetic: bool) -> None:
+    """A search judges pairs, of which it takes a few to begin with. Raises RequestError for a maximum below them."""
+    maximum, select = request.value(request.maximum, "max"), request.value(request.select, "select")
+    least = 20 if select else 6
+    if antithetic and maximum is not None and maximum < least:
+        raise RequestError(f"--max counts replications, and antithetic pairs are judged from {least} of them on")
 
 
 def design_folder(request: Request) -> Path:
@@ -152,6 +168,7 @@ def design_folder(request: Request) -> Path:
 def settle(request: Request, experiment: Experiment, signature: Signature) -> Experiment:
     """The experiment with its parameters in the types of the model's defaults, and with a seed."""
     label = experiment.model.label
+    check_antithetic(experiment.streams, label, signature.uses)
     scenarios = tuple(
         Scenario(s.name, fit_parameters(s.parameters, signature, label), s.index) for s in experiment.scenarios
     )

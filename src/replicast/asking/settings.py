@@ -21,7 +21,7 @@ TOP_KEYS: dict[str, Any] = {
 }  # fmt: skip
 INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},
-    "streams": {"kind": str, "common": bool},
+    "streams": {"kind": str, "common": bool, "antithetic": bool},
     "source": {"root": str, "include": list, "exclude": list},
     "design": {"csv": str, "latin_hypercube": int, "sobol": int, "ranges": dict, "seed": int},
 }

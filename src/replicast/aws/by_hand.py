@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from replicast.core.antithetic import check_pairs
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment, check_seed
 from replicast.core.parameters import Parameter, Signature, fit_parameters
@@ -75,6 +76,7 @@ def _record(
         seed=_seed_of(execution) if seed is None else seed,
     )
     check_seed(experiment.seed, experiment.model, experiment.streams)
+    check_pairs(replications, experiment.streams.antithetic)
     name = typed.get("name")
     return dataclasses.replace(
         deployed,

@@ -136,6 +136,9 @@ def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
     parser.add_argument("--experiment", metavar="F.toml", help="an experiment file; options given here go before it")
     parser.add_argument("--seed", type=int, help="decides all random numbers (default: chosen and recorded)")
     parser.add_argument("--streams", metavar="KIND", help="parallel (default), future, doRNG or own")
+    parser.add_argument(
+        "--antithetic", action="store_true", default=None, help="replications in pairs, the second mirrors the first"
+    )
     parser.add_argument("--project", metavar="DIR", help="the folder that travels with the model (default: its own)")
     parser.add_argument("--keep", metavar="rds", help="also keep what an R model returned, whole")
 

@@ -18,8 +18,8 @@ COMMANDS = {
 }  # fmt: skip
 OPTIONS = {
     "the experiment": (
-        "--param", "--scenario", "--grid", "--design", "--experiment", "--seed", "--streams", "--keep", "--collate",
-        "--project",
+        "--param", "--scenario", "--grid", "--design", "--experiment", "--seed", "--streams", "--antithetic", "--keep",
+        "--collate", "--project",
     ),
     "how many": (
         "--replications", "--precision", "--max", "--look-ahead", "--select", "--indifference", "--budget", "--control",

@@ -43,8 +43,8 @@ def request_from(chosen: argparse.Namespace) -> Any:
     if len(scenarios) < len(chosen.scenario):
         raise RequestError("two --scenario have the same name")
     own = {name: getattr(chosen, name, None) for name in
-           ("replications", "seed", "design", "streams", "keep", "collate", "name", "retries", "tolerate", "precision",
-            "maximum", "look_ahead", "select", "indifference", "budget",
+           ("replications", "seed", "design", "streams", "antithetic", "keep", "collate", "name", "retries", "tolerate",
+            "precision", "maximum", "look_ahead", "select", "indifference", "budget",
             "workers", "project", "memory")}  # fmt: skip
     return Request(
         model=chosen.model, command=getattr(chosen, "command_model", ()),

@@ -118,7 +118,7 @@ def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str
 
     found: dict[str, list[Any]] = {}
     if chosen.needed is not None:
-        found["needed"] = needed_rows(summary.rows, chosen.needed, summary.booleans)
+        found["needed"] = needed_rows(summary.rows, chosen.needed, summary.booleans, paired=summary.paired)
     if chosen.quantiles is not None:
         probabilities = parse_probabilities(chosen.quantiles)
         found["quantiles"] = quantile_rows(handle.values(), probabilities, chosen.confidence)
@@ -166,7 +166,7 @@ def _print_needed(handle: Any, rows: list[Any]) -> None:
     say_words(
         "needed: a forecast, as if mean and sd stayed as they are; a share is of the true mean, which is stricter"
     )
-    asked = replications_to_ask_for(rows)
+    asked = replications_to_ask_for(rows, paired=handle.record.experiment.streams.antithetic)
     if asked is not None:
         say(f"all of them: {hint('resume', handle.id, handle.store.label, '-n', asked)}")
 

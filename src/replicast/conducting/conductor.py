@@ -85,8 +85,9 @@ class Conductor:
         self._planned, progress = standing.planned, self.progress
         progress.planned, progress.done = sum(standing.planned.values()), standing.done
         progress.failed = standing.failed
+        independent = not self.record.experiment.streams.antithetic
         for name, planned in standing.planned.items():
-            own = progress.scenarios.setdefault(name, SoFar())
+            own = progress.scenarios.setdefault(name, SoFar(independent=independent))
             own.planned = planned
             own.done = planned - sum(len(batch) for batch in standing.missing if batch.scenario == name)
         self._tell()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from arro3.core import DataType
 from numpy.typing import NDArray
 
+from replicast.core.antithetic import pair_means
 from replicast.core.arrow import fields_of
 from replicast.core.choosing import FIRST, Goal, Selection, choose, parse_goal
 from replicast.core.choosing import USUAL_MAXIMUM as SELECTION_MAXIMUM
@@ -39,7 +40,10 @@ class PreciseRule:
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
             no_values = MetricValues({})
             found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else no_values
-            self.judgements[scenario] = self.rule.judge(scenario, Done(prefix, found.values, found.booleans))
+            paired = self.record.experiment.streams.antithetic
+            done_here = _in_pairs(prefix, found) if paired else Done(prefix, found.values, found.booleans)
+            judgement = self.rule.judge(scenario, done_here)
+            self.judgements[scenario] = _of_halves(judgement) if paired else judgement
         return {scenario: judgement.wanted for scenario, judgement in self.judgements.items()}
 
 
@@ -59,9 +63,30 @@ class SelectRule:
         for scenario in (s.name for s in self.record.experiment.scenarios):
             prefix = done[scenario][0][1] if done[scenario] and done[scenario][0][0] == 1 else 0
             found = metric_values(store, self.record.id, scenario, prefix, source) if prefix else MetricValues({})
-            so_far[scenario] = Done(prefix, found.values)
-        self.selection = choose(so_far, self.goal, first=self.first, maximum=self.maximum)
+            paired = self.record.experiment.streams.antithetic
+            so_far[scenario] = _in_pairs(prefix, found) if paired else Done(prefix, found.values)
+        self.selection = self._chosen(so_far)
         return dict(self.selection.wanted)
+
+    def _chosen(self, so_far: Mapping[str, Done]) -> Selection:
+        """Of antithetic pairs, the search counts pairs, and what it says counts replications."""
+        if not self.record.experiment.streams.antithetic:
+            return choose(so_far, self.goal, first=self.first, maximum=self.maximum)
+        goal = self.goal if self.goal.budget is None else replace(self.goal, budget=self.goal.budget // 2)
+        found = choose(so_far, goal, first=max(self.first // 2, FIRST), maximum=max(self.maximum // 2, FIRST))
+        wanted, dropped = ({name: 2 * own for name, own in part.items()} for part in (found.wanted, found.dropped))
+        return replace(found, wanted=wanted, dropped=dropped)
+
+
+def _in_pairs(count: int, found: MetricValues) -> Done:
+    """Whole pairs alone, each by its mean; the mean of two booleans is none."""
+    return Done(count // 2, pair_means({name: own[: count // 2 * 2] for name, own in found.values.items()}))
+
+
+def _of_halves(judgement: Judgement) -> Judgement:
+    """A judgement of pairs in replications."""
+    needed = None if judgement.needed is None else 2 * judgement.needed
+    return Judgement(judgement.state, 2 * judgement.wanted, needed)
 
 
 def select_rule(record: RunRecord) -> SelectRule:
@@ -117,6 +142,7 @@ def precise_rule(record: RunRecord) -> PreciseRule:
     maximum = max(record.options.maximum or USUAL_MAXIMUM, record.replications)
     targets = parse_precision(record.options.precision or "")
     look_ahead = USUAL_LOOK_AHEAD if record.options.look_ahead is None else record.options.look_ahead
-    minimum = max(record.replications, LEAST)
-    rule = UntilPrecise(targets, minimum=minimum, look_ahead=look_ahead, maximum=max(maximum, LEAST))
+    unit = 2 if record.experiment.streams.antithetic else 1
+    minimum = max(record.replications // unit, LEAST)
+    rule = UntilPrecise(targets, minimum=minimum, look_ahead=look_ahead, maximum=max(maximum // unit, LEAST))
     return PreciseRule(record, tuple(s.name for s in record.experiment.scenarios), rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -48,10 +48,18 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Which random number stream replication i runs on, and whether scenarios share it (`common`)."""
+    """Which random number stream replication i runs on, and whether scenarios share it (`common`).
+
+    `antithetic`: replication 2i runs on the stream of 2i - 1 and mirrors it, see `core.antithetic`.
+    """
 
     kind: StreamKind = "parallel"
     common: bool = True
+    antithetic: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"kind": self.kind, "common": self.common}
+        return found | ({"antithetic": True} if self.antithetic else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ class Experiment:
             "model": model,
             "scenarios": [{"name": s.name, "parameters": dict(s.parameters)} for s in self.scenarios],
             "seed": self.seed,
-            "streams": {"kind": self.streams.kind, "common": self.streams.common},
+            "streams": self.streams.to_dict(),
             "keep": "rds" if self.keep_rds else None,
             "collate": collation,
         }
@@ -112,6 +120,21 @@ class Experiment:
 def check_streams(kind: str) -> None:
     if kind not in STREAM_KINDS:
         raise RequestError(f"no kind of streams is called '{kind}'{nearest(kind, STREAM_KINDS)}")
+
+
+def check_antithetic(streams: Streams, model: str, uses: Collection[str]) -> None:
+    """Refuses pairs of a model that seeds itself, or that would not know which half it is."""
+    if not streams.antithetic:
+        return
+    if streams.kind == "own":
+        raise RequestError(
+            "antithetic replications mirror replicast's streams, and those of kind 'own' are the model's"
+        )
+    if "antithetic" not in uses:
+        raise ModelError(
+            f"{model} does not take the argument `antithetic`, so that it could not mirror what it draws: add it, and "
+            "draw by inversion from rng.uniforms(n) (in R, replicast_uniform(n)); a command takes {antithetic}"
+        )
 
 
 def check_seed(seed: int, reference: ModelReference, streams: Streams) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .antithetic import stream_of
+
 if TYPE_CHECKING:
     from .experiment import StreamKind
 
@@ -102,7 +104,9 @@ def _squared(step: Matrix, modulus: int, times: int) -> Matrix:
     )
 
 
-def random_seed(seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool) -> RandomSeed | None:
+def random_seed(
+    seed: int, kind: StreamKind, replication: int, scenario_index: int, common: bool, antithetic: bool = False
+) -> RandomSeed | None:
     """R's `.Random.seed` for a replication, or None where the model seeds itself.
 
     Where scenarios do not share random numbers, scenario j (from 0) begins j·2⁴⁰ streams further on, so that the first
@@ -110,7 +114,7 @@ def random_seed(seed: int, kind: StreamKind, replication: int, scenario_index: i
     """
     if kind == "own":
         return None
-    return _signed(_start(seed, kind, replication, scenario_index, common))
+    return _signed(_start(seed, kind, stream_of(replication, antithetic), scenario_index, common))
 
 
 def random_seeds(
@@ -129,9 +133,13 @@ def random_seeds(
 
 
 def random_seed_block(
-    seed: int, kind: StreamKind, first: int, last: int, scenario_index: int, common: bool
+    seed: int, kind: StreamKind, first: int, last: int, scenario_index: int, common: bool, antithetic: bool = False
 ) -> NDArray[np.int32]:
     """`random_seed` of the replications first to last as rows of seven; for thousands of them 10 times as fast."""
+    if antithetic:
+        start = stream_of(first, antithetic)
+        block = random_seed_block(seed, kind, start, last, scenario_index, common)
+        return block[[stream_of(number, antithetic) - start for number in range(first, last + 1)]]
     count = last - first + 1
     states = np.empty((6, count), dtype=np.uint64)
     states[:, 0] = _start(seed, kind, first, scenario_index, common)

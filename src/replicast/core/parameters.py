@@ -10,7 +10,7 @@ from typing import Any
 from .errors import ParameterError, nearest
 from .plain_values import Text, as_plain, columns_of, parse_json, parse_text
 
-RESERVED = ("replication", "params", "seed", "seed32", "rng")
+RESERVED = ("replication", "params", "seed", "seed32", "rng", "antithetic")
 """Argument names that replicast fills; every other argument of a model is a parameter."""
 
 

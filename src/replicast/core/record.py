@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .antithetic import check_pairs
 from .errors import ReplicastError, RequestError, StoreError
 from .experiment import Experiment, check_seed
 from .scenarios import check_scenarios
@@ -159,6 +160,7 @@ class RunRecord:
         return self.planned.get(scenario, self.replications)
 
     def with_replications(self, number: int) -> RunRecord:
+        check_pairs(number, self.experiment.streams.antithetic)
         return replace(self, replications=number, planned={})
 
 

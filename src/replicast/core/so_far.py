@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 @dataclass
 class SoFar:
+    """`independent`: replications are no antithetic pairs, so that their spread says how sure the mean is."""
+
     planned: int = 0
     done: int = 0
     failed: int = 0
     n: int = 0
     sum: float = 0.0
     squares: float = 0.0
+    independent: bool = True
 
     def take_in(self, count: int, failed: int, first_metric: tuple[str, int, float, float] | None) -> None:
         """What a part holds, see `progress.Saved`."""
@@ -29,7 +32,7 @@ class SoFar:
             return None
         mean = self.sum / self.n
         variance = (self.squares - self.n * mean * mean) / (self.n - 1) if self.n > 1 else 0.0
-        if self.n < 2 or not 0 < variance < math.inf:
+        if self.n < 2 or not self.independent or not 0 < variance < math.inf:
             return mean, None
         from .distributions import t_critical  # imports numpy, which a command's help does without
 

@@ -19,6 +19,8 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.random.bit_generator import ISpawnableSeedSequence
 from numpy.typing import NDArray
 
+from .antithetic import is_mirrored, stream_of
+
 POOL_SIZE = 4
 INIT_A, MULTIPLY_A = 0x43B0D7E5, 0x931E8875
 INIT_B, MULTIPLY_B = 0x8B51F9DD, 0x58F38DED
@@ -117,17 +119,43 @@ class StreamGenerator(Generator):
         if name not in streams:
             sequence: Any = self.bit_generator.seed_seq
             key = (*sequence.spawn_key, *name_words(name))
-            streams[name] = StreamGenerator(type(self.bit_generator)(SeedSequence(sequence.entropy, spawn_key=key)))
+            made = StreamGenerator(type(self.bit_generator)(SeedSequence(sequence.entropy, spawn_key=key)))
+            mirrored(made, self)
+            streams[name] = made
         return streams[name]
 
+    def uniforms(self, size: int | tuple[int, ...] | None = None) -> Any:
+        """Uniforms between 0 and 1, neither included, for a model that draws by inversion; one, if no size is given.
+
+        In a mirrored replication (`antithetic`) they are 1 less what its other half draws, to the last bit.
+        """
+        drawn = np.maximum(self.random(size), LEAST_UNIFORM)
+        found = 1.0 - drawn if self.__dict__.get("_mirrored") else drawn
+        return float(found) if size is None else found
+
+    def spawn(self, n_children: int) -> list[Generator]:
+        """Children, as numpy's; those of a mirrored one are mirrored."""
+        return [mirrored(child, self) for child in super().spawn(n_children)]
+
     def __reduce__(self) -> Any:
-        return restored, (self.bit_generator, self.__dict__.get("_streams", {}))
+        return restored, (self.bit_generator, dict(self.__dict__))
 
 
-def restored(bit_generator: Any, streams: dict[str, StreamGenerator]) -> StreamGenerator:
+LEAST_UNIFORM = 2.0**-53
+"""What stands for a uniform of 0, so that 1 less it is exact and below 1."""
+
+
+def mirrored(rng: Generator, other: Generator) -> Generator:
+    """`rng`, which mirrors its uniforms if the other does."""
+    if other.__dict__.get("_mirrored"):
+        rng.__dict__["_mirrored"] = True
+    return rng
+
+
+def restored(bit_generator: Any, own: dict[str, Any]) -> StreamGenerator:
     """A copied or unpickled one."""
     rng = StreamGenerator(bit_generator)
-    rng.__dict__["_streams"] = streams
+    rng.__dict__.update(own)
     return rng
 
 
@@ -183,19 +211,35 @@ def _high_half(left: Words64, right: np.uint64) -> Words64:
 
 
 def generators(
-    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True
+    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True, antithetic: bool = False
 ) -> tuple[Iterator[Generator], list[int]]:
-    """For replications first..last: the generator `rng`, made when its turn comes, and the integer `seed` of each."""
-    states = stream_states(seed, first, last, scenario_index, common)
-    block = StreamBlock(seed, () if common else (scenario_index,), first, states, first_outputs(states).tolist())
-    made = (StreamGenerator(PCG64(LazySeedSequence(block, place))) for place in range(len(states)))  # type: ignore[arg-type]
-    return made, _seeds(states)
+    """For replications first..last: the generator `rng`, made when its turn comes, and the integer `seed` of each.
+
+    `antithetic`: those of 2i are mirrored ones of 2i - 1.
+    """
+    start = stream_of(first, antithetic)
+    states = stream_states(seed, start, last, scenario_index, common)
+    block = StreamBlock(seed, () if common else (scenario_index,), start, states, first_outputs(states).tolist())
+    numbers = range(first, last + 1)
+    made = (_generator(block, stream_of(i, antithetic) - start, is_mirrored(i, antithetic)) for i in numbers)
+    seeds = _seeds(states)
+    return made, [seeds[stream_of(i, antithetic) - start] for i in numbers] if antithetic else seeds
 
 
-def stream_seeds(seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True) -> list[int]:
-    """The integer `seed` of replications first..last, as `model_seed` gives each."""
-    entropy = seed % 2**32 if seed < 0 else seed
-    return _seeds(stream_states(entropy, first, last, scenario_index, common))
+def _generator(block: StreamBlock, place: int, is_other_half: bool) -> StreamGenerator:
+    made = StreamGenerator(PCG64(LazySeedSequence(block, place)))  # type: ignore[arg-type]
+    if is_other_half:
+        made.__dict__["_mirrored"] = True
+    return made
+
+
+def stream_seeds(
+    seed: int, first: int, last: int, scenario_index: int = 0, common: bool = True, antithetic: bool = False
+) -> list[int]:
+    """The integer `seed` of replications first..last, as `model_seed` gives each that of `stream_of` it."""
+    entropy, start = seed % 2**32 if seed < 0 else seed, stream_of(first, antithetic)
+    seeds = _seeds(stream_states(entropy, start, last, scenario_index, common))
+    return [seeds[stream_of(i, antithetic) - start] for i in range(first, last + 1)] if antithetic else seeds
 
 
 def _seeds(states: Words64) -> list[int]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from replicast.core.antithetic import is_mirrored, mark, stream_of
 from replicast.core.errors import ModelError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.parameters import RESERVED, Parameter, Signature
@@ -135,6 +136,7 @@ class CommandSimulate:
         outcome = Outcome(scenario.name, replication, 0.0, draws=self._draws(seed, replication))
         values = {"replication": str(replication), "seed": str(seed), "scenario": scenario.name, "out": str(out)}
         values["seed32"] = str(seed % 2**32)
+        values["antithetic"] = "true" if self._is_mirrored(replication) else "false"
         values |= self.model.values(scenario.parameters, self.template)
         variables = self._threads | {"REPLICAST_REPLICATION": str(replication), "REPLICAST_SEED": str(seed)}
         start = time.perf_counter()
@@ -153,16 +155,21 @@ class CommandSimulate:
             outcome.folder = str(out)
         return outcome
 
+    def _is_mirrored(self, replication: int) -> bool:
+        return is_mirrored(replication, self.model.experiment.streams.antithetic)
+
     def _seed(self, scenario: Scenario, replication: int) -> int:
         """R's `set.seed` takes 31 bits."""
         experiment = self.model.experiment
-        seed = model_seed(experiment.seed, replication, scenario.index, experiment.streams.common)
+        streams = experiment.streams
+        number = stream_of(replication, streams.antithetic)
+        seed = model_seed(experiment.seed, number, scenario.index, streams.common)
         return seed % R_SEEDS if self._is_r else seed
 
     def _draws(self, seed: int, replication: int) -> int:
         """A command that takes `{seed}` or `{replication}` is taken to seed itself with it."""
         if {"seed", "seed32"} & {*self.template.names}:
-            return seed
+            return mark(seed, replication, self.model.experiment.streams.antithetic)
         return replication if "replication" in self.template.names else 0
 
     def _read(self, outcome: Outcome, ended: Ended, out: Path) -> None:

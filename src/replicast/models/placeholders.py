@@ -10,7 +10,7 @@ from typing import Any
 
 from replicast.core.errors import ModelError, nearest
 
-SIMULATION = ("replication", "seed", "seed32", "scenario", "out", "params_json", "params_file")
+SIMULATION = ("replication", "seed", "seed32", "scenario", "out", "params_json", "params_file", "antithetic")
 COLLATION = ("artefacts", "scenario", "out", "params_json", "params_file")
 PARAMETER = "params."
 TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

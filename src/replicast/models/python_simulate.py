@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from replicast.core.antithetic import is_mirrored, mark
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Starting
 from replicast.core.replication import WARNINGS_KEPT, Failure, Outcome
@@ -124,7 +125,8 @@ class PythonSimulate:
 
         The arguments are in the same dict each time; `rng` is made when its turn comes.
         """
-        uses, span = self._uses, (self.experiment.seed, first, last, scenario.index, self.experiment.streams.common)
+        uses, antithetic = self._uses, self.experiment.streams.antithetic
+        span = (self.experiment.seed, first, last, scenario.index, self.experiment.streams.common, antithetic)
         numbers, given = range(first, last + 1), dict[str, Any]()
         streams, seeds = generators(*span) if "rng" in uses else (repeat(None), stream_seeds(*span))
         for number, seed, rng in zip(numbers, seeds, streams):  # noqa: B905 - `streams` may have no end
@@ -136,18 +138,20 @@ class PythonSimulate:
                 given["seed"] = seed
             if "seed32" in uses:
                 given["seed32"] = seed & MASK_32
+            if "antithetic" in uses:
+                given["antithetic"] = is_mirrored(number, antithetic)
             yield number, seed, given
 
     def _quickly(
         self, scenario: Scenario, first: int, last: int, call: Callable[..., Any], starting: Starting
     ) -> list[Outcome] | None:
         """The chunk's outcomes, or None if the replications could have touched one another."""
-        watched = None if self._own_streams else _seed_globals(0)
+        watched, antithetic = None if self._own_streams else _seed_globals(0), self.experiment.streams.antithetic
         name, perform, draws, caught, outcomes = scenario.name, self._perform, self._draws, self._caught, []
         for number, seed, given in self._given(scenario, first, last):
             starting(number)
             outcome = perform(name, number, call, given)
-            outcome.draws = draws(outcome, seed, given)
+            outcome.draws = mark(draws(outcome, seed, given), number, antithetic)
             if caught.count:
                 outcome.warnings, outcome.warning_count = caught.take()
             outcomes.append(outcome)
@@ -175,7 +179,8 @@ class PythonSimulate:
         starting(number)
         before = None if self._own_streams else _seed_globals(seed)
         outcome = self._perform(scenario, number, call, given)
-        outcome.draws = self._draws(outcome, seed, given, before)
+        draws = self._draws(outcome, seed, given, before)
+        outcome.draws = mark(draws, number, self.experiment.streams.antithetic)
         _flush()
         outcome.warnings, outcome.warning_count = self._caught.take()
         try:

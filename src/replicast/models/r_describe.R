@@ -5,17 +5,19 @@ BASE_PACKAGES <- c(
   "tcltk", "tools", "utils"
 )
 
+RESERVED <- c("replication", "params", "seed", "seed32", "antithetic")
+
 describe_model <- function(request) {
   arguments <- formals(args(model$value))
   names <- as.character(names(arguments))
   collate <- get0(request$collate, envir = globalenv(), mode = "function", inherits = FALSE, ifnotfound = absent)
   put(c(LOADED, any(c("...", "params") %in% names), is.function(collate)))
-  put_texts(intersect(c("replication", "params", "seed", "seed32"), names))
+  put_texts(intersect(RESERVED, names))
   put_texts(if (is.function(collate) && length(formals(collate))) names(formals(collate))[[1L]] else character())
   packages <- sort(setdiff(loadedNamespaces(), BASE_PACKAGES))
   put_texts(c("R", packages))
   put_texts(c(paste(R.version$major, R.version$minor, sep = "."), vapply(packages, getNamespaceVersion, "")))
-  put_table("parameters", described(arguments[setdiff(names, c("replication", "params", "seed", "seed32", "..."))]))
+  put_table("parameters", described(arguments[setdiff(names, c(RESERVED, "..."))]))
   send()
 }
 

@@ -4,6 +4,8 @@ call <- NULL
 current <- last <- 0L
 streams <- seeds <- NULL
 place_of_replication <- 0L
+place_of_antithetic <- 0L
+antithetic <- FALSE
 places_of_seed <- integer()
 has_own_arguments <- FALSE
 keep_prefix <- NULL
@@ -27,10 +29,13 @@ take_scenario <- function(request) {
   if ("replication" %in% arguments) passed$replication <- 0L
   if ("seed" %in% arguments) passed$seed <- 0L
   if ("seed32" %in% arguments) passed$seed32 <- 0L
+  if ("antithetic" %in% arguments) passed$antithetic <- FALSE
   call <<- as.call(c(list(model$name), passed))
   place_of_replication <<- match("replication", names(call), 0L)
   places_of_seed <<- which(names(call) %in% c("seed", "seed32"))
-  has_own_arguments <<- place_of_replication || length(places_of_seed)
+  place_of_antithetic <<- match("antithetic", names(call), 0L)
+  antithetic <<- isTRUE(request$antithetic)
+  has_own_arguments <<- place_of_replication || length(places_of_seed) || place_of_antithetic
   keep_prefix <<- request$keep
 }
 
@@ -108,8 +113,12 @@ perform_rest <- written_out(function() {
 
 give_own_arguments <- function() {
   if (place_of_replication) call[[place_of_replication]] <<- current
+  if (place_of_antithetic) call[[place_of_antithetic]] <<- is_mirrored()
   for (place in places_of_seed) call[[place]] <<- seeds[[current - first_of_chunk + 1L]]
 }
+
+# Replication 2i mirrors what 2i - 1 drew.
+is_mirrored <- function() antithetic && current %% 2L == 0L
 
 forget_warnings <- function() {
   warning_count <<- 0L

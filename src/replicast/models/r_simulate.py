@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replicast.core.antithetic import mark, stream_of
 from replicast.core.experiment import Experiment
 from replicast.core.factor_levels import FactorLevels
 from replicast.core.lecuyer import random_seed_block
@@ -64,7 +66,7 @@ class RSimulate:
         self._load, self._experiment, self._scratch = load, experiment, scratch
         self._timeout_seconds, self._recycle_bytes = timeout_seconds, recycle_bytes
         self._process: RProcess | None = None
-        self._uses_seed = False
+        self._uses_seed, self._antithetic = False, experiment.streams.antithetic
         self._seeds: dict[int, int] = {}
         self._limit_bytes = LEAST_RECYCLE_BYTES
         self._told: tuple[RProcess, Asked] | None = None
@@ -155,7 +157,8 @@ class RSimulate:
         if self._experiment.keep_rds:
             self._keeps += 1
             keep = str(self._scratch / "kept" / f"{process.folder.name}-{self._keeps}-")
-        request = {"parameters": dict(asked.scenario.parameters), "keep": keep}
+        request: dict[str, Any] = {"parameters": dict(asked.scenario.parameters), "keep": keep}
+        request["antithetic"] = self._antithetic
         process.ask_source(SCENARIO, literal(request))
         self._told = (process, asked)
 
@@ -163,7 +166,9 @@ class RSimulate:
         experiment = self._experiment
         streams, content = experiment.streams, b""
         if streams.kind != "own":
-            block = random_seed_block(experiment.seed, streams.kind, first, last, scenario.index, streams.common)
+            block = random_seed_block(
+                experiment.seed, streams.kind, first, last, scenario.index, streams.common, streams.antithetic
+            )
             content = block.tobytes()
         if self._uses_seed:
             seeds = seeds_of(experiment, scenario, first, last)
@@ -204,7 +209,7 @@ class RSimulate:
             for number, took, metrics in zip(numbers, seconds, self._metrics_of(values), strict=True)
         ]
         for outcome, draws in zip(outcomes, self._draws_of(numbers, lengths, content), strict=True):
-            outcome.draws = draws
+            outcome.draws = mark(draws, outcome.replication, self._antithetic)
         return outcomes
 
     def _metrics_of(self, values: NDArray[np.float64]) -> list[dict[str, Metric]]:
@@ -236,6 +241,7 @@ class RSimulate:
             outcome.draws = fingerprint(process.take(8 * int(state)))
         elif self._uses_seed:
             outcome.draws = self._seeds[outcome.replication] or 1
+        outcome.draws = mark(outcome.draws, outcome.replication, self._antithetic)
         if log_size > process.log_taken:
             outcome.log = process.log_to(log_size)
         if warning_count:
@@ -277,8 +283,11 @@ class RSimulate:
 def seeds_of(experiment: Experiment, scenario: Scenario, first: int, last: int) -> NDArray[np.int32]:
     """The reserved argument `seed` of each replication: 31 bits, since R's integers have no more."""
     seed = experiment.seed % 2**32 if experiment.seed < 0 else experiment.seed
-    states = stream_states(seed, first, last, scenario.index, experiment.streams.common)
-    return (states[:, 0] & np.uint64(MASK_31)).astype(np.int32)
+    antithetic = experiment.streams.antithetic
+    start = stream_of(first, antithetic)
+    states = stream_states(seed, start, last, scenario.index, experiment.streams.common)
+    seeds = (states[:, 0] & np.uint64(MASK_31)).astype(np.int32)
+    return seeds[[stream_of(number, antithetic) - start for number in range(first, last + 1)]] if antithetic else seeds
 
 
 def seed_of(experiment: Experiment, scenario: Scenario, replication: int) -> int:

@@ -28,6 +28,12 @@ replicast_stream <- function(name) {
   }
 }
 
+# Uniforms between 0 and 1 for a model that draws by inversion: in a mirrored replication 1 less what its other half draws.
+replicast_uniform <- function(n) {
+  drawn <- stats::runif(n)
+  if (is_mirrored()) 1 - drawn else drawn
+}
+
 # Where a name's stream is: at its beginning, in a replication that has not drawn from it.
 state_of <- function(name) {
   if (is.null(streams)) stop("replicast_stream() is for models whose streams replicast gives, and this one seeds itself")

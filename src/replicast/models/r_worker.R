@@ -35,7 +35,10 @@ base::local({
   }
 
   # where library() attaches packages above it; a name that begins so is taken for permanent
-  attach(list(replicast_stream = replicast_stream), name = "tools:replicast", warn.conflicts = FALSE)
+  attach(
+    list(replicast_stream = replicast_stream, replicast_uniform = replicast_uniform),
+    name = "tools:replicast", warn.conflicts = FALSE
+  )
   mask_endings()
   watch_variables()
   watch_loading()

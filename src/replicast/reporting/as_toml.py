@@ -35,6 +35,7 @@ def experiment_as_toml(record: RunRecord) -> str:
         lines.append('keep = "rds"')
     streams = experiment.streams
     lines += ["", "[streams]", f"kind = {_value(streams.kind)}", f"common = {_value(streams.common)}"]
+    lines += ["antithetic = true"] if streams.antithetic else []
     if experiment.collation is not None:
         own = experiment.collation
         pairs = {"command": list(own.command)} if own.command else {"file": own.file, "function": own.function}

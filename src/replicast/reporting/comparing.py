@@ -20,6 +20,7 @@ from replicast.core.segments import versions_note
 from replicast.core.selection import Better, RankedRow, rank
 from replicast.stores.metric_rows import metric_source
 
+from .pairing import pairs_of
 from .rows import Rows
 from .summary import copies_note, count_distinct
 
@@ -32,13 +33,14 @@ class RunValues:
     """Each metric's values by scenario and replication number (NaN where there is none), as far as they count.
 
     `copies` are scenarios whose replications are copies of one another; `notes` say what a comparison leaves out;
-    `booleans` are the metrics that are proportions.
+    `booleans` are the metrics that are proportions. `paired`: a value is the mean of an antithetic pair.
     """
 
     by_scenario: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     copies: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     booleans: set[str] = field(default_factory=set)
+    paired: bool = False
 
     def metrics(self) -> list[str]:
         """In order of first appearance."""
@@ -52,7 +54,8 @@ class RunValues:
 
 
 def values_of_run(store: Store, record: RunRecord) -> RunValues:
-    values, coverage, source = RunValues(), store.coverage(record.id), metric_source(store, record)
+    values = RunValues(paired=record.experiment.streams.antithetic)
+    coverage, source = store.coverage(record.id), metric_source(store, record)
     numeric: set[str] = set()
     if note := versions_note(record):
         values.notes.append(note)
@@ -60,15 +63,21 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
     for scenario in (s.name for s in record.experiment.scenarios):
         reached = max((last for _, last in coverage.done(scenario)), default=0)
         planned = record.planned.get(scenario, max(reached, record.replications))
-        found = metric_values(store, record.id, scenario, min(planned, reached), source)
-        values.by_scenario[scenario] = found.values
-        numeric |= found.values.keys() - found.booleans
+        if record.experiment.streams.antithetic:
+            pairs = pairs_of(store, record, scenario, source)
+            values.by_scenario[scenario] = {name: own.means for name, own in pairs.metrics.items()}
+            numeric |= pairs.metrics.keys()
+            values.notes += pairs.notes()
+        else:
+            found = metric_values(store, record.id, scenario, min(planned, reached), source)
+            values.by_scenario[scenario] = found.values
+            numeric |= found.values.keys() - found.booleans
         copies = count_distinct(store, record.id, scenario, planned)
         if copies.found:
             values.copies.add(scenario)
             values.notes.append(copies_note(scenario, copies))
         failed = sum(number <= planned for number in coverage.failed(scenario))
-        if failed:
+        if failed and not values.paired:
             values.notes.append(f"{scenario}: {failed} of {planned} replications failed and are left out")
     values.booleans = set(values.metrics()) - numeric
     return values
@@ -162,6 +171,8 @@ def _check_several(record: RunRecord) -> None:
 
 
 def _notes_on_streams(experiment: Experiment) -> list[str]:
+    if experiment.streams.antithetic:
+        return ["replications are antithetic pairs: each value that is compared is the mean of a pair"]
     if experiment.streams.common and experiment.streams.kind == "own":
         return ["the model seeds itself, so replications are pairs only as far as it seeds itself by `replication`"]
     return []

@@ -44,7 +44,7 @@ class Estimates:
         from .summary import summarise_run
 
         summary = summarise_run(self.store, self.record, confidence=confidence)
-        return Rows.of(needed_rows(summary.rows, target, summary.booleans), NeededRow)
+        return Rows.of(needed_rows(summary.rows, target, summary.booleans, paired=summary.paired), NeededRow)
 
     def ratio(self, ratio: str, confidence: float = 0.95) -> Rows:
         """The ratio of two metrics' means (`total/number`) by scenario: jackknife, delta and bootstrap intervals."""

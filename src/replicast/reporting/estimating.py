@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replicast.core.antithetic import refuse_pairs
 from replicast.core.distributions import check_confidence
 from replicast.core.errors import RequestError, nearest
 from replicast.core.precision import Target, parse_half_width, parse_precision, replications_needed, trials_needed
@@ -37,8 +38,23 @@ class NeededRow:
     note: str
 
 
-def needed_rows(rows: Sequence[SummaryRow], wanted: str, booleans: Container[str] = ()) -> list[NeededRow]:
-    """Of rows of a summary. `wanted` is `5%` or `0.5` for every metric, or `wait=5%,cost=10`; else RequestError."""
+def needed_rows(
+    rows: Sequence[SummaryRow], wanted: str, booleans: Container[str] = (), *, paired: bool = False
+) -> list[NeededRow]:
+    """Of rows of a summary. `wanted` is `5%` or `0.5` for every metric, or `wait=5%,cost=10`; else RequestError.
+
+    `paired`: the rows count antithetic pairs; what is answered counts replications.
+    """
+    found = _needed_rows(rows, wanted, booleans)
+    return [_in_replications(row) for row in found] if paired else found
+
+
+def _in_replications(row: NeededRow) -> NeededRow:
+    needed, more = (None if own is None else 2 * own for own in (row.needed, row.more))
+    return replace(row, planned=2 * row.planned, n=2 * row.n, needed=needed, more=more)
+
+
+def _needed_rows(rows: Sequence[SummaryRow], wanted: str, booleans: Container[str]) -> list[NeededRow]:
     if "=" not in wanted:
         half_width, relative = parse_half_width(wanted)
         return [_needed_row(row, Target(row.metric, half_width, relative), booleans) for row in rows]
@@ -67,13 +83,15 @@ def _needed_row(row: SummaryRow, target: Target, booleans: Container[str]) -> Ne
     return NeededRow(row.scenario, row.metric, row.planned, row.n, mean, row.half_width, shown, needed, more, note)
 
 
-def replications_to_ask_for(rows: Sequence[NeededRow]) -> int | None:
+def replications_to_ask_for(rows: Sequence[NeededRow], *, paired: bool = False) -> int | None:
     """The `-n` that would give each row its values, where one can be said and more than are planned are needed.
 
     It is scaled up by the share of replications that gave no finite value.
     """
     open_rows = [row for row in rows if row.more]
-    return max((math.ceil((row.needed or 0) * row.planned / row.n) for row in open_rows), default=None)
+    unit = 2 if paired else 1
+    each = (unit * math.ceil((row.needed or 0) * row.planned / row.n / unit) for row in open_rows)
+    return max(each, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,7 @@ def check_probabilities(probabilities: Sequence[float]) -> None:
 
 def quantile_rows(values: RunValues, probabilities: Sequence[float], confidence: float = 0.95) -> list[QuantileRow]:
     check_confidence(confidence)
+    refuse_pairs(values.paired, "quantiles")
     return [
         _quantile_row(scenario, metric, own, p, confidence, copies=scenario in values.copies)
         for scenario, metric, own in _columns(values)
@@ -164,6 +183,7 @@ def proportion_rows(values: RunValues, metrics: Sequence[str] = (), confidence: 
     Raises RequestError for a metric that is not there, or holds anything else.
     """
     check_confidence(confidence)
+    refuse_pairs(values.paired, "intervals of proportions")
     for metric in metrics:
         values.of_metric(metric)
     columns = [column for column in _columns(values) if len(column[2]) and column[1] in {*values.booleans, *metrics}]

@@ -17,6 +17,7 @@ from replicast.core.ratios import ratio_of
 from replicast.core.record import RunRecord
 
 from .comparing import RunValues
+from .pairing import pairs_of
 from .summary import count_distinct
 from .tables import RunTables
 
@@ -120,6 +121,8 @@ def pooled_rows(store: Store, record: RunRecord, text: str, *, confidence: float
     rows = []
     for scenario in (s.name for s in record.experiment.scenarios):
         replication, value = _column(tables, table, column, scenario)
+        if record.experiment.streams.antithetic:
+            replication, value = _by_pair(store, record, tables, scenario, replication, value)
         known = np.isfinite(value)
         label = (scenario, table, column, statistic)
         left_out = int((~known).sum())
@@ -156,6 +159,16 @@ def _parse_pooled(tables: RunTables, text: str) -> tuple[str, str, str]:
         raise RequestError(f"a pooled statistic is TABLE.COLUMN:mean or TABLE.COLUMN:p95, and '{text}' is neither")
     wanted = place.partition(".")[0]
     raise RequestError(f"the run has no table '{wanted}'{nearest(wanted, known)}")
+
+
+def _by_pair(
+    store: Store, record: RunRecord, tables: RunTables, scenario: str, replication: NDArray[np.int64],
+    value: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:  # fmt: skip
+    """The rows of whole pairs, each under its pair's number: an antithetic pair is one unit."""
+    pair = (replication - 1) // 2
+    kept = pairs_of(store, record, scenario, tables.source).whole[pair]
+    return pair[kept], value[kept]
 
 
 def _column(tables: RunTables, table: str, column: str, scenario: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

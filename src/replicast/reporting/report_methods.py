@@ -48,13 +48,15 @@ def _experimentation(found: Findings) -> str:
     each = {record.planned_for(name) for name in names}
     number = f"{min(each):,}" if len(each) == 1 else f"{min(each):,} to {max(each):,}"
     of = f" of each of {len(names)} scenarios" if len(names) > 1 else ""
-    text = [f"{number} independent replications{of} were planned and {found.done:,} were run"]
+    kind = "replications in antithetic pairs" if found.summary.paired else "independent replications"
+    text = [f"{number} {kind}{of} were planned and {found.done:,} were run"]
     text.append(f", of which {found.failed:,} failed and are in no mean. " if found.failed else ". ")
     if record.options.precision:
         text.append(_sequential(found))
+    unit = "pair's mean" if found.summary.paired else "replication"
     text.append(
         f"Means over replications are given with two-sided {found.level} confidence intervals by {_interval(found)}, "
-        "each replication being one observation. "
+        f"each {unit} being one observation. "
     )
     own = found.comparison
     if own is not None and own.differences:
@@ -145,6 +147,7 @@ def origin(found: Findings) -> Iterator[Block]:
 def _facts(found: Findings) -> Mapping[str, str]:
     record, experiment = found.record, found.record.experiment
     streams = "the same for every scenario" if experiment.streams.common else "separate for each scenario"
+    pairs = ", in antithetic pairs" if experiment.streams.antithetic else ""
     commit = record.git_commit.removesuffix("+")
     changed = " with uncommitted changes" if record.git_commit.endswith("+") else ""
     return {
@@ -154,7 +157,7 @@ def _facts(found: Findings) -> Mapping[str, str]:
         "hash of the source": record.code_hash,
         "git commit": commit + changed if commit else "none",
         "seed": str(experiment.seed),
-        "random number streams": f"{experiment.streams.kind}, {streams}",
+        "random number streams": f"{experiment.streams.kind}, {streams}{pairs}",
         "place": record.place,
         "machine": record.host,
         "user": record.user,

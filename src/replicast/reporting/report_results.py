@@ -29,8 +29,9 @@ def results(found: Findings) -> Iterator[Block]:
     if not found.summary.rows:
         yield Paragraph("No replication has returned a metric yet.")
         return
+    unit = "antithetic pair" if found.summary.paired else "replication"
     yield Paragraph(
-        f"Each replication is one observation. The interval holds the model's true mean with {found.level} confidence "
+        f"Each {unit} is one observation. The interval holds the model's true mean with {found.level} confidence "
         f"({_kinds_of_interval(found)}); it says nothing of how well the model fits the world."
     )
     if found.judgements:
@@ -47,7 +48,7 @@ def _kinds_of_interval(found: Findings) -> str:
     kinds = {row.metric in found.summary.booleans for row in found.summary.rows}
     if kinds == {True}:
         return "Wilson's score interval of the share of replications"
-    return "Student's t over replications" + (
+    return f"Student's t over {'pairs' if found.summary.paired else 'replications'}" + (
         "; Wilson's score for metrics that are true or false" if True in kinds else ""
     )
 
@@ -105,7 +106,8 @@ def _metric(found: Findings, metric: str) -> Iterator[Block]:
         yield Figure([Picture(f"{name}-means", plot)], caption)
     yield from response_figures(found.record.experiment, rows, metric, name, found.level)
     plot = distribution_plot(rows, values, metric)
-    caption = "How replications are spread, each scenario to its own height; below, the mean and its interval."
+    what = "means of antithetic pairs" if found.summary.paired else "replications"
+    caption = f"How {what} are spread, each scenario to its own height; below, the mean and its interval."
     yield Figure([Picture(f"{name}-spread", plot)], caption + _only(len(rows), MOST_PANELS))
     curves = [row.scenario for row in rows if row.scenario in values][:MOST_CURVES]
     plots = [
@@ -113,7 +115,8 @@ def _metric(found: Findings, metric: str) -> Iterator[Block]:
             own, values[own], found.confidence, metric, copies=own in found.values.copies
         )) for place, own in enumerate(curves, 1)
     ]  # fmt: skip
-    caption = "The mean of replications 1 to k, with the band of its interval. A curve that still drifts wants more."
+    unit = "pairs" if found.summary.paired else "replications"
+    caption = f"The mean of {unit} 1 to k, with the band of its interval. A curve that still drifts wants more."
     yield Figure(plots, caption + _only(len(rows), MOST_CURVES))
 
 

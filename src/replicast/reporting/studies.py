@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from replicast.core.antithetic import refuse_pairs
 from replicast.core.errors import RequestError, nearest
 from replicast.core.performance import measures, parse_mcse, replications_for
 from replicast.core.ports import Store
@@ -54,6 +55,7 @@ def performance_rows(
 
     Raises RequestError for what is not there.
     """
+    refuse_pairs(record.experiment.streams.antithetic, "Monte Carlo standard errors")
     wanted = parse_mcse(mcse) if mcse else {}
     tables = RunTables(store, record)
     source = _source(tables, estimate, table, by)

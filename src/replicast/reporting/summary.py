@@ -21,6 +21,7 @@ from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles, replications_of
 
 from .noted import not_the_same_again, notes_of, warned_note
+from .pairing import UNIT_NOTE, pairs_of
 from .summary_notes import beyond_notes, doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
 
@@ -53,13 +54,14 @@ class Copies:
 class Summary:
     """`rows` in the order of the experiment's scenarios and of the metrics' first appearance.
 
-    `booleans` are the metrics that are proportions, with Wilson's interval.
+    `booleans` are the metrics that are proportions, with Wilson's interval. `paired`: counts are of antithetic pairs.
     """
 
     rows: list[SummaryRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     distinct: Mapping[str, Copies] = field(default_factory=dict)
     booleans: frozenset[str] = frozenset()
+    paired: bool = False
 
     def frame(self) -> pl.DataFrame:
         import polars as pl
@@ -104,7 +106,8 @@ def summarise_run(
     """Statistics of every metric of every scenario over what is stored now."""
     tables = tables or RunTables(store, record)
     coverage = store.coverage(record.id)
-    summary, distinct = Summary(booleans=frozenset(tables.booleans)), {}
+    paired = record.experiment.streams.antithetic
+    summary, distinct = Summary(booleans=frozenset() if paired else frozenset(tables.booleans), paired=paired), {}
     doubts: dict[str, dict[str, Doubt]] = {}
     if note := versions_note(record):
         summary.notes.append(note)
@@ -117,6 +120,11 @@ def summarise_run(
         planned = min(counted, max(record.replications, copies.successful + failed))
         if copies.found:
             summary.notes.append(copies_note(scenario, copies))
+        if paired:
+            doubted = _summarise_pairs(summary, tables, scenario, int(planned), confidence, copies=copies.found)
+            for metric, own in doubted.items():
+                doubts.setdefault(metric, {})[scenario] = own
+            continue
         for metric, column in _metric_columns(tables, scenario).items():
             row = summary_row(
                 column.moments, quantiles(column.values, QUARTILES), scenario=scenario, metric=metric,
@@ -129,10 +137,29 @@ def summarise_run(
                 doubts.setdefault(metric, {})[scenario] = doubt
         if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
             summary.notes.append(f"{scenario}: every mean {summary.rows[-1].caution}")
+    if paired and summary.rows:
+        summary.notes.insert(0, UNIT_NOTE)
     summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
     summary.notes += [doubtful(metric, own, confidence) for metric, own in doubts.items()]
     summary.distinct = distinct
     return summary
+
+
+def _summarise_pairs(
+    summary: Summary, tables: RunTables, scenario: str, planned: int, confidence: float, *, copies: bool
+) -> dict[str, Doubt]:
+    """Adds the rows and notes of a scenario of antithetic pairs; returns what is to be doubted, by metric."""
+    pairs, doubts = pairs_of(tables.store, tables.record, scenario, tables.source), dict[str, Doubt]()
+    for metric in tables.metric_names():
+        if metric not in pairs.metrics:
+            continue
+        row = pairs.row(metric, planned=planned, confidence=confidence, copies=copies)
+        summary.rows.append(row)
+        summary.notes += notes_on(row, copies=copies, unit="pairs")
+        if row.ci_lower is not None and (own := doubt_of(pairs.means(metric))):
+            doubts[metric] = own
+    summary.notes += pairs.notes()
+    return doubts
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .tables import RunTables
 
 
-def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
+def notes_on(row: SummaryRow, *, copies: bool, unit: str = "replications") -> Iterator[str]:
     """On one row: values that are not finite, do not vary, or are beyond what a double holds."""
     if row.non_finite:
         which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
@@ -22,7 +22,7 @@ def notes_on(row: SummaryRow, *, copies: bool) -> Iterator[str]:
     if copies or row.n < 2 or row.ci_lower is not None:
         return
     if row.sd == 0:
-        yield f"{row.scenario}: '{row.metric}' was the same in all {row.n} replications: no interval"
+        yield f"{row.scenario}: '{row.metric}' was the same in all {row.n} {unit}: no interval"
     else:
         yield f"{row.scenario}: the spread of '{row.metric}' is beyond the largest double: no interval"
 

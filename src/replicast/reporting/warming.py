@@ -85,6 +85,8 @@ def find_warm_up(
         rows = rows_of(tables, table, scenario, where or {}, [value, *([time] if time else [])], first)
         warm_ups.found.append(_warm_up(scenario, rows, value, time, held, steps, window, confidence))
     warm_ups.notes += _notes(warm_ups)
+    if record.experiment.streams.antithetic:
+        warm_ups.notes.append("replications are antithetic pairs: these intervals take them for independent")
     return warm_ups
 
 

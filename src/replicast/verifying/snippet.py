@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from replicast.core.antithetic import is_mirrored
 from replicast.core.lecuyer import random_seed
 from replicast.core.record import RunRecord
 from replicast.core.scenarios import Scenario
@@ -31,9 +32,11 @@ def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: s
         f"setwd({literal(folder)})",
         f'source({literal(model.file)}, encoding = "UTF-8")',
     ]
-    stream = random_seed(
-        experiment.seed, experiment.streams.kind, replication, scenario.index, experiment.streams.common
-    )
+    streams = experiment.streams
+    stream = random_seed(experiment.seed, streams.kind, replication, scenario.index, streams.common, streams.antithetic)
+    if "antithetic" in record.signature.get("uses", ()):
+        drawn = "1 - runif(n)" if is_mirrored(replication, streams.antithetic) else "runif(n)"
+        lines.append(f"replicast_uniform <- function(n) {drawn}")
     call = _call(record, scenario, replication)
     if stream is not None:
         lines.append(f'assign(".Random.seed", c({", ".join(f"{word}L" for word in stream)}), envir = globalenv())')
@@ -43,8 +46,11 @@ def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: s
 def _call(record: RunRecord, scenario: Scenario, replication: int) -> str:
     function, uses = record.experiment.model.function, record.signature.get("uses", ())
     own = {"replication": f"{replication}L"} if "replication" in uses else {}
-    if "seed" in uses:
-        own["seed"] = f"{seed_of(record.experiment, scenario, replication)}L"
+    for name in ("seed", "seed32"):
+        if name in uses:
+            own[name] = f"{seed_of(record.experiment, scenario, replication)}L"
+    if "antithetic" in uses:
+        own["antithetic"] = literal(is_mirrored(replication, record.experiment.streams.antithetic))
     given = {_name(name): literal(value) for name, value in scenario.parameters.items()}
     if "params" not in uses:
         arguments = ", ".join(f"{name} = {value}" for name, value in (given | own).items())
