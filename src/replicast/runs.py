@@ -77,6 +77,7 @@ def run(
     select: str | None = None,
     indifference: float | None = None,
     budget: int | None = None,
+    control: Mapping[str, float] | None = None,
     keep: str | None = None,
     collate: str | None = None,
     streams: str | None = None,
@@ -94,8 +95,8 @@ def run(
     worker with all that it starts may use ("2GB"). `tolerate` is a count or a
     share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
     the model, where that is not the model's own. `antithetic` runs
-    replications in pairs, of which the second mirrors the first. `options` are those of the place, as {"partition":
-    "long"} of `on="slurm"`.
+    replications in pairs, of which the second mirrors the first. `control` names metrics whose true means are known.
+    `options` are those of the place, as {"partition": "long"} of `on="slurm"`.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`. Where all replications of a scenario failed,
@@ -109,7 +110,7 @@ def run(
         collate=collate, name=name,
         timeout_seconds=timeout, memory=memory, retries=retries, tolerate=None if tolerate is None else str(tolerate),
         precision=precision, maximum=maximum, look_ahead=look_ahead, select=select,
-        indifference=indifference, budget=budget, workers=workers, project=project,
+        indifference=indifference, budget=budget, control=control or {}, workers=workers, project=project,
         file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
     with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
@@ -337,17 +338,23 @@ class Run(Estimates):
     def report(
         self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95,
         file_format: str | None = None, figures: str | Path | None = None, figure_format: str = "svg",
+        control: Mapping[str, float] | None = None, ratios: Sequence[str] = (), pooled: Sequence[str] = (),
+        performance: Mapping[str, Any] | None = None, steady: str | None = None,
     ) -> Path:  # fmt: skip
         """Writes one HTML page about the run, which needs no network, to `path`; or Markdown, if it ends in .md.
 
         `file_format` is "html" or "md" where the path does not say it. `figures` is a folder to which the pictures are
         written too, each as a file of `figure_format`: "svg" or "png". Comparisons are with `baseline`, the first
-        scenario if not given.
+        scenario if not given. `control`, `ratios` and `pooled` are as `controlled`, `ratio` and `pooled` take them,
+        `performance` holds the arguments of `performance`, and `steady` is TABLE.COLUMN: the page has these too.
         """
+        from replicast.core.controls import check_controls
         from replicast.reporting.report import report
+        from replicast.reporting.report_estimates import Asked
         from replicast.reporting.report_files import write_figures, write_report
 
-        document = report(self.store, self.record, baseline=baseline, confidence=confidence)
+        asked = Asked(check_controls(control or {}), ratios, pooled, performance or {}, steady or "")
+        document = report(self.store, self.record, baseline=baseline, confidence=confidence, asked=asked)
         if figures is not None:
             write_figures(document, Path(figures), figure_format)
         return write_report(document, Path(path), file_format)[0]

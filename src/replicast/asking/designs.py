@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from replicast.core.designs import Points, check_ranges, points_of_csv, points_of_rows, spread
+from replicast.core.designs import Points, points_of_csv, points_of_rows, spread
 from replicast.core.errors import RequestError, nearest
+from replicast.core.ranges import Range, check_ranges
 
-SOURCES = ("csv", "latin_hypercube", "sobol")
+SOURCES = ("csv", "latin_hypercube", "sobol", "saltelli", "morris")
+SENSITIVITY = ("saltelli", "morris")
 KEYS = (*SOURCES, "ranges", "seed")
 MOST_POINTS = 100_000
+LEVELS = 4
+"""Of a Morris design, as usual: a step is two thirds of a range."""
 
 
 def find_points(design: Any, folder: Path) -> Points:
@@ -85,10 +89,50 @@ def sample_points(kind: str, n: int, ranges: Mapping[str, Any], seed: int = 0) -
         raise RequestError(f"a design has 1 to {MOST_POINTS} points, and {n} is not between them")
     if seed < 0:
         raise RequestError(f"a design's seed is not negative, and {seed} is")
-    if kind == "sobol" and n & (n - 1):
+    if kind in ("sobol", "saltelli") and n & (n - 1):
         below = 1 << (n.bit_length() - 1)
         raise RequestError(f"a Sobol' design has a power of two of points ({below} or {2 * below}), and {n} is none")
+    if kind in SENSITIVITY:
+        return spread(_sensitivity_sample(kind, n, len(bounds), seed, bounds), bounds)
     return spread(_sample(kind, n, len(bounds), seed), bounds)
+
+
+def plan_of(design: Any) -> dict[str, Any]:
+    """What `replicast sensitivity` has to know of a design for it: `kind`, `n`, `parameters`; nothing of others."""
+    chosen = [kind for kind in SENSITIVITY if isinstance(design, Mapping) and kind in design]
+    if not chosen:
+        return {}
+    return {"kind": chosen[0], "n": design[chosen[0]], "parameters": list(design.get("ranges", {}))}
+
+
+def _sensitivity_sample(
+    kind: str, n: int, dimensions: int, seed: int, bounds: Mapping[str, Range]
+) -> list[list[float]]:
+    """By SALib: `n` times a point and its neighbours, dimensions + 2 (saltelli) or + 1 (morris, a trajectory)."""
+    rows = n * (dimensions + (2 if kind == "saltelli" else 1))
+    if rows > MOST_POINTS:
+        raise RequestError(
+            f"{kind} = {n} over {dimensions} ranges is {rows:,} scenarios, and at most {MOST_POINTS:,} go"
+        )
+    unbounded = [name for name, own in bounds.items() if not own.bounded]
+    if kind == "morris" and unbounded:
+        raise RequestError(
+            f"a Morris design goes to the ends of its ranges, and that of '{unbounded[0]}' has none: "
+            "give it a range or truncated_normal = [LOWEST, HIGHEST, MEAN, SD]"
+        )
+    try:
+        from SALib.sample import morris, sobol
+    except ImportError:
+        raise RequestError("a design for sensitivity needs SALib: python -m pip install 'replicast[design]'") from None
+    problem = {"num_vars": dimensions, "names": list(bounds), "bounds": [[0.0, 1.0]] * dimensions}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of SALib and scipy about each other
+        if kind == "saltelli":
+            unit = sobol.sample(problem, n, calc_second_order=False, seed=seed)
+        else:
+            unit = morris.sample(problem, n, num_levels=LEVELS, seed=seed)
+    points: list[list[float]] = unit.tolist()
+    return points
 
 
 def _sample(kind: str, n: int, dimensions: int, seed: int) -> list[list[float]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.asking.continuing import check_unchanged
-from replicast.asking.designs import find_points
+from replicast.asking.designs import find_points, plan_of
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
 from replicast.core.antithetic import check_pairs
@@ -90,6 +90,7 @@ class Request:
     select: str | None = None
     indifference: float | None = None
     budget: int | None = None
+    control: Mapping[str, float] = field(default_factory=dict)
     workers: int | None = None
     memory: str | int | None = None
     project: str | os.PathLike[str] | None = None
@@ -107,6 +108,7 @@ class Request:
         check_mapping(self.parameters, "params")
         check_mapping(self.scenarios, "scenarios")
         check_mapping(self.grid, "grid")
+        check_mapping(self.control, "control")
         for scenario, own in self.scenarios.items():
             check_mapping(own, f"scenarios[{scenario!r}]")
 
@@ -191,6 +193,11 @@ def options_of(request: Request) -> Options:
     retries, tolerate = request.value(request.retries, "retries"), request.value(request.tolerate, "tolerate")
     memory = request.value(request.memory, "memory")
     indifference = request.value(request.indifference, "indifference")
+    control = request.merged(request.control, "control")
+    if control:
+        from replicast.core.controls import check_controls  # imports numpy, which the first result does not wait for
+
+        control = check_controls(control)
     options = Options(
         timeout_seconds=request.value(request.timeout_seconds, "timeout"),
         retries=1 if retries is None else retries,
@@ -203,6 +210,7 @@ def options_of(request: Request) -> Options:
         select=request.value(request.select, "select"),
         indifference=None if indifference is None else float(indifference),
         budget=request.value(request.budget, "budget"),
+        control=control,
     )
     return check_options(options, replications_of(request))
 
@@ -228,6 +236,7 @@ def new_record(
         outside=dict(signature.outside),
         digests=digests_of(experiment.to_dict()),
         segments=(Segment(created, code_hash(source.files), versions, dict(signature.outside)),),
+        design=plan_of(request.value(request.design, "design")),
         host=platform.node(),
         user=_user(),
         versions=versions,
@@ -272,7 +281,13 @@ def continue_record(
     check_unchanged(old, what_is_new(old, old.files, signature.versions, signature.outside))
     replications, digests = max(old.replications, replications_of(request)), digests_of(experiment.to_dict())
     return dataclasses.replace(
-        old, experiment=experiment, digests=digests, replications=replications, options=options, planned={}
+        old,
+        experiment=experiment,
+        digests=digests,
+        replications=replications,
+        options=options,
+        planned={},
+        design=plan_of(request.value(request.design, "design")) or old.design,
     )
 
 

@@ -17,13 +17,21 @@ TOP_KEYS: dict[str, Any] = {
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
     "tolerate": (str, int), "precision": str, "max": int, "store": str, "name": str, "workers": int, "design": dict,
     "memory": (str, int), "look_ahead": int, "select": str, "indifference": (int, float), "budget": int,
-    "source": dict, "places": dict,
+    "control": dict, "source": dict, "places": dict,
 }  # fmt: skip
 INNER_KEYS: dict[str, dict[str, Any]] = {
     "collate": {"command": list, "file": str, "function": str},
     "streams": {"kind": str, "common": bool, "antithetic": bool},
     "source": {"root": str, "include": list, "exclude": list},
-    "design": {"csv": str, "latin_hypercube": int, "sobol": int, "ranges": dict, "seed": int},
+    "design": {
+        "csv": str,
+        "latin_hypercube": int,
+        "sobol": int,
+        "saltelli": int,
+        "morris": int,
+        "ranges": dict,
+        "seed": int,
+    },
 }
 KIND_NAMES = {
     str: "text", int: "an integer", float: "a number", list: "a list", dict: "a table", bool: "true or false",

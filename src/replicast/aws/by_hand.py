@@ -82,6 +82,7 @@ def _record(
         deployed,
         id=run_id_of(execution, started) if name is None else check_run_name(name),
         experiment=experiment,
+        design={} if "scenarios" in typed or "grid" in typed else deployed.design,
         replications=replications,
         created=started,
         options=check_options(_options(typed, deployed.options), replications),

@@ -11,7 +11,7 @@ from typing import Any
 from replicast.core.errors import RequestError
 from replicast.core.version import __version__
 
-from . import aws_arguments, study_arguments
+from . import aws_arguments, result_arguments, study_arguments
 from .help import examples
 from .parser import Add, Parser, Unbuilt
 
@@ -96,7 +96,7 @@ def build_parser(*, plug_ins: bool = False, wanted: str | None = None) -> tuple[
 
             add_place_options(commands[name], plug_ins=plug_ins)
     _add_looking(add)
-    _add_statistics(add)
+    result_arguments.add_results(add, _run_argument, _confidence, _top, _control)
     study_arguments.add_studies(add, _run_and_confidence)
     _add_checking(add)
     _add_stores(add)
@@ -174,6 +174,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--indifference", type=float, metavar="D", help="with --select: a difference that is too small to matter"
     )
     parser.add_argument("--budget", type=int, metavar="N", help="with --select, instead: N replications in all")
+    _control(parser, "a metric whose true mean is known, by which the others are adjusted (repeatable)")
     parser.add_argument("--collate", metavar="FILE[:FUNCTION]", help="the model's own collation")
     parser.add_argument("-o", "--output", metavar="DIR", help="also collate to DIR")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
@@ -227,6 +228,7 @@ def _add_looking(add: Add) -> None:
         "--pooled", action="append", default=[], metavar="TABLE.COLUMN:p95",
         help="mean, median or percentile of all rows together, instead (repeatable)",
     )  # fmt: skip
+    _control(summary, "means adjusted by a metric whose true mean is known, instead (repeatable)")
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
@@ -251,6 +253,10 @@ def _add_looking(add: Add) -> None:
     warnings.add_argument("--csv", action="store_true", help="print the warnings as CSV")
 
 
+def _control(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--control", action="append", default=[], metavar="METRIC=MEAN", help=text)
+
+
 def at_least_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"takes 1 or more, and '{text}' is not")
@@ -263,50 +269,6 @@ def _top(parser: argparse.ArgumentParser) -> None:
 
 def _confidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confidence", type=float, default=0.95, metavar="C", help="of the intervals (default: 0.95)")
-
-
-def _add_statistics(add: Add) -> None:
-    compare = add("compare", "statistics_commands:compare", "say how scenarios differ from one of them")
-    _run_argument(compare)
-    compare.add_argument("--baseline", metavar="SCENARIO", help="default: the first scenario")
-    compare.add_argument("--metric", action="append", default=[], metavar="M", help="only this metric (repeatable)")
-    _confidence(compare)
-    compare.add_argument(
-        "--adjust", default="bonferroni", metavar="HOW", help="for many comparisons: bonferroni (default), holm or none"
-    )
-    compare.add_argument(
-        "--better", action="append", default=[], metavar="METRIC=lower|higher", help="also: which scenarios may be best"
-    )
-    _top(compare)
-    compare.add_argument(
-        "--family", default="all", metavar="WHICH", help="what is held together: all (default), scenarios of each "
-        "metric, or metrics of each scenario",
-    )  # fmt: skip
-    compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
-    report = add("report", "statistics_commands:report", "write a run's results to one page that needs no network")
-    _run_argument(report)
-    report.add_argument("-o", "--output", metavar="FILE", help="F.html or F.md (default: RUN.html in this folder)")
-    report.add_argument("--format", metavar="HOW", help="html or md (default: as FILE ends), Markdown with SVG figures")
-    report.add_argument("--figures", metavar="DIR", help="also write each figure to a file of its own")
-    report.add_argument("--figure-format", default="svg", metavar="HOW", help="svg (default) or png")
-    report.add_argument("--baseline", metavar="SCENARIO", help="to compare with (default: the first scenario)")
-    _confidence(report)
-    warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
-    _run_argument(warmup)
-    warmup.add_argument("--table", required=True, metavar="T", help="a table that the model returned")
-    warmup.add_argument("--value", required=True, metavar="V", help="its column that warms up")
-    warmup.add_argument("--time", metavar="C", help="its column of time (default: rows in their order)")
-    warmup.add_argument("--scenario", action="append", default=[], metavar="NAME", help="default: each (repeatable)")
-    warmup.add_argument("--where", action="append", default=[], metavar="C=V", help="only rows with that (repeatable)")
-    warmup.add_argument(
-        "--held", action="store_true", help="a value holds until the next one, as a queue's length does"
-    )
-    warmup.add_argument("--steps", type=int, default=200, metavar="N", help="of time (default: 200)")
-    warmup.add_argument(
-        "--window", type=int, metavar="W", help="of the moving average, in steps (default: a twentieth)"
-    )
-    warmup.add_argument("-o", "--output", metavar="FILE", help="also Welch's plot, as .html or .svg")
-    _confidence(warmup)
 
 
 def _add_stores(add: Add) -> None:

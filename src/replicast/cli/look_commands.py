@@ -111,21 +111,29 @@ def summary(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     found = handle.summary(confidence=chosen.confidence)
     further = _further_tables(handle, found, chosen)
+    controlled = (
+        [] if further or not handle.record.options.control else handle.controlled(None, chosen.confidence).objects
+    )
     if chosen.json:
         distinct = {name: copies.distinct for name, copies in found.distinct.items()}
         scenarios = {s.name: dict(s.parameters) for s in handle.record.experiment.scenarios}
-        tables = {name: [dataclasses.asdict(row) for row in rows] for name, rows in further.items()}
+        listed = further | ({"controlled": controlled} if controlled else {})
+        tables = {name: [dataclasses.asdict(row) for row in rows] for name, rows in listed.items()}
         print_json({"summary": found.to_dicts(), "scenarios": scenarios, "distinct": distinct, **tables,
                     "notes": found.notes})  # fmt: skip
         return 0
     if further:
-        from .statistics_commands import print_estimates
+        from .estimate_tables import print_estimates
 
         print_estimates(handle, further, as_csv=chosen.csv)
     elif chosen.csv:
         show_data(found.frame().write_csv())
     elif found.rows:
         print_summary(found, confidence=chosen.confidence, top=chosen.top)
+        if controlled:
+            from .estimate_tables import print_controlled
+
+            print_controlled(controlled)
     else:
         say("no replication has returned a metric yet")
     for note in found.notes:
@@ -135,9 +143,9 @@ def summary(chosen: argparse.Namespace) -> int:
 
 def _further_tables(handle: Any, found: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
     asked = (chosen.needed, chosen.quantiles, chosen.proportions)
-    if all(one is None for one in asked) and not chosen.ratio and not chosen.pooled:
+    if all(one is None for one in asked) and not (chosen.ratio or chosen.pooled or chosen.control):
         return {}
-    from .statistics_commands import estimates
+    from .estimate_tables import estimates
 
     return estimates(handle, found, chosen)
 

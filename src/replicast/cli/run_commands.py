@@ -42,10 +42,14 @@ def request_from(chosen: argparse.Namespace) -> Any:
     scenarios = dict(named_scenario(text) for text in chosen.scenario)
     if len(scenarios) < len(chosen.scenario):
         raise RequestError("two --scenario have the same name")
-    own = {name: getattr(chosen, name, None) for name in
+    own: dict[str, Any] = {name: getattr(chosen, name, None) for name in
            ("replications", "seed", "design", "streams", "antithetic", "keep", "collate", "name", "retries", "tolerate",
             "precision", "maximum", "look_ahead", "select", "indifference", "budget",
             "workers", "project", "memory")}  # fmt: skip
+    if control := getattr(chosen, "control", []):
+        from replicast.core.controls import parse_controls
+
+        own["control"] = parse_controls(control)
     return Request(
         model=chosen.model, command=getattr(chosen, "command_model", ()),
         parameters=parameters, scenarios=scenarios, grid=grid,
@@ -183,6 +187,10 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     summary = handle.final_summary()
     if summary.rows and not chosen.json:
         print_summary(summary, confidence=0.95)
+        if record.options.control:
+            from .estimate_tables import print_controlled
+
+            print_controlled(handle.controlled().objects)
     planned = sum(conclusion.planned.values())
     allowed = record.options.tolerance.allows(conclusion.failed, planned)
     good = allowed and conclusion.ending is Ending.DONE

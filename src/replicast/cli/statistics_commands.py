@@ -1,4 +1,4 @@
-"""Commands that say what a run's numbers mean: `compare`, `warmup`, `report`, and the further tables of `summary`."""
+"""Commands that say what a run's numbers mean: `compare`, `warmup` and `report`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
-from .hints import command as hint
 from .opening import open_run
 from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words, show, show_data
 
@@ -112,126 +111,6 @@ def _print_ranking(ranking: Ranking, confidence: float) -> None:
     print_table(["rank", "scenario", "n", "mean", ""], rows, right=(0, 2, 3), names=(0, 1))
 
 
-def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
-    """The further tables that options of `summary` ask for, by name."""
-    from replicast.reporting.estimating import needed_rows, parse_probabilities, proportion_rows, quantile_rows
-
-    found: dict[str, list[Any]] = {}
-    if chosen.needed is not None:
-        found["needed"] = needed_rows(summary.rows, chosen.needed, summary.booleans, paired=summary.paired)
-    if chosen.quantiles is not None:
-        probabilities = parse_probabilities(chosen.quantiles)
-        found["quantiles"] = quantile_rows(handle.values(), probabilities, chosen.confidence)
-    if chosen.proportions is not None:
-        named = [name for name in chosen.proportions.split(",") if name]
-        found["proportions"] = proportion_rows(handle.values(), named, chosen.confidence)
-    for place, ratio in enumerate(chosen.ratio):
-        found["ratios" + f"_{place + 1}" * bool(place)] = handle.ratio(ratio, chosen.confidence).objects
-    for place, statistic in enumerate(chosen.pooled):
-        found["pooled" + f"_{place + 1}" * bool(place)] = handle.pooled(statistic, chosen.confidence).objects
-    return found
-
-
-def print_estimates(handle: Any, found: dict[str, list[Any]], *, as_csv: bool) -> None:
-    printers = {"needed": _print_needed, "quantiles": _print_quantiles, "proportions": _print_proportions,
-                "ratios": _print_ratios, "pooled": _print_pooled}  # fmt: skip
-    for place, (name, rows) in enumerate(found.items()):
-        if place:
-            print()
-        if as_csv:
-            _print_csv(rows)
-        else:
-            printers[name.partition("_")[0]](handle, rows)
-
-
-def _print_csv(rows: list[Any]) -> None:
-    import polars as pl
-
-    show_data(pl.DataFrame([dataclasses.asdict(row) for row in rows], infer_schema_length=None).write_csv())
-
-
-def _print_needed(handle: Any, rows: list[Any]) -> None:
-    from replicast.reporting.estimating import replications_to_ask_for
-
-    cells = [
-        [row.scenario, row.metric, f"{row.n:,}", number(row.mean),
-         "none" if row.half_width is None else f"±{number(row.half_width)}", f"±{row.target}",
-         "?" if row.needed is None else f"{row.needed:,}",
-         row.note if row.more is None else "has enough" if row.more == 0 else f"{row.more:,} more"]
-        for row in rows
-    ]  # fmt: skip
-    print_table(
-        ["scenario", "metric", "n", "mean", "half-width", "wanted", "needed", ""], cells, right=range(2, 7), words=(7,)
-    )
-    say_words(
-        "needed: a forecast, as if mean and sd stayed as they are; a share is of the true mean, which is stricter"
-    )
-    asked = replications_to_ask_for(rows, paired=handle.record.experiment.streams.antithetic)
-    if asked is not None:
-        say(f"all of them: {hint('resume', handle.id, handle.store.label, '-n', asked)}")
-
-
-def _print_quantiles(_handle: Any, rows: list[Any]) -> None:
-    cells = [
-        [row.scenario, row.metric, f"{100 * row.p:.6g} %", f"{row.n:,}", number(row.estimate),
-         "none" if row.ci_lower is None else f"[{number(row.ci_lower)}, {number(row.ci_upper)}]",
-         row.note if row.coverage is None else f"{100 * row.coverage:.2f} %, "
-         f"values {row.lower_rank} and {row.upper_rank} in order"]
-        for row in rows
-    ]  # fmt: skip
-    print_table(
-        ["scenario", "metric", "quantile", "n", "estimate", "interval", "covers"], cells, right=range(2, 6), words=(6,)
-    )
-
-
-def _print_proportions(_handle: Any, rows: list[Any]) -> None:
-    if not rows:
-        say("no metric is a boolean; name counts of 0 and 1: --proportions METRIC,METRIC")
-        return
-    cells = [
-        [row.scenario, row.metric, f"{row.ones:,} of {row.n:,}", f"{row.share:.2%}",
-         _shares(row.wilson_lower, row.wilson_upper), _shares(row.exact_lower, row.exact_upper), row.note]
-        for row in rows
-    ]  # fmt: skip
-    print_table(["scenario", "metric", "ones", "share", "Wilson", "exact", ""], cells, right=range(2, 6), words=(6,))
-
-
-def _print_ratios(_handle: Any, rows: list[Any]) -> None:
-    cells = [
-        [row.scenario, row.ratio, f"{row.n:,}", shown(row.estimate, row.half_width),
-         shown(row.jackknife, row.half_width), _between(row.ci_lower, row.ci_upper, row.half_width),
-         _between(row.bootstrap_lower, row.bootstrap_upper, row.half_width), number(row.mean_of_ratios), row.note]
-        for row in rows
-    ]  # fmt: skip
-    headers = ["scenario", "ratio", "n", "of means", "jackknife", "interval", "bootstrap", "mean of ratios", ""]
-    print_table(headers, cells, right=range(2, 8))
-    say_words("the ratio of means is what all replications' sums give together; the mean of ratios is another quantity")
-
-
-def _print_pooled(_handle: Any, rows: list[Any]) -> None:
-    cells = []
-    for row in rows:
-        pair = (row.ci_lower, row.ci_upper) if row.ci_lower is not None else (row.bootstrap_lower, row.bootstrap_upper)
-        width = 0.5 * (pair[1] - pair[0]) if pair[0] is not None else None
-        cells.append([
-            row.scenario, f"{row.table}.{row.column}", row.statistic, f"{row.replications:,}", f"{row.rows:,}",
-            shown(row.estimate, width), _between(row.ci_lower, row.ci_upper, width),
-            _between(row.bootstrap_lower, row.bootstrap_upper, width), number(row.mean_of_replications), row.note,
-        ])  # fmt: skip
-    headers = ["scenario", "column", "of all rows", "n", "rows", "estimate", "interval", "bootstrap",
-               "mean of replications' own", ""]  # fmt: skip
-    print_table(headers, cells, right=range(3, 9))
-    say_words("intervals take a replication as one unit, as rows of one replication may depend on each other")
-
-
-def _between(lower: float | None, upper: float | None, width: float | None) -> str:
-    return "none" if lower is None or upper is None else f"[{shown(lower, width)}, {shown(upper, width)}]"
-
-
-def _shares(lower: float | None, upper: float | None) -> str:
-    return "none" if lower is None or upper is None else f"[{lower:.2%}, {upper:.2%}]"
-
-
 def warmup(chosen: argparse.Namespace) -> int:
     output = _picture_path(chosen.output)
     handle = open_run(chosen)
@@ -312,12 +191,31 @@ def _with_interval(row: SummaryRow) -> str:
     return number(row.mean) + (f" ± {number(row.half_width)}" if row.half_width is not None else "")
 
 
+def _performance(text: str) -> dict[str, str]:
+    """Of `b=0.5,se=se,by=method`: the estimate and its true value, and options of `performance`."""
+    first, *more = text.split(",")
+    estimate, separator, true = first.partition("=")
+    options = dict(part.partition("=")[::2] for part in more)
+    unknown = next((name for name in options if name not in ("se", "df", "by", "table")), None)
+    if not separator or not true or unknown is not None or not all(options.values()):
+        raise RequestError(
+            f"--performance takes ESTIMATE=TRUE[,se=M][,df=M][,by=C][,table=T], and '{text}' is not that"
+        )
+    return {"estimate": estimate, "true": true} | options
+
+
 def report(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
+    control = None
+    if chosen.control:
+        from replicast.core.controls import parse_controls
+
+        control = parse_controls(chosen.control)
     path = handle.report(
         chosen.output or f"{handle.id}.{chosen.format or 'html'}", baseline=chosen.baseline,
         confidence=chosen.confidence, file_format=chosen.format, figures=chosen.figures,
-        figure_format=chosen.figure_format,
+        figure_format=chosen.figure_format, control=control, ratios=chosen.ratio, pooled=chosen.pooled,
+        performance=_performance(chosen.performance) if chosen.performance else None, steady=chosen.steady,
     )  # fmt: skip
     if chosen.json:
         drawn = {"figures": str(chosen.figures)} if chosen.figures else {}

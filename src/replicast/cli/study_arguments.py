@@ -1,4 +1,4 @@
-"""The options of commands that study estimates: `performance`, `steady`."""
+"""The options of commands that study estimates: `performance`, `steady`, `sensitivity`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def add_studies(
         "--mcse", metavar="MEASURE=X", help="how many replications a Monte Carlo error takes: coverage=0.5%%"
     )
     performance.add_argument("--csv", action="store_true", help="print the measures as CSV")
+    sensitivity = add(
+        "sensitivity",
+        "study_commands:sensitivity",
+        "say how far metrics depend on each parameter, and how far on chance",
+    )
+    shared(sensitivity)
+    sensitivity.add_argument("--metric", action="append", default=[], metavar="M", help="only this metric (repeatable)")
+    sensitivity.add_argument("--draws", type=int, default=500, metavar="N", help="of the bootstrap (default: 500)")
+    sensitivity.add_argument("--csv", action="store_true", help="print the indices as CSV")
     steady = add("steady", "study_commands:steady", "estimate a steady-state mean from one long replication")
     shared(steady)
     steady.add_argument("--table", required=True, metavar="T", help="a table that the model returned")

@@ -1,4 +1,4 @@
-"""`performance` and `steady`: what a study says of its estimators, and one long run of its steady state."""
+"""`performance`, `sensitivity` and `steady`: what a study, a design and one long run say beside means."""
 
 from __future__ import annotations
 
@@ -33,6 +33,36 @@ def performance(chosen: argparse.Namespace) -> int:
                  "left out, and they may not be like the rest")  # fmt: skip
     if not rows.objects:
         say_note("there are no two estimates yet")
+    return 0
+
+
+MEASURES = {"S1": "S1", "ST": "ST", "mu": "μ", "mu_star": "μ*", "sigma": "σ"}
+
+
+def sensitivity(chosen: argparse.Namespace) -> int:
+    rows = open_run(chosen).sensitivity(chosen.metric, chosen.confidence, chosen.draws)
+    if _printed(rows, chosen, "sensitivity"):
+        return 0
+    if not rows.objects:
+        say_note("no replication has returned a metric yet")
+        return 0
+    several = any(row.scenario for row in rows.objects)
+    cells = [
+        [*([row.scenario] if several else []), row.metric, row.parameter, MEASURES.get(row.measure, ""),
+         shown(row.estimate, row.half_width), "" if row.half_width is None else number(row.half_width),
+         "" if row.noise_half_width is None else number(row.noise_half_width)]
+        for row in rows.objects
+    ]  # fmt: skip
+    headers = [*(["scenario"] if several else []), "metric", "parameter", "index", "estimate", "±", "± of noise"]
+    first = len(headers) - 3
+    print_table(headers, cells, right=range(first, len(headers)), names=range(first - 1))
+    level = f"{100 * chosen.confidence:.6g} %"
+    say_words(
+        f"±: half of a {level} interval over points and replications; ± of noise: what replications alone give of it "
+        "(a point's value is its mean over replications)"
+    )
+    for note in dict.fromkeys(f"{row.metric}: {row.note}" for row in rows.objects if row.note):
+        say_note(note)
     return 0
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import RequestError
 from .parameters import Text
+from .ranges import Range
 
 NAMES = "scenario"
 """The column of a design that names its scenarios; without it they are point-0001, point-0002, …"""
 
 Points = dict[str, dict[str, Any]]
 """Scenarios of a design by name, in the order of its rows."""
-
-Range = tuple[int, int] | tuple[float, float]
 
 
 def point_name(number: int) -> str:
@@ -73,36 +71,10 @@ def points_of_rows(rows: Iterable[Mapping[str, Any]], where: str) -> Points:
     return points
 
 
-def check_ranges(ranges: Mapping[str, Any]) -> dict[str, Range]:
-    """Raises RequestError unless each is a pair of finite numbers, the lower one first."""
-    if not ranges:
-        raise RequestError("a design over ranges needs [design.ranges], such as: beds = [5, 20]")
-    return {name: _check_range(name, bounds) for name, bounds in ranges.items()}
-
-
-def _check_range(name: str, bounds: Any) -> Range:
-    is_pair = isinstance(bounds, (list, tuple)) and len(bounds) == 2
-    numbers = [b for b in bounds if isinstance(b, (int, float)) and not isinstance(b, bool)] if is_pair else []
-    if len(numbers) != 2 or not all(map(math.isfinite, numbers)) or not numbers[0] < numbers[1]:
-        raise RequestError(f"design.ranges.{name} takes [LOWEST, HIGHEST], and {bounds!r} is not that")
-    return numbers[0], numbers[1]
-
-
 def spread(unit: Iterable[Sequence[float]], ranges: Mapping[str, Range]) -> Points:
-    """Points of the unit cube, a coordinate a range, as scenarios.
-
-    Between two integers a parameter takes each whole number, both ends included, equally often; else any number.
-    """
-    rows = [
-        {name: _place(u, *bounds) for u, (name, bounds) in zip(point, ranges.items(), strict=True)} for point in unit
-    ]
+    """Points of the unit cube, a coordinate a range, as scenarios."""
+    rows = [{name: own.at(u) for u, (name, own) in zip(point, ranges.items(), strict=True)} for point in unit]
     return points_of_rows(rows, "the design")
-
-
-def _place(u: float, low: float, high: float) -> float:
-    if isinstance(low, int) and isinstance(high, int):
-        return min(low + math.floor(u * (high - low + 1)), high)
-    return low + u * (high - low)
 
 
 def cross_points(

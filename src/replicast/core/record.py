@@ -55,7 +55,10 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run is carried out; nothing here changes a number."""
+    """How a run is carried out; nothing here changes a number.
+
+    `control` holds metrics whose true means are known, by which others are adjusted, see `core.controls`.
+    """
 
     timeout_seconds: float | None = None
     retries: int = 1
@@ -68,6 +71,7 @@ class Options:
     select: str | None = None
     indifference: float | None = None
     budget: int | None = None
+    control: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def adaptive(self) -> bool:
@@ -99,7 +103,8 @@ class RunRecord:
     `planned` holds, by scenario, what a run until precise came to: only replications up to there count. `place` names
     where the run is carried out, `place_options` are that place's own. `project` is the folder that the source was
     copied from, on `host`, and `left_out` says why of what was not copied. `files`, `versions` and `outside` are those
-    of the last of its `segments`, `digests` those of the experiment's parts.
+    of the last of its `segments`, `digests` those of the experiment's parts. `design` says what sensitivity needs of
+    the design that its scenarios are the points of.
     """
 
     id: str
@@ -122,6 +127,7 @@ class RunRecord:
     outside: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()
+    design: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         content = {"format": FORMAT} | {

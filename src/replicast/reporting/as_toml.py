@@ -36,6 +36,8 @@ def experiment_as_toml(record: RunRecord) -> str:
     streams = experiment.streams
     lines += ["", "[streams]", f"kind = {_value(streams.kind)}", f"common = {_value(streams.common)}"]
     lines += ["antithetic = true"] if streams.antithetic else []
+    if record.options.control:
+        lines += ["", "[control]", *(_pair(name, value) for name, value in record.options.control.items())]
     if experiment.collation is not None:
         own = experiment.collation
         pairs = {"command": list(own.command)} if own.command else {"file": own.file, "function": own.function}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from replicast.core.errors import RequestError
 
 if TYPE_CHECKING:
     from replicast.core.ports import Store
@@ -55,6 +57,22 @@ class Estimates:
         values, seed = values_of_run(self.store, self.record), self.record.experiment.seed
         return Rows.of(ratio_rows(values, ratio, seed=seed, confidence=confidence), RatioRow)
 
+    def controlled(self, control: Mapping[str, float] | None = None, confidence: float = 0.95) -> Rows:
+        """Means adjusted by control variates: metrics whose true means are known, as `{"u": 0.5}`.
+
+        Those that the run was asked for with, where none are given. Exact where metrics are jointly normal.
+        """
+        from replicast.core.controls import check_controls
+
+        from .comparing import values_of_run
+        from .controlling import ControlledRow, controlled_rows
+        from .rows import Rows
+
+        known = check_controls(control or self.record.options.control)
+        if not known:
+            raise RequestError("a control is a metric whose mean is known: give one, as {'arrivals': 100.0}")
+        return Rows.of(controlled_rows(values_of_run(self.store, self.record), known, confidence), ControlledRow)
+
     def performance(self, estimate: str, true: float | str, confidence: float = 0.95, **options: Any) -> Rows:
         """How well an estimator does over replications: bias, errors, coverage, power, each with its Monte Carlo error.
 
@@ -67,6 +85,20 @@ class Estimates:
         store, record = self.store, self.record
         rows = performance_rows(store, record, estimate=estimate, true=true, confidence=confidence, **options)
         return Rows.of(rows, PerformanceRow)
+
+    def sensitivity(self, metrics: Sequence[str] = (), confidence: float = 0.95, draws: int = 500) -> Rows:
+        """How far each metric depends on each parameter, of a run with `[design] saltelli` or `morris`.
+
+        Sobol' indices S1 and ST, or Morris's mu, mu_star and sigma, with an interval of points and replications, and
+        beside it what replications alone give of it. Needs SALib.
+        """
+        from .comparing import values_of_run
+        from .rows import Rows
+        from .sensing import SensitivityRow, sensitivity_rows
+
+        values = values_of_run(self.store, self.record)
+        rows = sensitivity_rows(values, self.record, metrics=metrics, draws=draws, confidence=confidence)
+        return Rows.of(rows, SensitivityRow)
 
     def steady(self, table: str, value: str, confidence: float = 0.95, **options: Any) -> Rows:
         """The steady-state mean of a long replication's column, by batch means behind the warm-up of MSER-5.

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from replicast.conducting.rules import judge_run
+from replicast.conducting.rules import judge_run, select_run
 from replicast.conducting.stretches import Stretch, stretches_of
+from replicast.core.choosing import Selection
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -54,6 +55,7 @@ class Findings:
     work: Work
     stretches: Sequence[Stretch]
     looks: Sequence[SecondLook]
+    selection: Selection | None = None
 
     @property
     def level(self) -> str:
@@ -86,6 +88,7 @@ def find(store: Store, record: RunRecord, *, baseline: str | None = None, confid
         work=work_of(store, record),
         stretches=stretches_of(store, record.id),
         looks=second_looks(store, record.id),
+        selection=select_run(store, record) if record.options.select else None,
     )
 
 

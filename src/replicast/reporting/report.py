@@ -13,9 +13,11 @@ from .blocks import Block, Code, Document, Facts, Folded, Notes, Paragraph, Part
 from .findings import Findings, find
 from .page import page
 from .report_design import correlations
+from .report_estimates import Asked, estimates
 from .report_failures import failures, warnings
 from .report_methods import methods, origin
 from .report_results import comparison, gathered, metrics, results, scenarios
+from .report_sensitivity import sensitivity
 from .report_series import series
 
 
@@ -24,13 +26,23 @@ def report_page(store: Store, record: RunRecord, *, baseline: str | None = None,
     return page(report(store, record, baseline=baseline, confidence=confidence))
 
 
-def report(store: Store, record: RunRecord, *, baseline: str | None = None, confidence: float = 0.95) -> Document:
+def report(
+    store: Store,
+    record: RunRecord,
+    *,
+    baseline: str | None = None,
+    confidence: float = 0.95,
+    asked: Asked | None = None,
+) -> Document:
+    """`asked` says what is to be estimated beside means."""
     found = find(store, record, baseline=baseline, confidence=confidence)
     several = len(found.scenarios) > 1
     sections: dict[str, tuple[str, Iterable[Block]]] = {
         "results": ("Results", results(found)),
         "metrics": ("Metric by metric", metrics(found)),
         "together": ("Metrics together", correlations(found)),
+        "estimates": ("Further estimates", estimates(found, asked or Asked())),
+        "sensitivity": ("Sensitivity", sensitivity(found)),
         "comparison": ("Comparison", comparison(found)),
         "series": ("Over time", series(found)),
         "scenarios": ("Scenarios", scenarios(found)),
