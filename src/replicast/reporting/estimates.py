@@ -90,7 +90,7 @@ class Estimates:
         """How far each metric depends on each parameter, of a run with `[design] saltelli` or `morris`.
 
         Sobol' indices S1 and ST, or Morris's mu, mu_star and sigma, with an interval of points and replications, and
-        beside it what replications alone give of it. Needs SALib.
+        beside it what replications alone give of it, from so many `draws` of both. Needs SALib.
         """
         from .comparing import values_of_run
         from .rows import Rows
