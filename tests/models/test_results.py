@@ -599,3 +599,70 @@ class TestRefusals:
         with pytest.raises(UnusableResult):
             read_result(numbers)
         assert list(numbers) == [1, 2, 3]
+
+
+class TestWhatLosesDigits:
+    @pytest.mark.parametrize("value", [2**63, -(2**64) + 1, np.uint64(2**63 + 1)])
+    def test_a_whole_number_beyond_64_bits_is_noted(self, value: Any) -> None:
+        notes: list[str] = []
+        assert read_result({"id": value, "x": {"inner": value}}, notes.append)[0]["id"] == float(value)
+        assert notes == [
+            "'id' is a whole number beyond 64 bits: the nearest double is kept",
+            "'x.inner' is a whole number beyond 64 bits: the nearest double is kept",
+        ]
+        read_result(value, notes.append)
+        assert notes[2] == "'value' is a whole number beyond 64 bits: the nearest double is kept"
+
+    @pytest.mark.parametrize("value", [10**400, -(10**5000)], ids=["long", "longer than Python prints"])
+    def test_what_no_double_holds_is_refused_by_name(self, value: int) -> None:
+        with pytest.raises(UnusableResult, match=r"'id' is a whole number of [0-9]+ bits, which no double holds"):
+            read_result({"id": value})
+        with pytest.raises(UnusableResult, match=r"column 'id' of table 't' holds a whole number of [0-9]+ bits"):
+            read_result({"t": [{"id": value}]})
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            [{"id": 2**53 + 1}, {"id": 0.5}],
+            [{"id": 2**64 + 1}],
+            {"id": [2**64 + 1, None]},
+            {"id": np.array([2**63 + 1], dtype=np.uint64)},
+            pd.DataFrame({"id": [2**64 + 1]}),
+            pd.DataFrame({"id": np.array([2**63 + 1], dtype=np.uint64)}),
+            pl.DataFrame({"id": [2**63 + 1]}, schema={"id": pl.UInt64}),
+        ],
+    )
+    def test_a_column_that_loses_digits_is_noted(self, table: Any) -> None:
+        notes: list[str] = []
+        read_result({"t": table, "n": 1}, notes.append)
+        assert notes
+        assert set(notes) == {
+            "column 'id' of table 't' holds whole numbers that no double holds exactly: the nearest doubles are kept"
+        }
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            {"at": np.array(["2026-01-01T00:00:00.000000001"], dtype="datetime64[ns]")},
+            pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00:00.000000001", None])}),
+            pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00:00.000000001"]).tz_localize("Europe/London")}),
+        ],
+    )
+    def test_times_finer_than_a_microsecond_are_noted(self, table: Any) -> None:
+        notes: list[str] = []
+        read_result({"t": table, "n": 1}, notes.append)
+        assert notes == ["column 'at' of table 't' holds times finer than a microsecond: what is finer is cut off"]
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            [{"id": 2**53 + 1}, {"id": None}],
+            [{"id": 2**60}, {"id": 0.5}, {"id": math.nan}, {"id": True}],
+            pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00:00.000001", None])}),
+            pd.DataFrame({"at": np.array(["1300-01-01", "2026-01-01"], dtype="datetime64[us]")}),
+        ],
+    )
+    def test_what_is_kept_whole_is_not_noted(self, table: Any) -> None:
+        notes: list[str] = []
+        read_result({"t": table, "n": 1}, notes.append)
+        assert not notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,19 @@ from replicast.core.arrow import fields_of
 
 class UnusableResult(Exception):
     """The model returned something that is neither numbers nor tables; the message says what came."""
+
+
+Noted = Callable[[str], None]
+"""Told what a reader of the results has to know of them, in one sentence."""
+
+
+def ignore_note(_sentence: str) -> None:
+    """For those who ask again for what was noted before."""
+
+
+ROUNDED = "holds whole numbers that no double holds exactly: the nearest doubles are kept"
+BEYOND = "is a whole number beyond 64 bits: the nearest double is kept"
+FINER = "holds times finer than a microsecond: what is finer is cut off"
 
 
 def check_name(name: str, where: str) -> None:
@@ -33,14 +46,16 @@ def check_text(text: str, where: str) -> None:
         raise UnusableResult(f"{where}, {text!r}, is not valid Unicode") from None
 
 
-def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> Array:
+def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str, noted: Noted = ignore_note) -> Array:
     """One column from a list or 1-D numpy array; None is a missing value, NaN stays NaN.
 
-    Integers beside floats become floats; other mixtures and nested values are refused with the column's name.
+    Integers beside floats become floats, and `noted` is told where that loses digits; other mixtures and nested values
+    are refused with the column's name.
     """
+    where = f"column '{name}' of table '{table}'"
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
-            return timestamps(values.astype("datetime64[us]"), None)
+            return timestamps(in_microseconds(values, where, noted), None)
         if values.dtype.kind == "m":
             return _seconds(values)
         if values.dtype.kind in "iufb" and values.dtype.itemsize <= 8 and values.dtype.str != "<f2":
@@ -50,27 +65,27 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str) -> A
     kinds = set(map(type, values)) - {type(None)}
     if kinds in ({np.datetime64}, {np.timedelta64}):
         (kind,) = kinds
-        return column_array(np.array([kind("NaT") if v is None else v for v in values]), table, name)
+        return column_array(np.array([kind("NaT") if v is None else v for v in values]), table, name, noted)
     if any(kind.__name__ in MISSING for kind in kinds):
         values = [None if type(v).__name__ in MISSING else v for v in values]
         kinds = set(map(type, values)) - {type(None)}
     if any(issubclass(kind, (np.generic, np.ndarray)) for kind in kinds):
         values = [v.item() if isinstance(v, (np.generic, np.ndarray)) and np.ndim(v) == 0 else v for v in values]
         kinds = set(map(type, values)) - {type(None)}
-    return _array_of(list(values), kinds, f"column '{name}' of table '{table}'")
+    return _array_of(list(values), kinds, where, noted)
 
 
 MISSING = ("NaTType", "NAType")
 """Names of pandas' own missing values, which it puts beside those of any other type."""
 
 
-def _array_of(values: list[Any], kinds: set[type], where: str) -> Array:
+def _array_of(values: list[Any], kinds: set[type], where: str, noted: Noted) -> Array:
     if not kinds or kinds == {bool}:
         return Array(values, DataType.bool())
     if all(issubclass(kind, int) for kind in kinds) and all(v is None or -(2**63) <= v < 2**63 for v in values):
         return Array([None if v is None else int(v) for v in values], DataType.int64())
     if kinds <= {int, float, bool}:
-        return Array([None if v is None else float(v) for v in values], DataType.float64())
+        return Array([None if v is None else _as_double(v, where, noted) for v in values], DataType.float64())
     if all(issubclass(kind, str) for kind in kinds):
         return _array_of_texts([None if v is None else str.__str__(v) for v in values], where)
     if all(issubclass(kind, datetime.datetime) for kind in kinds):
@@ -88,6 +103,18 @@ def _array_of(values: list[Any], kinds: set[type], where: str) -> Array:
         return _array_of_texts([None if v is None else label_of(v) for v in values], where)
     named = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise UnusableResult(f"{where} holds {named}; a column holds numbers, texts, booleans, dates or times")
+
+
+def _as_double(value: float, where: str, noted: Noted) -> float:
+    try:
+        double = float(value)
+    except OverflowError:
+        raise UnusableResult(
+            f"{where} holds a whole number of {int(value).bit_length()} bits, which no double holds"
+        ) from None
+    if double != value and value == value:
+        noted(f"{where} {ROUNDED}")
+    return double
 
 
 LABELS = ("Interval", "Period", "UUID", "PosixPath", "WindowsPath")
@@ -116,6 +143,14 @@ def _array_of_datetimes(values: Sequence[datetime.datetime | None]) -> Array:
     epoch = datetime.datetime(1970, 1, 1, tzinfo=utc)
     ticks = [None if v is None else (v - epoch) // datetime.timedelta(microseconds=1) for v in values]
     return Array(ticks, DataType.int64()).cast(DataType.timestamp("us", tz="UTC" if utc else None))
+
+
+def in_microseconds(values: Any, where: str, noted: Noted) -> Any:
+    """Numpy's times in microseconds, in which they are kept."""
+    coarse = values.astype("datetime64[us]")
+    if (values != coarse)[~np.isnat(values)].any():
+        noted(f"{where} {FINER}")
+    return coarse
 
 
 def timestamps(values: Any, zone: str | None) -> Array:
@@ -149,7 +184,7 @@ NARROW = ("Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32")
 REFUSED = ("List", "Struct", "Map", "Binary", "Union", "RunEnd", "Interval")
 
 
-def plain(table: Table, name: str) -> Table:
+def plain(table: Table, name: str, noted: Noted = ignore_note) -> Table:
     """The table in the few types that every store keeps: int64, float64, bool, utf8, date32, timestamp."""
     for position, field in enumerate(fields_of(table.schema)):
         kind = str(field.type).removeprefix("arro3.core.DataType<").split(">")[0]
@@ -158,6 +193,8 @@ def plain(table: Table, name: str) -> Table:
         if kind.startswith(("Large", "FixedSize", *REFUSED)) and not kind.startswith("LargeUtf8"):
             raise UnusableResult(f"column '{field.name}' of table '{name}' holds nested values ({kind})")
         chunks, target = _plain_chunks(field, table.column(position).chunks)
+        if kind == "UInt64" and target == DataType.float64():
+            noted(f"column '{field.name}' of table '{name}' {ROUNDED}")
         if target is not None:
             table = table.set_column(position, field.with_type(target), ChunkedArray(chunks, type=target))
     return table

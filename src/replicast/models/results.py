@@ -16,10 +16,10 @@ from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 from replicast.core.scenarios import LONGEST_NAME
 
-from .columns import LABELS, UnusableResult, check_name, column_array, label_of
+from .columns import BEYOND, LABELS, Noted, UnusableResult, check_name, column_array, ignore_note, label_of
 from .pandas_frames import free_name
 from .row_objects import as_mapping, as_rows
-from .tables import OURS, Noted, as_table, as_vector, ignore_note, is_column_mapping
+from .tables import OURS, as_table, as_vector, is_column_mapping
 
 REFUSED_TABLES = ("metrics", "replications", "summary")
 DEFAULT_TABLE = "table"
@@ -37,7 +37,7 @@ def read_result(returned: Any, noted: Noted = ignore_note) -> Returned:
     returned = _named(returned)
     if isinstance(returned, Mapping) and not is_column_mapping(returned):
         return _plain_numbers(returned) or _Reading(noted).read(returned)
-    number = as_number(returned)
+    number = _noted_number("value", returned, noted)
     if number is not NOT_A_NUMBER and returned is not None:
         return {"value": number}, {}
     table = as_table(returned, DEFAULT_TABLE, noted=noted)
@@ -108,7 +108,7 @@ class _Reading:
 
     def _number(self, name: str, value: Any) -> Any:
         if not isinstance(value, DURATIONS):
-            return as_number(value)
+            return _noted_number(name, value, self.noted)
         self.noted(f"'{name}' is a duration: its value is in seconds")
         seconds = value / np.timedelta64(1, "s") if isinstance(value, np.timedelta64) else value.total_seconds()
         return float(seconds) if value == value else None
@@ -125,7 +125,7 @@ class _Reading:
     def _take_table(self, name: str, value: Any) -> None:
         table = as_table(value, name, noted=self.noted)
         if table is None:
-            table = as_vector(value, name)
+            table = as_vector(value, name, self.noted)
         if table is None:
             raise UnusableResult(
                 f"'{name}' of what the model returned is {describe(value)}, not a number or a table{_cure(value)}"
@@ -138,6 +138,19 @@ class _Reading:
         name = free_name(TEXTS, self.tables)
         columns = {"name": [*self.texts], "text": [*self.texts.values()]}
         self.tables[name] = table_of({key: column_array(column, name, key) for key, column in columns.items()})
+
+
+def _noted_number(name: str, value: Any, noted: Noted) -> Any:
+    """`as_number`, and a note of what loses digits by it. Raises UnusableResult for what no double holds."""
+    try:
+        number = as_number(value)
+    except OverflowError:
+        raise UnusableResult(
+            f"'{name}' is a whole number of {int(value).bit_length()} bits, which no double holds"
+        ) from None
+    if isinstance(value, (int, np.integer)) and isinstance(number, float):
+        noted(f"'{name}' {BEYOND}")
+    return number
 
 
 def check_result_names(metrics: Mapping[str, Metric], tables: Mapping[str, Table]) -> None:

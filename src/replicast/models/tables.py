@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from arro3.core import Array, ChunkedArray, DataType, Field, RecordBatch, Schema
 
 from replicast.core.arrow import fields_of, table_of
 
-from .columns import UnusableResult, check_name, column_array, plain
+from .columns import Noted, UnusableResult, check_name, column_array, ignore_note, plain
 from .pandas_frames import columns_of_frame, columns_of_series, free_name
 from .row_objects import as_rows, reader_of
 
@@ -34,14 +34,6 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
     return not any(isinstance(item, Mapping) or reader_of(type(item)) for column in columns for item in column[:1])
 
 
-Noted = Callable[[str], None]
-"""Told what a reader of the results has to know of them, in one sentence."""
-
-
-def ignore_note(_sentence: str) -> None:
-    """For those who ask again for what was noted before."""
-
-
 def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted = ignore_note) -> Table | None:
     """`value` as a table without our key columns, or None if it is not one. Raises UnusableResult for columns.
 
@@ -49,7 +41,7 @@ def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted 
     """
     kind = type(value)
     try:
-        table = _table_of(value, kind, name)
+        table = _table_of(value, kind, name, noted)
     except ARROW_ERRORS as error:
         raise UnusableResult(f"table '{name}', a {kind.__name__}, cannot be read: {error}") from None
     if table is None:
@@ -58,7 +50,7 @@ def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted 
     for column in without:
         if column in table.column_names:
             table = _give_way(table, column, name, noted)
-    return plain(table, name)
+    return plain(table, name, noted)
 
 
 def _give_way(table: Table, column: str, name: str, noted: Noted) -> Table:
@@ -79,12 +71,12 @@ def _is_constant(column: ChunkedArray) -> bool:
     return True
 
 
-def as_vector(value: Any, name: str) -> Table | None:
+def as_vector(value: Any, name: str, noted: Noted = ignore_note) -> Table | None:
     """An array, a series or a list of single values as a table of one column, `value`; None if it is none of these."""
     if hasattr(type(value), "iloc") and not hasattr(type(value), "columns"):
-        return table_of(columns_of_series(value, name, VALUE))
+        return table_of(columns_of_series(value, name, VALUE, noted))
     if isinstance(value, np.ndarray):
-        return table_of({VALUE: column_array(value, name, VALUE)}) if value.ndim == 1 else None
+        return table_of({VALUE: column_array(value, name, VALUE, noted)}) if value.ndim == 1 else None
     for listing in ("to_list", "to_pylist"):
         if hasattr(type(value), listing):
             value = getattr(value, listing)()
@@ -92,7 +84,7 @@ def as_vector(value: Any, name: str) -> Table | None:
     if not isinstance(value, (list, tuple)):
         return None
     try:
-        return table_of({VALUE: column_array(list(value), name, VALUE)})
+        return table_of({VALUE: column_array(list(value), name, VALUE, noted)})
     except UnusableResult:
         return None
 
@@ -100,21 +92,21 @@ def as_vector(value: Any, name: str) -> Table | None:
 ARROW_ERRORS = (ValueError, NotImplementedError, OverflowError)
 
 
-def _table_of(value: Any, kind: type, name: str) -> Table | None:
+def _table_of(value: Any, kind: type, name: str, noted: Noted) -> Table | None:
     if hasattr(kind, "dtypes") and hasattr(kind, "columns") and hasattr(kind, "to_numpy"):
         check_names(list(map(str, value.columns)), name)
-        return table_of(columns_of_frame(value, name)) if hasattr(kind, "iloc") else _from_polars(value)
+        return table_of(columns_of_frame(value, name, noted)) if hasattr(kind, "iloc") else _from_polars(value)
     if hasattr(kind, "to_list"):
         return None  # a series: of what, no name says
     if hasattr(kind, "__arrow_c_stream__") or (hasattr(kind, "__arrow_c_array__") and hasattr(kind, "schema")):
         return _copied(Table.from_arrow(value))
     if isinstance(value, Mapping) and is_column_mapping(value):
         check_names(list(map(str, value)), name)
-        return table_of({str(key): column_array(column, name, str(key)) for key, column in value.items()})
+        return table_of({str(key): column_array(column, name, str(key), noted) for key, column in value.items()})
     if isinstance(value, np.ndarray) and value.dtype.names and value.ndim == 1:
-        return table_of({column: column_array(value[column], name, column) for column in value.dtype.names})
+        return table_of({column: column_array(value[column], name, column, noted) for column in value.dtype.names})
     rows = as_rows(value) if isinstance(value, (list, tuple)) else None
-    return None if rows is None else _from_rows(rows, name)
+    return None if rows is None else _from_rows(rows, name, noted)
 
 
 def check_names(names: Sequence[str], table: str) -> None:
@@ -125,11 +117,11 @@ def check_names(names: Sequence[str], table: str) -> None:
         raise UnusableResult(f"two columns of table '{table}' are called '{twice}'")
 
 
-def _from_rows(rows: Sequence[Mapping[Any, Any]], name: str) -> Table:
+def _from_rows(rows: Sequence[Mapping[Any, Any]], name: str, noted: Noted) -> Table:
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     check_names(names, name)
     named = [row if all(type(key) is str for key in row) else {str(k): v for k, v in row.items()} for row in rows]
-    return table_of({key: column_array([row.get(key) for row in named], name, key) for key in names})
+    return table_of({key: column_array([row.get(key) for row in named], name, key, noted) for key in names})
 
 
 def _from_polars(frame: Any) -> Table:
