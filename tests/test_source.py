@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from replicast.asking import source as module
 from replicast.asking import walking
+from replicast.asking.request import commit_of
 from replicast.asking.source import SUMMARY_HEADER, Choice, changes, find_source
 from replicast.core.errors import RequestError, SourceDamaged
 from replicast.performing.copies import Source, check_out, code_hash, digest
@@ -415,3 +416,30 @@ def test_a_file_that_takes_our_output_is_not_the_models(
             done = replicast("run", "model.py", "-n", count, "--name", "x", **options)
         assert done.returncode == 0, (folder / name).read_text()
     assert sorted(path.name for path in (folder / "runs" / "x" / "model").iterdir()) == ["model.py"]
+
+
+def test_the_commit_is_named_and_whether_its_files_were_changed(tmp_path: Path) -> None:
+    def now() -> str:
+        head = ["git", "-C", str(tmp_path), "rev-parse", "HEAD"]
+        return subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
+
+    (tmp_path / "model").mkdir()
+    folder = tmp_path / "model"
+    assert commit_of(folder) == ""
+    git(tmp_path, "init", "-q")
+    assert commit_of(folder) == ""
+    (folder / "model.py").write_text("a = 1\n")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    head = now()
+    (folder / "printed.log").write_text("ignored")
+    (tmp_path / "beside.py").write_text("not of the model\n")
+    assert commit_of(folder) == head
+    (folder / "new.py").write_text("b = 2\n")
+    assert commit_of(folder) == head + "+"
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "two")
+    assert commit_of(folder) == now() != head
+    (folder / "model.py").write_text("a = 3\n")
+    assert commit_of(folder).endswith("+")

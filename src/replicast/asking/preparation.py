@@ -14,6 +14,7 @@ from replicast.asking.locating import locate
 from replicast.asking.missing import remedy
 from replicast.asking.request import (
     Request,
+    commit_of,
     continue_record,
     draft,
     existing_record,
@@ -92,6 +93,8 @@ class Preparation:
             self.pool.warm_up(self._useful_workers())
             self.store: Store = self._open_store()
             self.source = self.stage(self.pool.folder)
+            self.pool.begin_to_describe()
+            self.source = replace(self.source, commit=commit_of(self.source.folder))
             self.signature = self._described()
             self.experiment = settle(self.request, self._draft, self.signature)
         except BaseException:

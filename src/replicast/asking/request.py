@@ -230,7 +230,7 @@ def new_record(
         options=options,
         files=source.files,
         code_hash=code_hash(source.files),
-        git_commit=_git_commit(source.folder),
+        git_commit=source.commit,
         project=str(source.folder),
         left_out=dict(list(source.left_out.items())[:MOST_LEFT_OUT]),
         outside=dict(signature.outside),
@@ -301,19 +301,19 @@ def _names_of_request(request: Request, source: Source) -> set[str]:
     return {path.relative_to(source.folder).as_posix() for path in paths if source.folder in path.parents}
 
 
-def _git_commit(folder: Path) -> str:
+def commit_of(folder: Path) -> str:
     """The commit of the work tree that holds `folder`, with '+' where it has changes; empty where there is none."""
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return ""
+    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch", "."]
     try:
-        git = ["git", "-C", str(folder)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        state = subprocess.run(
-            [*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True, timeout=10
-        )
+        state = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return head.stdout.strip() + ("+" if state.stdout.strip() else "")
+    lines = state.stdout.splitlines()
+    commit = next((line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "")
+    changed = any(line for line in lines if not line.startswith("#"))
+    return "" if commit in ("", "(initial)") else commit + ("+" if changed else "")
 
 
 def _user() -> str:

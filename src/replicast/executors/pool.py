@@ -5,28 +5,30 @@ Why not `concurrent.futures`: there, one dead worker fails every future. Here a 
 
 from __future__ import annotations
 
-import platform
+import os
 import secrets
 import selectors
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import ModelError
-from replicast.core.experiment import Experiment
-from replicast.core.parameters import Parameter, Signature
-from replicast.core.ports import Work
-from replicast.core.replication import Batch
 from replicast.machine.deaths import reason_of_death
 from replicast.machine.processes import THIS_SYSTEM, available_cores, descendants, end_carriers, end_group
-from replicast.performing.copies import check_out_or_stage
-from replicast.performing.worker import SAVE_SECONDS
+from replicast.performing.saving import SAVE_SECONDS
 
-from .pool_job import PoolJob
 from .pool_process import PoolProcess
 from .processes import POOL_VARIABLE, Guardian
+
+if TYPE_CHECKING:  # what is needed once processes are starting is imported then
+    from replicast.core.experiment import Experiment
+    from replicast.core.parameters import Signature
+    from replicast.core.ports import Work
+    from replicast.core.replication import Batch
+
+    from .pool_job import PoolJob
 
 LOOK_SECONDS = 0.1
 
@@ -53,7 +55,7 @@ class Pool:
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
         self.folder, self._experiment, self.project, self.function = folder, experiment, project, function
-        self.worker, self.save_seconds = worker or f"{platform.node()}/", save_seconds
+        self.worker, self.save_seconds = worker or f"{os.uname().nodename}/", save_seconds
         self.environment = dict(environment or {})
         self.workers = workers or available_cores()
         self.token = secrets.token_hex(8)
@@ -64,6 +66,7 @@ class Pool:
         self.looks_again = False
         self._work: Work | None = None
         self._source_of: str | None = None
+        self._describing: PoolProcess | None = None
 
     def __enter__(self) -> Pool:
         return self
@@ -101,8 +104,8 @@ class Pool:
             self._join(process, self._work)
         return process
 
-    def describe(self) -> Signature:
-        """What the model says of itself, loaded in a worker process, and in all others meanwhile. Raises ModelError."""
+    def begin_to_describe(self) -> PoolProcess:
+        """Has a process load the model to describe it, which `describe` waits for, and all others load it meanwhile."""
         self.warm_up(1)
         process, *others = self.processes
         self._open(process, self.experiment, None)
@@ -110,6 +113,15 @@ class Pool:
         for other in others:
             self._open(other, self.experiment, None)
             other.order(load=None)
+        self._describing = process
+        return process
+
+    def describe(self) -> Signature:
+        """What the model says of itself, loaded in a worker process. Raises ModelError."""
+        from replicast.core.parameters import Parameter, Signature
+
+        process = self._describing or self.begin_to_describe()
+        self._describing = None
         THIS_SYSTEM.created(process.process.pid)  # imports psutil while the worker imports the model
         news = _wait_for_news(process)
         if news is None:
@@ -136,6 +148,8 @@ class Pool:
         """
         if self._source_of not in (None, work.run):
             self.dismiss()
+        from replicast.performing.copies import check_out_or_stage
+
         self.folder, self._source_of = self.scratch / f"model-{work.run}", work.run
         check_out_or_stage(work, self.folder, self.function)
 
@@ -156,6 +170,8 @@ class Pool:
         })  # fmt: skip
 
     def start(self, work: Work, batches: Sequence[Batch]) -> PoolJob:
+        from .pool_job import PoolJob
+
         if work != self._work:
             self.join(work)
         wanted = min(self.workers, sum(map(len, batches)))

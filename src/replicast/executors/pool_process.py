@@ -11,13 +11,15 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from replicast.core.planning import Range
-from replicast.core.replication import Batch
 from replicast.machine.processes import descendants, end_carriers, end_group
 
 from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian
+
+if TYPE_CHECKING:
+    from replicast.core.planning import Range
+    from replicast.core.replication import Batch
 
 FIXED_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",

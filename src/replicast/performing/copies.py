@@ -27,12 +27,16 @@ FOLDER = "model"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files of a model below `folder`, relative to it, with their SHA-256; `left_out` says why of some not taken."""
+    """Files of a model below `folder`, relative to it, with their SHA-256; `left_out` says why of some not taken.
+
+    `commit` is that of their work tree, as far as it was asked.
+    """
 
     folder: Path
     files: Mapping[str, str]
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    commit: str = ""
 
     def same_as(self, files: Mapping[str, str]) -> Source:
         """Those that are among `files`, and equal."""

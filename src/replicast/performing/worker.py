@@ -19,7 +19,8 @@ from replicast.core.ports import Model, Simulate, Starting, Store
 from replicast.core.progress import Saved
 from replicast.core.replication import RETRIED, Batch, Outcome
 
-SAVE_SECONDS = 0.5
+from .saving import SAVE_SECONDS
+
 SAVE_BYTES = 64 << 20
 SavedCallback = Callable[[Saved], None]
 
