@@ -123,7 +123,7 @@ def test_a_run_is_topped_up_replayed_and_verified_as_pairs(write_model: Write, t
     assert run.replay(8).found == []
     assert all(one.found == [] for one in run.verify(10))
     assert json.loads(run.store.read(run.id, "run.json") or b"")["experiment"]["streams"]["antithetic"] is True
-    with pytest.raises(RequestError, match="-n 13 is odd"):
+    with pytest.raises(RequestError, match="n 13 is odd"):
         run.resume(13)
 
 
@@ -159,7 +159,7 @@ def test_a_model_that_does_not_mirror_is_told_so(write_model: Write, tmp_path: P
 @pytest.mark.parametrize(
     ("source", "options", "error", "says"),
     [
-        (PYTHON, {"n": 7}, RequestError, "-n 7 is odd: take 8"),
+        (PYTHON, {"n": 7}, RequestError, "n 7 is odd: take 8"),
         (PYTHON, {"streams": "own"}, RequestError, "kind 'own'"),
         (PYTHON, {"maximum": 4, "n": 2, "precision": "y=5%"}, RequestError, "from 6 of them on"),
         ("def simulate(rng):\n    return 1\n", {}, ModelError, "does not take the argument `antithetic`"),

@@ -10,8 +10,9 @@ import openpyxl
 import polars as pl
 import pytest
 
+import replicast
 from replicast.asking.designs import find_points
-from replicast.core.errors import RequestError
+from replicast.core.errors import RequestError, RunChanged
 from replicast.reporting.spreadsheets import write_spreadsheet
 from replicast.runs import Run
 
@@ -44,6 +45,42 @@ def test_a_design_is_read_from_a_spreadsheet(tmp_path: Path) -> None:
     book.save(tmp_path / "design.xlsx")
     (tmp_path / "design.csv").write_text("scenario,beds,rate\nbase,10,1.5\nmore,12,1.5\n")
     assert find_points("design.xlsx", tmp_path) == find_points("design.csv", tmp_path)
+
+
+def test_what_a_spreadsheet_notes_of_its_scenarios_is_kept_and_no_parameter(
+    write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    for row in (["scenario", "beds", "note"], ["today", 10, "as counted in May"], ["more", 12, None]):
+        book.active.append(row)
+    book.save(tmp_path / "design.xlsx")
+    model, store = write_model("def simulate(rng, beds=1):\n    return beds + rng.random()\n"), str(tmp_path / "runs")
+    run = replicast.run(str(model), n=2, seed=1, design=tmp_path / "design.xlsx", store=store)
+    assert [(s.note, dict(s.parameters)) for s in run.record.experiment.scenarios] == [
+        ("as counted in May", {"beds": 10}), ("", {"beds": 12}),
+    ]  # fmt: skip
+    assert Run(store).record == run.record
+    found = run.collate(tmp_path / "out", file_format="xlsx")
+    rows = list(openpyxl.load_workbook(found.files["scenarios"]).active.iter_rows(values_only=True))
+    assert rows == [("scenario", "beds", "note"), ("today", 10, "as counted in May"), ("more", 12, None)]
+    assert "as counted in May" in run.report(tmp_path / "page.md").read_text()
+    own = write_model("def simulate(rng, beds=1, note=''):\n    return {'length': len(note)}\n", "own.py")
+    taken = replicast.run(str(own), n=1, design=tmp_path / "design.xlsx", store=store)
+    assert taken.metrics().pl()["length"].to_list() == [17, 0]
+
+
+def test_a_note_may_change_and_a_parameter_may_not(
+    write_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = str(write_model("def simulate(rng, beds=1):\n    return beds + rng.random()\n"))
+    for note in ("first", "second"):
+        Path("design.csv").write_text(f"scenario,beds,note\ntoday,10,{note}\n")
+        run = replicast.run(model, n=2, seed=1, design="design.csv", name="one")
+        assert run.record.experiment.scenarios[0].note == note
+    Path("design.csv").write_text("scenario,beds,note\ntoday,11,second\n")
+    with pytest.raises(RunChanged, match="parameter 'beds' was 10, is 11"):
+        replicast.run(model, n=2, seed=1, design="design.csv", name="one")
 
 
 def test_what_is_no_spreadsheet_is_refused(tmp_path: Path) -> None:

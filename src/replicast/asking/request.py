@@ -19,7 +19,7 @@ from replicast.asking.designs import find_points, plan_of
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
 from replicast.core.antithetic import check_pairs
-from replicast.core.designs import cross_points
+from replicast.core.designs import NOTE, cross_points
 from replicast.core.errors import RequestError, RunChanged, RunNotFound
 from replicast.core.experiment import (
     Experiment,
@@ -169,16 +169,36 @@ def design_folder(request: Request) -> Path:
 
 def settle(request: Request, experiment: Experiment, signature: Signature) -> Experiment:
     """The experiment with its parameters in the types of the model's defaults, and with a seed."""
-    label = experiment.model.label
+    label, noted = experiment.model.label, _may_have_notes(request)
     check_antithetic(experiment.streams, label, signature.uses)
     scenarios = tuple(
-        Scenario(s.name, fit_parameters(s.parameters, signature, label), s.index) for s in experiment.scenarios
+        dataclasses.replace(s, parameters=fit_parameters(s.parameters, signature, label))
+        for s in (_with_note(s, signature) if noted else s for s in experiment.scenarios)
     )
     check_scenarios(scenarios)
     seed = request.value(request.seed, "seed")
     if seed is None:
         seed = secrets.randbelow(2**31 - 1) + 1
     return dataclasses.replace(experiment, scenarios=scenarios, seed=seed)
+
+
+def _may_have_notes(request: Request) -> bool:
+    """Whether what is called `note` comes from a design, and from nowhere else."""
+    named, grid = request.merged(request.scenarios, "scenarios"), request.merged(request.grid, "grid")
+    elsewhere = {
+        *request.merged(request.parameters, "parameters"),
+        *grid,
+        *(key for own in named.values() for key in own),
+    }
+    return request.value(request.design, "design") is not None and NOTE not in elsewhere
+
+
+def _with_note(scenario: Scenario, signature: Signature) -> Scenario:
+    """What a design says in its column `note`, of a scenario, unless the model has a parameter of that name."""
+    if signature.parameter(NOTE) is not None or NOTE not in scenario.parameters:
+        return scenario
+    rest = {name: value for name, value in scenario.parameters.items() if name != NOTE}
+    return dataclasses.replace(scenario, parameters=rest, note=str(scenario.parameters[NOTE]))
 
 
 def replications_of(request: Request) -> int:

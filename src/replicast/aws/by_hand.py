@@ -111,7 +111,9 @@ def _scenarios(typed: Mapping[str, Any], deployed: Experiment, signature: Signat
     else:
         crossed = tuple(dataclasses.replace(s, parameters={**s.parameters, **parameters}) for s in deployed.scenarios)
     label = deployed.model.label
-    scenarios = tuple(Scenario(s.name, fit_parameters(s.parameters, signature, label), s.index) for s in crossed)
+    scenarios = tuple(
+        dataclasses.replace(s, parameters=fit_parameters(s.parameters, signature, label)) for s in crossed
+    )
     check_scenarios(scenarios)
     return scenarios
 

@@ -14,6 +14,9 @@ from .ranges import Range
 NAMES = "scenario"
 """The column of a design that names its scenarios; without it they are point-0001, point-0002, …"""
 
+NOTE = "note"
+"""The column of a design that says something of its scenarios to people, unless the model has such a parameter."""
+
 Points = dict[str, dict[str, Any]]
 """Scenarios of a design by name, in the order of its rows."""
 

@@ -96,7 +96,10 @@ class Experiment:
             collation = {"file": chunk.file, "function": chunk.function, "command": list(chunk.command)}
         return {
             "model": model,
-            "scenarios": [{"name": s.name, "parameters": dict(s.parameters)} for s in self.scenarios],
+            "scenarios": [
+                {"name": s.name, "parameters": dict(s.parameters)} | ({"note": s.note} if s.note else {})
+                for s in self.scenarios
+            ],
             "seed": self.seed,
             "streams": self.streams.to_dict(),
             "keep": "rds" if self.keep_rds else None,

@@ -16,11 +16,15 @@ DEFAULT_SCENARIO = "base"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named set of parameter values; `index` is its place in the experiment, from 0."""
+    """A named set of parameter values; `index` is its place in the experiment, from 0.
+
+    `note` is what people wrote beside it in their design; it decides no number.
+    """
 
     name: str
     parameters: Mapping[str, Any]
     index: int = 0
+    note: str = ""
 
 
 def label_of(value: Any) -> str:

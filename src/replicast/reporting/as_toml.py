@@ -44,6 +44,7 @@ def experiment_as_toml(record: RunRecord) -> str:
         lines += ["", "[collate]", *(f"{key} = {_value(value)}" for key, value in pairs.items())]
     for scenario in experiment.scenarios:
         lines += ["", f"[scenarios.{json.dumps(scenario.name, ensure_ascii=False)}]"]
+        lines += [f"# {line}" for line in scenario.note.splitlines()]
         lines += [_pair(name, value) for name, value in scenario.parameters.items()]
     return "\n".join(lines) + "\n"
 

@@ -16,6 +16,7 @@ def scenarios_frame(experiment: Experiment) -> pl.DataFrame:
     """`scenario`, then the parameters in order of first appearance; empty where the model's default holds.
 
     Values of several types stand as text; lists and dicts as JSON. A parameter called `scenario` is `params.scenario`.
+    What a design says of them in its column `note` stands last.
     """
     listed = experiment.scenarios
     names = dict.fromkeys(name for scenario in listed for name in scenario.parameters)
@@ -23,6 +24,8 @@ def scenarios_frame(experiment: Experiment) -> pl.DataFrame:
     for name in names:
         values = [scenario.parameters.get(name) for scenario in listed]
         columns.append(_column("params.scenario" if name == "scenario" else name, values))
+    if any(scenario.note for scenario in listed):
+        columns.append(pl.Series("note", [scenario.note or None for scenario in listed], pl.String()))
     return pl.DataFrame(columns)
 
 
