@@ -135,5 +135,5 @@ def test_a_model_finds_no_command_line_of_ours(write_model: Write, place: str) -
 def test_nested_results_by_ward_are_told_how_to_be_flat(write_model: Write) -> None:
     path = write_model("def simulate(rng): return {'icu': {'wait': rng.random(), 'patients': [{'a': 1}]}}\n")
     done = replicast.run(path, n=2, seed=1, on_failure="ignore")
-    message = done.failures().to_dicts()[0]["message"]
+    message = done.failures().to_dicts()[0]["error"]
     assert "name what is in it one level up, as in {'icu.wait': 1.5, 'icu.patients': [...]}" in message

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from replicast.asking.continuing import changes_of, edited_in_project, ready_elsewhere, ready_to_go_on
 from replicast.asking.finding import find_run
-from replicast.asking.preparation import Preparation
+from replicast.asking.preparation import Preparation, check_working_folder
 from replicast.asking.request import Request
 from replicast.asking.settings import read_experiment_file
 from replicast.conducting.cancelling import is_cancelled
@@ -155,6 +155,7 @@ class Run(Estimates):
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
+        check_working_folder()
         self.store = open_named_store(str(store)) if isinstance(store, str | Path) else store
         self.left_out: list[str] = []
         """Runs that cannot be read, and so were not taken for the latest."""
@@ -243,7 +244,8 @@ class Run(Estimates):
         return RunTables(self.store, self.record).names
 
     def failures(self) -> Rows:
-        """A row per failed replication: scenario, replication, kind, type, message, traceback, log, attempts."""
+        """A row per failed replication: scenario, replication, error_kind, error_type, error, traceback, log, attempt,
+        seconds, worker."""
         from replicast.reporting.rows import Rows
 
         return Rows.of_failures(self.store, self.record)
@@ -269,10 +271,10 @@ class Run(Estimates):
         Where not all of the store can be seen from here, the tables that were collated beside it are fetched.
         """
         if self.store.reach():
-            return self._fetch_collated(Path(folder), options)
+            return self._fetch_collated(Path(folder).expanduser(), options)
         from replicast.reporting.own_collation import collate_run
 
-        return collate_run(self.store, self.record, Path(folder), run=self, **options)
+        return collate_run(self.store, self.record, Path(folder).expanduser(), run=self, **options)
 
     def _fetch_collated(self, folder: Path, options: Any) -> Collated:
         from replicast.reporting.collate import Collated
@@ -289,7 +291,7 @@ class Run(Estimates):
         """Fetches the files that successful replications left (those called `name`, if given) to an empty folder."""
         from replicast.reporting.artefacts import fetch_from_scenarios
 
-        return fetch_from_scenarios(self.store, self.record, Path(folder), scenario=scenario, only=name)
+        return fetch_from_scenarios(self.store, self.record, Path(folder).expanduser(), scenario=scenario, only=name)
 
     def values(self) -> RunValues:
         """Each metric's values by scenario and replication number, as far as they count."""
@@ -356,8 +358,8 @@ class Run(Estimates):
         asked = Asked(check_controls(control or {}), ratios, pooled, performance or {}, steady or "")
         document = report(self.store, self.record, baseline=baseline, confidence=confidence, asked=asked)
         if figures is not None:
-            write_figures(document, Path(figures), figure_format)
-        return write_report(document, Path(path), file_format)[0]
+            write_figures(document, Path(figures).expanduser(), figure_format)
+        return write_report(document, Path(path).expanduser(), file_format)[0]
 
     def selection(self) -> Selection | None:
         """How the search for the best scenario stands that the run was asked for with `select`; None where none was."""

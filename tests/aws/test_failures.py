@@ -57,7 +57,7 @@ def test_a_models_error_is_stored_and_tolerated_as_asked_for(
     assert found["status"] == "SUCCEEDED"
     assert json.loads(found["output"])["failed"] == 1
     (failure,) = run.failures()
-    assert (failure["replication"], failure["type"], failure["message"]) == (4, "AssertionError", "four")
+    assert (failure["replication"], failure["error_type"], failure["error"]) == (4, "AssertionError", "four")
     assert numbers(run) == [1, 2, 3, 5, 6, 7, 8]
 
 
@@ -84,7 +84,7 @@ def simulate(replication, rng):
     return float(rng.normal())
 """
     _, run = ended(aws, stack, created(stack, write_model(text), 6, retries=0))
-    assert [(f["replication"], f["kind"], f["type"]) for f in run.failures()] == [
+    assert [(f["replication"], f["error_kind"], f["error_type"]) for f in run.failures()] == [
         (2, "died", "exit"),
         (5, "died", "SIGKILL"),
     ]
@@ -104,7 +104,7 @@ def simulate(replication, rng):
 """
     _, run = ended(aws, stack, created(stack, write_model(text), 6, retries=0))
     (failure,) = run.failures()
-    assert (failure["replication"], failure["kind"], failure["worker"]) == (3, "died", "aws/plan")
+    assert (failure["replication"], failure["error_kind"], failure["worker"]) == (3, "died", "aws/plan")
     assert numbers(run) == [1, 2, 4, 5, 6]
 
 
@@ -122,8 +122,8 @@ def simulate(replication, rng):
 """
     _, run = ended(aws, stack, created(stack, write_model(text), 4))
     (failure,) = run.failures()
-    assert (failure["replication"], failure["kind"], failure["type"]) == (2, "timeout", "FunctionTimeout")
-    assert "all that there was for it" in failure["message"]
+    assert (failure["replication"], failure["error_kind"], failure["error_type"]) == (2, "timeout", "FunctionTimeout")
+    assert "all that there was for it" in failure["error"]
     assert numbers(run) == [1, 3, 4]
 
 

@@ -28,7 +28,7 @@ def run(path: Path, n: int, **options: object) -> Run:
 
 
 def failures_of(finished: Run) -> dict[int, tuple[str, str]]:
-    return {row["replication"]: (row["kind"], row["type"]) for row in finished.failures()}
+    return {row["replication"]: (row["error_kind"], row["error_type"]) for row in finished.failures()}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_death_is_retried_as_often_as_asked_and_then_recorded(write_model: Wri
     )
     finished = run(model, 3, retries=2, params={"trace": str(trace)})
     assert trace.read_text() == "xxx"
-    assert [(row["replication"], row["attempts"]) for row in finished.failures()] == [(2, 3)]
+    assert [(row["replication"], row["attempt"]) for row in finished.failures()] == [(2, 3)]
 
 
 def test_a_death_that_does_not_happen_again_leaves_no_failure(write_model: Write, tmp_path: Path) -> None:

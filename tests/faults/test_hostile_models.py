@@ -51,7 +51,7 @@ def run(path: Path, n: int, **options: object) -> Run:
 
 
 def failed(finished: Run) -> dict[int, str]:
-    return {row["replication"]: row["type"] for row in finished.failures()}
+    return {row["replication"]: row["error_type"] for row in finished.failures()}
 
 
 def hostile(write: Write, deeds: Mapping[int, str], pause: str = "") -> Path:
@@ -82,7 +82,7 @@ def test_a_model_that_spoils_its_process_costs_itself_alone(write_model: Write, 
 @pytest.mark.long
 def test_what_made_the_process_unusable_is_said(write_model: Write) -> None:
     deeds = {i: DEADLY[i] for i in (20, 33, 48)}
-    said = {row["replication"]: row["message"] for row in run(hostile(write_model, deeds), N, retries=0).failures()}
+    said = {row["replication"]: row["error"] for row in run(hostile(write_model, deeds), N, retries=0).failures()}
     assert "closed" in said[20]
     assert "removed the folder" in said[33]
     assert "RLIMIT_FSIZE" in said[48]

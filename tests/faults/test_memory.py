@@ -32,8 +32,8 @@ def run(path: Path, n: int, **options: object) -> Run:
 def test_who_uses_more_memory_than_allowed_is_named_and_the_others_go_on(write_model: Write) -> None:
     finished = run(write_model(HOG), 12, memory="300MB", workers=2)
     (failure,) = finished.failures()
-    assert (failure["replication"], failure["kind"], failure["type"]) == (5, "memory", "MemoryLimit")
-    assert "--memory allows 300 MB" in failure["message"]
+    assert (failure["replication"], failure["error_kind"], failure["error_type"]) == (5, "memory", "MemoryLimit")
+    assert "--memory allows 300 MB" in failure["error"]
     assert len(finished.metrics()) == 11
     assert finished.record.options.memory_bytes == 300_000_000
 
@@ -43,7 +43,7 @@ def test_the_memory_of_r_counts_as_its_workers(write_model: Write) -> None:
     hog = "if (replication == 2) { x <- numeric(1e8); x[1] <- 1; Sys.sleep(60) }"
     text = f"simulate <- function(replication) {{ {hog}; 1 }}\n"
     (failure,) = run(write_model(text, "model.R"), 3, memory="500MB", workers=1, retries=0).failures()
-    assert (failure["replication"], failure["kind"]) == (2, "memory")
+    assert (failure["replication"], failure["error_kind"]) == (2, "memory")
 
 
 def test_on_a_machine_without_memory_the_largest_is_an_absence_and_tried_alone(
@@ -120,4 +120,4 @@ def test_a_kill_for_want_of_memory_is_told_apart_where_the_system_says_so(
     said = iter([0])
     monkeypatch.setattr(memory_watch, "out_of_memory_kills", lambda: next(said, 1))
     (failure,) = run(model, 3, retries=0, workers=1).failures()
-    assert (failure["kind"], failure["type"]) == ("memory", "OutOfMemory")
+    assert (failure["error_kind"], failure["error_type"]) == ("memory", "OutOfMemory")

@@ -132,4 +132,4 @@ def test_a_cached_function_of_the_running_script_travels_by_value() -> None:
 def test_a_library_that_takes_32_bits_is_answered_with_seed32(write_model: Callable[..., Path], tmp_path: Path) -> None:
     path = write_model("import numpy\ndef simulate(seed):\n    numpy.random.RandomState(seed)\n    return 1.0\n")
     made = replicast.run(str(path), n=1, seed=1, store=str(tmp_path / "runs"))
-    assert "`seed32` instead" in made.failures().to_dicts()[0]["message"]
+    assert "`seed32` instead" in made.failures().to_dicts()[0]["error"]

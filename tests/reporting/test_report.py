@@ -265,8 +265,8 @@ def test_a_browser_shows_every_mark_within_its_picture_and_the_page_within_the_w
 
 def test_failures_are_grouped_by_what_went_wrong_each_with_its_own_replay_command() -> None:
     def failed(number: int, kind: str) -> dict[str, str]:
-        return {"scenario": "it's <b>", "replication": str(number), "kind": "error", "type": kind, "message": "<no>",
-                "traceback": f"line of {kind}", "log": ""}  # fmt: skip
+        return {"scenario": "it's <b>", "replication": str(number), "error_kind": "error", "error_type": kind,
+                "error": "<no>", "traceback": f"line of {kind}", "log": ""}  # fmt: skip
 
     many = [failed(number, "ValueError") for number in range(1, 1001)]
     blocks = list(failures("r1", [failed(1001, "KeyError"), *many], several_scenarios=True))

@@ -22,16 +22,32 @@ LEVELS = 4
 def find_points(design: Any, folder: Path) -> Points:
     """The scenarios of a design. Raises RequestError for one that cannot be had.
 
-    `design` is a CSV file's path, a table as in experiment.toml (`{"sobol": 64, "ranges": {"beds": [5, 20]}}`), or a
+    `design` is a CSV file's path, a pandas or polars DataFrame, a table as in experiment.toml (`{"sobol": 64,
+    "ranges": {"beds": [5, 20]}}`), or a
     sequence of parameter sets. Relative paths count from `folder`.
     """
     if isinstance(design, (str, Path)):
         return read_points(folder / design)
     if isinstance(design, Mapping):
         return _points_of_table(design, folder)
+    if hasattr(design, "columns") and (rows := rows_of_frame(design)) is not None:
+        return points_of_rows(rows, "the design")
     if isinstance(design, Sequence) and all(isinstance(row, Mapping) for row in design):
         return points_of_rows(design, "the design")
-    raise RequestError(f"a design is a CSV file, a table or a list of parameter sets, not a {type(design).__name__}")
+    what = type(design).__name__
+    raise RequestError(f"a design is a CSV file, a data frame, a table or a list of parameter sets, not a {what}")
+
+
+def rows_of_frame(frame: Any) -> list[dict[str, Any]] | None:
+    """Of a pandas or polars DataFrame, in Python's own numbers and texts; missing values are left out."""
+    if hasattr(frame, "iter_rows"):
+        rows = list(frame.iter_rows(named=True))
+    elif hasattr(frame, "to_dict"):
+        rows = frame.to_dict("records")
+    else:
+        return None
+    plain = [{str(k): v.item() if hasattr(v, "item") else v for k, v in row.items()} for row in rows]
+    return [{k: v for k, v in row.items() if v is not None and v == v} for row in plain]
 
 
 def read_points(path: Path) -> Points:

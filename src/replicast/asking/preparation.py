@@ -36,13 +36,25 @@ from replicast.core.record import NAME, Options, RunRecord
 from replicast.executors.pool import Pool
 from replicast.machine import NOT_ON_WINDOWS, runs_here
 from replicast.performing.copies import Source, stage_callable
+from replicast.performing.worker import NOTES, document_of
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
-from replicast.stores import open_named_store
+from replicast.stores import at_home, open_named_store
+
+
+def check_working_folder() -> None:
+    """Raises RequestError where it is gone, of which every program says otherwise that some file is not there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise RequestError(
+            "the folder that this process works in was removed; change to one that is there (cd, in Python os.chdir)"
+        ) from None
 
 
 def local_files_of(url: str) -> list[Path]:
     """What a store keeps on this machine's disk, which is no part of a model that lies beside it."""
+    url = at_home(url)
     if url.startswith("sqlite:///"):
         file = url.removeprefix("sqlite:///").partition("?")[0]
         return [Path(file + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
@@ -61,8 +73,13 @@ class Preparation:
         store_url: str | None = None,
         without: Sequence[Path] = (),
         at_hand: AtHand | None = None,
+        stores: bool = True,
     ) -> None:
-        """`on` names the place, and `options` are its own. A pool that is at hand is closed by whoever started it."""
+        """`on` names the place, and `options` are its own. A pool that is at hand is closed by whoever started it.
+
+        Without `stores`, nothing is to be kept, and it does not matter whether it could be.
+        """
+        check_working_folder()
         if not runs_here():
             raise RequestError(NOT_ON_WINDOWS)
         if inside_worker():
@@ -75,6 +92,7 @@ class Preparation:
         self.place: Place = open_place(on, self.place_options, self.at_hand)
         self._given_url = store_url or (request.file.get("store") if request.file else None)
         self._url = self._given_url or default_store()
+        self._stores = stores
         self._without = [*without, *local_files_of(self._url)]
         self._stack = ExitStack()
         self._record: RunRecord | None = None
@@ -119,7 +137,7 @@ class Preparation:
         if own is not None:
             return own
         store = open_named_store(self._url)
-        if "://" not in self._url:
+        if "://" not in self._url and self._stores:
             from replicast.stores.objects import can_be_written  # imports obstore, which databases do without
 
             if not can_be_written(Path(self._url).expanduser()):
@@ -168,6 +186,9 @@ class Preparation:
         self.source.save(self.store, self._record.id)  # before the record: a run that is there can be resumed
         if not self.store.write(self._record.id, NAME, self._record.to_json(), new=True):
             return self.create()
+        for warning in self.signature.warnings:
+            content = warning.encode()
+            self.store.write(self._record.id, document_of(NOTES, content), content, new=True)
         return self._record
 
     def drawn_up(self) -> RunRecord:

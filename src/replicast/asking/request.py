@@ -7,6 +7,7 @@ import getpass
 import os
 import platform
 import secrets
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,11 @@ class Request:
         """Raises RequestError for values of a wrong type, which Python lets through where a command line does not."""
         if isinstance(self.model, os.PathLike):
             self.model = os.fspath(self.model)
+        if isinstance(self.model, str):
+            self.model = os.path.expanduser(self.model)  # noqa: PTH111 - `~/model.py:function`
+        if isinstance(self.command, str):
+            words = shlex.split(self.command)
+            raise RequestError(f"command takes a list of words, as {words!r}, and {self.command!r} is one text")
         for name, shown in WHOLE_NUMBERS.items():
             setattr(self, name, whole_number(getattr(self, name), shown))
         check_seconds(self.timeout_seconds, "timeout")

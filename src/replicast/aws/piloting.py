@@ -44,7 +44,7 @@ def pilot_of(pool: Pool, record: RunRecord, size: int) -> Pilot:
         tables = len(RunTables(store, record).names) - 1
         failed = Rows.of_failures(store, record).to_dicts()
     if seconds and len(failed) == len(seconds):
-        raise RequestError(f"every replication of the pilot failed: {failed[0]['type']}: {failed[0]['message']}")
+        raise RequestError(f"every replication of the pilot failed: {failed[0]['error_type']}: {failed[0]['error']}")
     if not seconds:
         raise RequestError("no replication of the pilot came to an end; try: replicast run MODEL -n 2")
     pool.dismiss()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from replicast.core.errors import RequestError
 
 from .opening import open_run
 from .run_commands import request_from
-from .screen import number, print_json, print_table, say, say_note, show
+from .screen import duration, number, print_json, print_table, say, say_note, show
 from .trust import check_trust
 
 SAME, DIFFERENT = 0, 1
 SHOWN_METRICS = 20
+FIRST_WORD_SECONDS = 2.0
 
 
 def replay(chosen: argparse.Namespace) -> int:
@@ -154,10 +156,10 @@ def _verify_stored(handle: Any, *, as_json: bool) -> int:
 
 def check(chosen: argparse.Namespace) -> int:
     from replicast.asking.preparation import Preparation
-    from replicast.verifying.checking import check_model
+    from replicast.verifying.checking import check_model, no_tick
 
-    with Preparation(request_from(chosen)) as preparation:
-        report = check_model(preparation)
+    with Preparation(request_from(chosen), stores=False) as preparation:
+        report = check_model(preparation, no_tick if chosen.json else Waiting())
         signature, experiment = preparation.signature, preparation.experiment
     first = report.first
     if chosen.json:
@@ -179,6 +181,19 @@ def check(chosen: argparse.Namespace) -> int:
     if not report.problems:
         show("the same seed gives the same result, in another process, folder, time zone and order; no two are equal")
     return DIFFERENT if report.problems else SAME
+
+
+class Waiting:
+    """Says now and then, each time after a longer while, that it goes on."""
+
+    def __init__(self) -> None:
+        self._began, self._next = time.monotonic(), FIRST_WORD_SECONDS
+
+    def __call__(self) -> None:
+        waited = time.monotonic() - self._began
+        if waited >= self._next:
+            self._next *= 2
+            say(f"checking for {duration(waited)}: two replications are simulated twice each")
 
 
 def _print_signature(signature: Any) -> None:

@@ -205,9 +205,9 @@ def failures(chosen: argparse.Namespace) -> int:
     if not len(rows):
         say(f"no replication of run {handle.id} failed")
     for row in islice(rows, chosen.top):
-        tries = f" (after {row['attempts']} attempts)" if row["attempts"] > 1 else ""
+        tries = f" (after {row['attempt']} attempts)" if row["attempt"] > 1 else ""
         where = f"scenario '{row['scenario']}', replication {row['replication']}"
-        show(folded(f"{where}: {row['type']}: {row['message']}{tries}", sys.stdout))
+        show(folded(f"{where}: {row['error_type']}: {row['error']}{tries}", sys.stdout))
         for text in (row["traceback"], row["log"]):
             if text.strip():
                 show("    " + text.rstrip().replace("\n", "\n    "))

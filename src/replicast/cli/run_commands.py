@@ -250,13 +250,13 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
 
     first, record = next(iter(handle.failures())), handle.record
     which = f"replication {first['replication']} of scenario '{first['scenario']}'"
-    say(f"\n{which} failed: {first['type']}: {first['message']}")
+    say(f"\n{which} failed: {first['error_type']}: {first['error']}")
     if first["traceback"]:
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():
         say("--- the end of its log ---\n" + first["log"].rstrip()[-2000:] + "\n---")
     if advice := remedy(
-        "\n".join(str(first[part]) for part in ("message", "traceback", "log")), record.project, record.left_out
+        "\n".join(str(first[part]) for part in ("error", "traceback", "log")), record.project, record.left_out
     ):
         say(advice)
     scenario = ["--scenario", first["scenario"]] if len(handle.record.experiment.scenarios) > 1 else []

@@ -56,6 +56,8 @@ def named_scenario(text: str) -> tuple[str, dict[str, Any]]:
 
 def check_output(chosen: argparse.Namespace) -> None:
     """Refuses before anything is simulated what no folder can be written to afterwards."""
+    if chosen.output:
+        chosen.output = str(Path(chosen.output).expanduser())
     if chosen.output is not None and (
         not chosen.output or (Path(chosen.output).exists() and not Path(chosen.output).is_dir())
     ):

@@ -34,6 +34,7 @@ class Signature:
     """What a loaded model says of itself: its parameters, whether it takes any, and what it ran under.
 
     `versions` are those of the language and of packages, `outside` is code from elsewhere, see `core.segments`.
+    `warnings` are those of the language's compiler, on the model's source.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -43,6 +44,7 @@ class Signature:
     collate_argument: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     outside: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)

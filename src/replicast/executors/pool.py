@@ -133,7 +133,7 @@ class Pool:
             raise ModelError(*news["model_error"])
         found = news["signature"]
         found["parameters"] = tuple(Parameter(**parameter) for parameter in found["parameters"])
-        return Signature(**(found | {"uses": tuple(found["uses"])}))
+        return Signature(**(found | {"uses": tuple(found["uses"]), "warnings": tuple(found.get("warnings", ()))}))
 
     def _open(self, process: PoolProcess, experiment: Experiment, timeout_seconds: float | None) -> None:
         assert self.folder is not None

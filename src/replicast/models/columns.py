@@ -191,13 +191,19 @@ def plain(table: Table, name: str, noted: Noted = ignore_note) -> Table:
         if kind in KEPT:
             continue
         if kind.startswith(("Large", "FixedSize", *REFUSED)) and not kind.startswith("LargeUtf8"):
-            raise UnusableResult(f"column '{field.name}' of table '{name}' holds nested values ({kind})")
+            raise UnusableResult(f"column '{field.name}' of table '{name}' holds {_not_kept(kind)}")
         chunks, target = _plain_chunks(field, table.column(position).chunks)
         if kind == "UInt64" and target == DataType.float64():
             noted(f"column '{field.name}' of table '{name}' {ROUNDED}")
         if target is not None:
             table = table.set_column(position, field.with_type(target), ChunkedArray(chunks, type=target))
     return table
+
+
+def _not_kept(kind: str) -> str:
+    if "Binary" in kind:
+        return "binary values (bytes), which are neither numbers nor text; write it as text, or as a file of its own"
+    return f"nested values ({kind})"
 
 
 def _plain_chunks(field: Field, chunks: Sequence[Array]) -> tuple[list[Array], DataType | None]:

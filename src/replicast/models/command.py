@@ -28,6 +28,7 @@ from replicast.core.streams import model_seed
 
 from .command_results import read_printed, take_results
 from .kept import check_left
+from .not_started import why_not_found, why_not_started
 from .placeholders import COLLATION, SIMULATION, Template, parameter_values
 from .results import UnusableResult
 
@@ -44,6 +45,7 @@ class CommandModel:
     def __init__(self, folder: Path, experiment: Experiment, *, timeout_seconds: float | None, scratch: Path) -> None:
         self.folder, self.experiment = folder.resolve(), experiment
         self.timeout_seconds, self.scratch = timeout_seconds, scratch.resolve()
+        self.program = ""
 
     def describe(self) -> Signature:
         """A command takes the parameters that it names, and any where it takes all of them as JSON."""
@@ -85,7 +87,8 @@ class CommandModel:
         try:
             ended = self.run(template, values, {}, None)
         except OSError as error:
-            raise ModelError(f"the collate command could not be started: {error.strerror or error}") from None
+            reason = why_not_started(error, self.program)
+            raise ModelError(f"the collate command could not be started: {reason}") from None
         if ended.status != 0:
             raise ModelError(f"the collate command {ended.reason}", ended.log)
 
@@ -113,7 +116,8 @@ class CommandModel:
     ) -> Ended:
         """Raises OSError if the command cannot be started."""
         program, *arguments = template.fill(values)
-        command = [find_program(program, self.folder), *arguments]
+        self.program = find_program(program, self.folder)
+        command = [self.program, *arguments]
         return run_command(command, self.folder, os.environ | variables, self.scratch, timeout)
 
 
@@ -143,7 +147,7 @@ class CommandSimulate:
         try:
             ended = self.model.run(self.template, values, variables, self.model.timeout_seconds)
         except (OSError, ModelError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            reason = why_not_started(error, self.model.program) if isinstance(error, OSError) else error
             outcome.failure = Failure("error", "CannotStart", f"the command could not be started: {reason}")
         else:
             outcome.seconds = time.perf_counter() - start
@@ -179,7 +183,8 @@ class CommandSimulate:
         elif ended.status < 0:
             outcome.failure = Failure("died", ended.signal, f"the command {ended.reason}", ended.last_lines)
         elif ended.status > 0:
-            outcome.failure = Failure("error", "ExitStatus", f"the command {ended.reason}", ended.last_lines)
+            message = f"the command {ended.reason}{why_not_found(ended.status, self.model.program)}"
+            outcome.failure = Failure("error", "ExitStatus", message, ended.last_lines)
         else:
             try:
                 check_left(out)

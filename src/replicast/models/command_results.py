@@ -45,14 +45,14 @@ def take_results(folder: Path) -> Returned:
 
 
 def _is_result(path: Path) -> bool:
-    return path.name == METRICS_FILE or path.suffix in (".csv", ".parquet")
+    return path.name == METRICS_FILE or path.suffix.lower() in (".csv", ".parquet")
 
 
 def _add_table(path: Path, tables: dict[str, Table]) -> None:
     if path.stem in tables:
         raise UnusableResult(f"the command left two tables called '{path.stem}'")
     content = path.read_bytes()
-    table = read_csv(content, path.name) if path.suffix == ".csv" else read_parquet(content, path.name)
+    table = read_csv(content, path.name) if path.suffix.lower() == ".csv" else read_parquet(content, path.name)
     tables.update(read_result({path.stem: table})[1])
 
 
@@ -95,13 +95,21 @@ def read_printed(text: str) -> Metric:
     return as_number(parse_column([last])[0])  # type: ignore[no-any-return]
 
 
+MAGIC = b"PAR1"
+"""A Parquet file begins and ends with it."""
+
+
 def read_parquet(content: bytes, name: str) -> Table:
+    if content[:4] != MAGIC:
+        raise UnusableResult(f"{name} is no Parquet file: it does not begin with the letters PAR1")
+    if content[-4:] != MAGIC or len(content) < 12:
+        raise UnusableResult(f"{name} is a Parquet file whose end is missing: was it written whole, and closed?")
     try:
         return arro3.io.read_parquet(io.BytesIO(content)).read_all()
     except BaseException as error:
         if type(error).__name__ != "PanicException" and not isinstance(error, Exception):
             raise
-        raise UnusableResult(f"{name} is not a Parquet file that can be read: {error}") from None
+        raise UnusableResult(f"{name} is a Parquet file that cannot be read: its content is damaged") from None
 
 
 def read_csv(content: bytes, name: str) -> Table:

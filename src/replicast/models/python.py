@@ -63,14 +63,15 @@ class PythonModel:
 
     def describe(self) -> Signature:
         before = frozenset(name.partition(".")[0] for name in sys.modules.copy())
-        with working_in(self.folder, self.project) as imports:
+        with working_in(self.folder, self.project) as imports, _syntax_warnings(self.folder) as said:
             function = self.load()
             module = sys.modules.get(function.__module__)
             packages, outside = Surroundings(imports, before).find()
         signature = read_signature(function)
         collate = getattr(module, "collate", None)
         versions = {"python": platform.python_version(), "numpy": np.__version__} | packages
-        return Signature(**(signature | {"has_collate": callable(collate), "versions": versions, "outside": outside}))
+        return Signature(**(signature | {"has_collate": callable(collate), "versions": versions, "outside": outside,
+                                        "warnings": tuple(said)}))  # fmt: skip
 
     @contextmanager
     def start(self) -> Iterator[PythonSimulate]:
@@ -84,6 +85,22 @@ class PythonModel:
                 warnings.showwarning = caught  # type: ignore[assignment]
                 arguments = read_signature(function)
                 yield PythonSimulate(function, arguments, self.experiment, self.folder, self.log, caught)
+
+
+@contextmanager
+def _syntax_warnings(folder: Path) -> Iterator[list[str]]:
+    """What the compiler warns of in the folder's files while they are imported, once that has ended."""
+    said: list[str] = []
+    root = os.path.realpath(folder) + os.sep
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", SyntaxWarning)
+        warnings.filterwarnings("always", "invalid (escape|octal)", DeprecationWarning)  # Python 3.11's word for it
+        yield said
+    for one in caught:
+        file = os.path.realpath(one.filename)
+        if file.startswith(root):
+            said.append(f"{file.removeprefix(root)}, line {one.lineno}: {one.category.__name__}: {one.message}")
 
 
 @contextmanager

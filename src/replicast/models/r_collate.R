@@ -29,8 +29,9 @@ WANTED <- "a data.frame or a named list of data.frames"
 
 put_collated <- function(result) {
   stage <<- READING
+  if (is.null(result)) result <- structure(list(), names = character())
   if (is_frame(result)) result <- list(collated = result)
-  fits <- is.list(result) && length(result) && is_named(result) && all(vapply(result, is_frame, NA))
+  fits <- is.list(result) && (!length(result) || is_named(result)) && all(vapply(result, is_frame, NA))
   if (!fits) unusable("collate returned ", description(result), "; it must return ", WANTED)
   put(c(COLLATED, length(result)))
   for (name in names(result)) put_table(name, columns_of(result[[name]], name))

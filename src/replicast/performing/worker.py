@@ -153,8 +153,13 @@ class Saver:
         found = {(NOTES, note.encode()) for outcome in outcomes for note in outcome.notes}
         found |= {(LEVELS, levels.to_json()) for outcome in outcomes for levels in outcome.levels}
         for folder, content in found - self._noted:
-            self._store.write(self._run, f"{folder}/{hashlib.sha256(content).hexdigest()[:16]}", content, new=True)
+            self._store.write(self._run, document_of(folder, content), content, new=True)
             self._noted.add((folder, content))
+
+
+def document_of(folder: str, content: bytes) -> str:
+    """Where what is said is kept once, however often it is said."""
+    return f"{folder}/{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 NOTES, LEVELS = "noted", "levels"

@@ -53,7 +53,8 @@ def collate_run(
     if beyond or not wanted:
         with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
             target = Path(scratch) / "own" if beyond else folder
-            chunk = OwnCollation(store, record, target, Path(scratch), collated, file_format)
+            standing = tuple(collated.files.values())
+            chunk = OwnCollation(store, record, target, Path(scratch), collated, file_format, standing)
             try:
                 chunk.perform(run)
                 if beyond:
@@ -99,6 +100,7 @@ class OwnCollation:
     scratch: Path
     collated: Collated
     file_format: str
+    standard: tuple[Path, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -146,19 +148,33 @@ class OwnCollation:
         model.collate(self._artefact_folder(scenario.name), out, dict(scenario.parameters), scenario.name)
         for path in sorted(out.rglob("*")):
             if path.is_file():
-                target = folder / path.relative_to(out)
+                target = self._free(folder / path.relative_to(out), path.relative_to(out).as_posix())
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-                self.collated.files[prefix + path.stem] = target
+                self.collated.files[prefix + target.stem] = target
 
     def _write(self, tables: Mapping[str, Table], folder: Path, prefix: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         files = file_names(tables)
         for name, table in tables.items():
-            path = folder / f"{files[name]}.{ending(self.file_format)}"
+            path = self._free(folder / f"{files[name]}.{ending(self.file_format)}", name)
             frame = plain(pl.DataFrame(table)) if table.num_columns else pl.DataFrame()
             rows = write_frames([frame], dict(polars_types(table.schema)), path, WRITERS[self.file_format])
-            self.collated.rows[prefix + name], self.collated.files[prefix + name] = rows, path
+            known = prefix + (name if path.stem == files[name] else path.stem)
+            self.collated.rows[known], self.collated.files[known] = rows, path
+
+    def _free(self, path: Path, what: str) -> Path:
+        """The path, unless a standard table is there: that keeps its name, and a note says what gave way."""
+        taken, number, free = set(self.standard), 0, path
+        while free in taken:
+            number += 1
+            free = path.with_stem(f"{path.stem}_{number}")
+        if number:
+            self.collated.notes.append(
+                f"the model's own collation made '{what}', which is written as {free.name}: {path.name} holds the "
+                "table of that name of the run itself"
+            )
+        return free
 
     def _artefact_folder(self, scenario: str) -> Path:
         return self.scratch / f"artefacts-{self.record.experiment.scenario(scenario).index}"
@@ -185,6 +201,8 @@ def as_tables(returned: Any, label: str) -> dict[str, Table]:
     """A table is called `collated`; a mapping gives tables by name; nothing gives none. All columns are kept."""
     if returned is None:
         return {}
+    if isinstance(returned, Mapping) and all(type(rows) in (list, tuple) and not rows for rows in returned.values()):
+        return {str(name): Table.from_arrow(pl.DataFrame()) for name in returned}
     try:
         table = as_table(_frame(returned), OWN_TABLE, ())
         if table is not None:

@@ -16,15 +16,19 @@ def failures(run: str, failed: Sequence[Failure], *, several_scenarios: bool) ->
     """Nothing where nothing failed. Big runs show the first of each kind, and how many there are."""
     groups: dict[str, list[Failure]] = {}
     for one in failed:
-        groups.setdefault(f"{one['kind']}: {one['type']}" if one["kind"] != "error" else one["type"], []).append(one)
+        groups.setdefault(_kind(one), []).append(one)
     for name, own in sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_GROUPS]:
         yield from _group(run, name, own, several_scenarios=several_scenarios)
     if len(groups) > MOST_GROUPS:
         yield Paragraph(f"The {MOST_GROUPS} most frequent of {len(groups)} kinds; all: replicast failures {run}")
 
 
+def _kind(one: Failure) -> str:
+    return one["error_type"] if one["error_kind"] == "error" else f"{one['error_kind']}: {one['error_type']}"
+
+
 def _group(run: str, name: str, own: Sequence[Failure], *, several_scenarios: bool) -> Iterator[Block]:
-    rows = [[one["scenario"], str(one["replication"]), one["message"],
+    rows = [[one["scenario"], str(one["replication"]), one["error"],
              replay(run, one["scenario"], one["replication"], several_scenarios)]
             for one in own[:MOST_EACH]]  # fmt: skip
     more = f", the first {MOST_EACH} of {len(own):,}" if len(own) > MOST_EACH else f", {len(own):,}"

@@ -15,12 +15,14 @@ from replicast.core.record import RunRecord
 from replicast.reporting.tables import RunTables
 from replicast.reporting.unify import plain
 
-FAILURE_TYPES = {"replication": pl.Int64(), "attempts": pl.Int64(), "seconds": pl.Float64()}
-FAILURE_COLUMNS = {
-    "scenario": "scenario", "replication": "replication", "error_kind": "kind", "error_type": "type",
-    "error": "message", "traceback": "traceback", "log": "log", "attempt": "attempts", "seconds": "seconds",
-    "worker": "worker",
-}  # fmt: skip
+FAILURE_TYPES = {"replication": pl.Int64(), "attempt": pl.Int64(), "seconds": pl.Float64()}
+FAILURE_COLUMNS = (
+    "scenario", "replication", "error_kind", "error_type", "error", "traceback", "log", "attempt", "seconds", "worker",
+)  # fmt: skip
+"""Called as they are where they are stored."""
+
+FORMER_NAMES = {"kind": "error_kind", "type": "error_type", "message": "error", "attempts": "attempt"}
+"""Of version 0.1, by which a failure's row still answers."""
 
 
 class Rows:
@@ -41,7 +43,7 @@ class Rows:
 
     @classmethod
     def of_failures(cls, store: Store, record: RunRecord) -> Rows:
-        return cls(failures_frame(store, record))
+        return Failures(failures_frame(store, record))
 
     @classmethod
     def of_warnings(cls, store: Store, record: RunRecord) -> Rows:
@@ -80,6 +82,23 @@ class Rows:
         return self._frame._repr_html_()
 
 
+class Failure(dict[str, Any]):
+    """A row of `Run.failures()`."""
+
+    def __missing__(self, name: str) -> Any:
+        return self[FORMER_NAMES[name]]
+
+
+class Failures(Rows):
+    """Rows whose values are also had by their names of version 0.1."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return list(self)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(Failure, super().__iter__())
+
+
 def column_type(annotation: str) -> pl.DataType:
     """Of a dataclass's field: `int | None` is a column of whole numbers, and so on; what is not known is text."""
     first = annotation.split("|")[0].strip()
@@ -101,8 +120,8 @@ def failures_frame(store: Store, record: RunRecord) -> pl.DataFrame:
         if coverage.failed(scenario):
             for chunk in store.ledger(record.id, scenario):
                 frame = plain(pl.DataFrame(chunk)).filter(pl.col("state") == "failed")
-                frames.append(frame.select(pl.col(old).alias(new) for old, new in FAILURE_COLUMNS.items()))
-    empty = pl.DataFrame(schema={name: FAILURE_TYPES.get(name, pl.String()) for name in FAILURE_COLUMNS.values()})
+                frames.append(frame.select(FAILURE_COLUMNS))
+    empty = pl.DataFrame(schema={name: FAILURE_TYPES.get(name, pl.String()) for name in FAILURE_COLUMNS})
     return pl.concat([empty, *frames])
 
 

@@ -33,8 +33,8 @@ def run_as_html(store: Store, record: RunRecord, state: str, done: int, planned:
 def _failures(store: Store, record: RunRecord, failed: int) -> str:
     rows = failures_frame(store, record).head(MOST_FAILURES).iter_rows(named=True)
     lines = "".join(
-        f"<li>{escape(row['scenario'])}, replication {row['replication']}: {escape(row['type'])}: "
-        f"{escape(row['message'])}</li>" for row in rows
+        f"<li>{escape(row['scenario'])}, replication {row['replication']}: {escape(row['error_type'])}: "
+        f"{escape(row['error'])}</li>" for row in rows
     )  # fmt: skip
     said = f"<strong>{failed:,} failed</strong>, see <code>run.failures()</code>"
     return f'<div style="{BANNER}" role="note">{said}<ul>{lines}</ul></div>'

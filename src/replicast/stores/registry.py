@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -38,18 +39,28 @@ def scheme_of(url: str) -> str:
     return url.partition("://")[0].partition("+")[0] if "://" in url else "file"
 
 
+def at_home(url: str) -> str:
+    """The URL with `~` as the home folder that it means, where the store is on this machine's disk."""
+    scheme, separator, rest = url.partition("://")
+    path = rest.removeprefix("/") if separator else url
+    if not path.startswith("~") or (separator and scheme_of(url) not in ("file", "sqlite")):
+        return url
+    home = os.path.expanduser(path)  # noqa: PTH111 - a path may go on with `?options`
+    return f"{scheme}:///{home}" if scheme_of(url) == "sqlite" else f"{scheme}://{home}" if separator else home
+
+
 def open_store(url: str, *, reached: bool = False) -> Store:
     """The store that a URL names, as workers open it. Raises RequestError where none is named so, StoreError.
 
     One that another process has `reached` is there: if it does not answer now, it is waited for.
     """
-    return _kind(url).open(url, reached=reached)
+    return _kind(url).open(at_home(url), reached=reached)
 
 
 def open_named_store(url: str) -> Store:
     """The same store, as the person at this machine opens it: with whatever gives them credentials for it."""
     kind = REGISTRY.load(HERE[scheme_of(url)]) if scheme_of(url) in HERE else _kind(url)
-    return kind.open(url, reached=False)
+    return kind.open(at_home(url), reached=False)
 
 
 def _kind(url: str) -> StoreKind:

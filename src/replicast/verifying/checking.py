@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -140,12 +140,20 @@ def scratch_store() -> Iterator[ObjectStore]:
         yield ObjectStore(folder)
 
 
-def simulate_again(pool: Pool, record: RunRecord, batches: Sequence[Batch], store: Store) -> None:
+Tick = Callable[[], None]
+"""Called ten times a second or so, while something takes its time."""
+
+
+def no_tick() -> None:
+    """For those who do not mind how long it takes."""
+
+
+def simulate_again(pool: Pool, record: RunRecord, batches: Sequence[Batch], store: Store, tick: Tick = no_tick) -> None:
     """Has batches performed into a store of their own. Raises KeyboardInterrupt when interrupted."""
     job = pool.start(Work.of(record, store), batches)
     try:
         while job.poll(0.1) is JobState.RUNNING:
-            pass
+            tick()
     except KeyboardInterrupt:
         job.cancel()
         raise
@@ -208,7 +216,7 @@ class CheckReport:
     notes: list[str] = field(default_factory=list)
 
 
-def check_model(preparation: Any) -> CheckReport:
+def check_model(preparation: Any, tick: Tick = no_tick) -> CheckReport:
     """Simulates two replications twice: in other processes, another folder, another time zone, the other order.
 
     `preparation` is a prepared request. Raises ModelError where the model does not load.
@@ -218,14 +226,14 @@ def check_model(preparation: Any) -> CheckReport:
     name = experiment.scenarios[0].name
     with scratch_store() as one, scratch_store() as two:
         preparation.pool.workers = 1
-        simulate_again(preparation.pool, record, [Batch(name, 1, 2)], one)
+        simulate_again(preparation.pool, record, [Batch(name, 1, 2)], one, tick)
         with Pool(None, experiment, workers=1, environment={"TZ": "Pacific/Apia"}) as elsewhere:
             elsewhere.folder = elsewhere.scratch / "another folder"
             preparation.stage(elsewhere.folder)
-            simulate_again(elsewhere, record, [Batch(name, 2, 2), Batch(name, 1, 1)], two)
+            simulate_again(elsewhere, record, [Batch(name, 2, 2), Batch(name, 1, 1)], two, tick)
         before = read_replications(one, "check", name, [1, 2])
         after = read_replications(two, "check", name, [1, 2])
-    report = CheckReport(before[1], before[2])
+    report = CheckReport(before[1], before[2], notes=list(preparation.signature.warnings))
     for number in (1, 2):
         for difference in differences(before[number], after[number]):
             report.problems.append(f"replication {number} is not the same again: {difference}")
