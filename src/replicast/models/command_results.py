@@ -101,15 +101,17 @@ MAGIC = b"PAR1"
 
 def read_parquet(content: bytes, name: str) -> Table:
     if content[:4] != MAGIC:
-        raise UnusableResult(f"{name} is no Parquet file: it does not begin with the letters PAR1")
+        raise UnusableResult(f"{name} is not a Parquet file that can be read: it does not begin with the letters PAR1")
     if content[-4:] != MAGIC or len(content) < 12:
-        raise UnusableResult(f"{name} is a Parquet file whose end is missing: was it written whole, and closed?")
+        raise UnusableResult(
+            f"{name} is not a Parquet file that can be read: its end is missing; was it written whole, and closed?"
+        )
     try:
         return arro3.io.read_parquet(io.BytesIO(content)).read_all()
     except BaseException as error:
         if type(error).__name__ != "PanicException" and not isinstance(error, Exception):
             raise
-        raise UnusableResult(f"{name} is a Parquet file that cannot be read: its content is damaged") from None
+        raise UnusableResult(f"{name} is not a Parquet file that can be read: its content is damaged") from None
 
 
 def read_csv(content: bytes, name: str) -> Table:

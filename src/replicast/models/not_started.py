@@ -21,7 +21,7 @@ def why_not_started(error: OSError, program: str) -> str:
         return windows_line_breaks(path)
     if error.errno == errno.ENOENT and first.startswith("#!"):
         return f"'{path.name}' asks in its first line for the interpreter '{interpreter(first)}', which is not there"
-    if error.errno == errno.ENOEXEC and not first.startswith("#!"):
+    if error.errno == errno.ENOEXEC and not first.startswith("#!") and "\0" not in first:
         return (
             f"'{path.name}' is no program, and has no first line that says what runs it, as #!/bin/sh does; or name "
             f"that in the command, as in: sh {shlex.quote(path.name)}"
