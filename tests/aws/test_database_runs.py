@@ -15,7 +15,8 @@ from replicast.core.scenarios import Scenario
 from replicast.stores.objects import ObjectStore
 from replicast.stores.sql import SqlStore
 from replicast.testing import STORE_CHECKS, check_store
-from replicast.testing.stores import Check, failure, numbers, outcome, stored
+from replicast.testing.stored import failure, numbers, outcome, stored
+from replicast.testing.stores import Check
 from replicast.verifying.checking import Stored, differences_by_fingerprint
 
 

@@ -14,7 +14,7 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.stores import open_store
 from replicast.stores.sql import SqlStore
 from replicast.stores.sql_connections import parsed_address
-from replicast.testing.stores import new_run, numbers, outcome
+from replicast.testing.stored import new_run, numbers, outcome
 
 from .conftest import free_port
 from .guarded import Guarded

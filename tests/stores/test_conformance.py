@@ -10,7 +10,8 @@ from replicast.core.ports import Store
 from replicast.core.replication import Outcome
 from replicast.stores import open_store
 from replicast.testing import STORE_CHECKS, check_store
-from replicast.testing.stores import Check, new_run, outcome, saving_again_changes_nothing
+from replicast.testing.stored import new_run, outcome
+from replicast.testing.stores import Check, saving_again_changes_nothing
 
 KINDS = ("folder", "sqlite", "postgresql", "mysql")
 

@@ -18,7 +18,7 @@ from replicast.reporting.query import query
 from replicast.stores import open_store
 from replicast.stores.copying import copy_run
 from replicast.stores.rows_hash import hash_rows
-from replicast.testing.stores import numbers
+from replicast.testing.stored import numbers
 
 KINDS = ("folder", "sqlite", "postgresql", "mysql")
 

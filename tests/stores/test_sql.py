@@ -25,7 +25,7 @@ from replicast.core.replication import Outcome
 from replicast.stores import open_store
 from replicast.stores.sql import SqlStore
 from replicast.stores.sql_schema import VERSION
-from replicast.testing.stores import column, failure, new_run, numbers, outcome, stored, with_table
+from replicast.testing.stored import column, failure, new_run, numbers, outcome, stored, with_table
 
 KINDS = ("sqlite", "postgresql", "mysql")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "database-schema.md"

@@ -19,7 +19,7 @@ from replicast.core.errors import StoreError
 from replicast.core.replication import Outcome
 from replicast.stores import open_store, sql_connections
 from replicast.stores.sql import SqlStore
-from replicast.testing.stores import new_run, numbers, outcome, stored
+from replicast.testing.stored import new_run, numbers, outcome, stored
 
 SERVERS = {"postgresql": Postgres, "mysql": Mariadb}
 LIMIT_SECONDS = 60
