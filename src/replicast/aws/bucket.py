@@ -33,6 +33,19 @@ def bucket_exists(aws: Aws, name: str) -> bool:
     return True
 
 
+def is_gone(aws: Aws, name: str) -> bool:
+    """Whether no account has a bucket of that name; not where that is not to be told."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        aws.client("s3").get_bucket_location(Bucket=name)
+    except ClientError as error:
+        return error_code(error) == "NoSuchBucket"
+    except BotoCoreError:
+        return False
+    return False
+
+
 def policy_of(arn: str) -> dict[str, Any]:
     """As template.yaml has it: nothing in plain text, and no part of a run written twice.
 

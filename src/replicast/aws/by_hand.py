@@ -24,6 +24,7 @@ from replicast.core.record import (
     check_run_name,
 )
 from replicast.core.scenarios import Scenario, check_scenarios, cross
+from replicast.core.segments import digests_of
 
 from .stack import PLACE
 
@@ -83,6 +84,7 @@ def _record(
         id=run_id_of(execution, started) if name is None else check_run_name(name),
         experiment=experiment,
         design={} if "scenarios" in typed or "grid" in typed else deployed.design,
+        digests=digests_of(experiment.to_dict()),
         replications=replications,
         created=started,
         options=check_options(_options(typed, deployed.options), replications),

@@ -11,6 +11,7 @@ from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
+from replicast.machine.processes import available_cores
 from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
@@ -22,7 +23,7 @@ from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model, model_of
 from .functions import DEPLOYED, RUNS
-from .image import BASE, build_and_push
+from .image import BASE, build_and_push, is_here, own_architecture
 from .limits import SETTINGS, check_settings, width
 from .operation import Operation
 from .package import database_requirements, default_runtime, reporting_package, worker_package
@@ -88,9 +89,8 @@ def deploy(
     state = stack.prepare(repository=contents.package == "image", key=settings.key or "")
     settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds, stack.tags))
     contents = with_database_packages(contents, settings, before)
-    runtime = settings.runtime or default_runtime()
-    architecture = settings.architecture or state.parameters.get("Architecture", "arm64")
-    settings = replace(settings, runtime=runtime, architecture=architecture)
+    settings = with_defaults(aws, settings, before)
+    runtime, architecture = settings.runtime or "", settings.architecture or ""
     notes: tuple[str, ...] = ()
     if contents.package == "image":
         base, refreshed = contents.base(before), contents.refreshed(before)
@@ -116,6 +116,21 @@ def deploy(
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
     return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
+
+
+def with_defaults(aws: Aws, settings: Settings, before: Mapping[str, str]) -> Settings:
+    """With runtime and processor as before, or the usual ones: on an emulator, which runs them, this machine's."""
+    here = is_here(aws)
+    usual = own_architecture() if here else "arm64"
+    concurrency = settings.concurrency
+    if concurrency is None and here and "Definition" not in {name for name, value in before.items() if value}:
+        concurrency = available_cores()
+    return replace(
+        settings,
+        runtime=settings.runtime or default_runtime(),
+        architecture=settings.architecture or (before.get("Architecture") if before.get("Definition") else usual),
+        concurrency=concurrency,
+    )
 
 
 def check_schedule(aws: Aws, state: StackState, operation: Operation, model: GivenModel | None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 
+from replicast.core.errors import ReplicastError
 from replicast.core.parameters import Signature
 from replicast.core.record import NAME, RunRecord
-from replicast.performing.copies import Source
+from replicast.performing.copies import FOLDER, Source, code_hash
 from replicast.stores.objects import ObjectStore
 
 from .by_hand import signature_from_dict
@@ -15,13 +17,40 @@ from .functions import DEPLOYED, SIGNATURE
 
 
 def keep_model(bucket: ObjectStore, record: RunRecord, source: Source, signature: Signature) -> None:
-    """Puts a model in the place of the one before. The record is written last: by then all of it is there."""
+    """Puts a model in the place of the one before, unless that is the same.
+
+    The record is written last: by then all of it is there. It names the hashes of what is put there, which are those of
+    a file that was written to meanwhile, too.
+    """
+    contents = {name: (source.folder / name).read_bytes() for name in source.files}
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    code, parts = code_hash(files), record.segments
+    segments = tuple(dataclasses.replace(segment, code_hash=code) for segment in parts)
+    record = dataclasses.replace(record, id=DEPLOYED, files=files, code_hash=code, segments=segments)
+    if is_kept(bucket, record, signature):
+        return
     old = set(bucket.documents(DEPLOYED, "model"))
-    source.save(bucket, DEPLOYED)
+    for name, content in contents.items():
+        bucket.write(DEPLOYED, f"{FOLDER}/{name}", content)
     bucket.write(DEPLOYED, SIGNATURE, json.dumps(dataclasses.asdict(signature)).encode())
-    bucket.write(DEPLOYED, NAME, dataclasses.replace(record, id=DEPLOYED).to_json())
-    for name in old - {f"model/{name}" for name in source.files}:
+    bucket.write(DEPLOYED, NAME, record.to_json())
+    for name in old - {f"{FOLDER}/{name}" for name in contents}:
         bucket.delete(DEPLOYED, name)
+
+
+def is_kept(bucket: ObjectStore, record: RunRecord, signature: Signature) -> bool:
+    """Whether the stack holds this very model."""
+    try:
+        known = model_of(bucket)
+    except (ReplicastError, ValueError, KeyError, TypeError):
+        return False
+    return known is not None and (timeless(record), signature) == (timeless(known[0]), known[1])
+
+
+def timeless(record: RunRecord) -> bytes:
+    """The record without when it was made, and without its seed, which starts by hand have their own of."""
+    experiment = dataclasses.replace(record.experiment, seed=0)
+    return dataclasses.replace(record, created="", experiment=experiment, digests={}, segments=()).to_json()
 
 
 def model_of(bucket: ObjectStore) -> tuple[RunRecord, Signature] | None:

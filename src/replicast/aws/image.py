@@ -154,6 +154,11 @@ def build_and_push(
     return f"{repository}@{digest}"
 
 
+def is_here(aws: Aws) -> bool:
+    """Whether AWS is an emulator on this machine."""
+    return urlsplit(aws.client("cloudformation").meta.endpoint_url).hostname in LOOPBACK
+
+
 def address(aws: Aws, repository: str) -> str:
     """Where the engine finds a repository: an emulator on this machine takes pushes at its own address."""
     endpoint = urlsplit(aws.client("ecr").meta.endpoint_url)

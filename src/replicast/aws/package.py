@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import io
 import subprocess
 import sys
@@ -125,7 +126,12 @@ def pinned_names(requirements: Sequence[str]) -> list[str]:
 
 
 def _pip(requirements: Sequence[str], target: Path, runtime: str, architecture: str) -> str | None:
-    """None if pip succeeded, else the end of what it said."""
+    """None if pip succeeded, else the end of what it said. Raises RequestError where there is no pip."""
+    if importlib.util.find_spec("pip") is None:
+        raise RequestError(
+            f"the functions' packages are fetched by pip, which {sys.prefix} has not: python -m ensurepip "
+            "(or with uv: uv pip install pip)"
+        )
     version = runtime.removeprefix("python")
     command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(target), "--upgrade", "--only-binary", ":all:", "--implementation", "cp"]

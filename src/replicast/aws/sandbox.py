@@ -37,6 +37,19 @@ def environment(url: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+def next_command(*, images: bool) -> str:
+    """What to type next, whole, and what there is to be had for what."""
+    if images:
+        return "replicast aws deploy model.R --package image && replicast run model.R -n 20 --on aws"
+    return "replicast aws deploy model.py && replicast run model.py -n 20 --on aws"
+
+
+NEEDS = (
+    "Python models need nothing more; R models and commands need an image: --images, Docker, and pip's docker; "
+    "results in a database need one that this machine reaches: --database-url-secret"
+)
+
+
 @contextlib.contextmanager
 def started(
     port: int,

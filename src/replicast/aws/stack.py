@@ -27,6 +27,7 @@ TAGS = {"replicast": "stack"}
 """Of every stack and, through CloudFormation, of everything in it."""
 
 GONE = "DELETE_COMPLETE"
+SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 Tell = Callable[[str], None]
 
@@ -234,11 +235,13 @@ class Stack:
         """Creates or updates the stack; parameters not given stay as they are. False if nothing had to change."""
         from botocore.exceptions import ClientError
 
-        state = self.state()
+        state, body = self.state(), template(self.template_name)
+        if state.status in SOUND and self._is_same(state, parameters, body):
+            return False
         kept = [{"ParameterKey": k, "UsePreviousValue": True} for k in state.parameters if k not in parameters]
         given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
         request: dict[str, Any] = {
-            "StackName": self.name, "TemplateBody": template(self.template_name), "Capabilities": ["CAPABILITY_IAM"],
+            "StackName": self.name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM"],
             "Parameters": [*given, *(kept if state.exists else [])],
             "Tags": [{"Key": key, "Value": value} for key, value in {**state.tags, **self.tags, **TAGS}.items()],
         }  # fmt: skip
@@ -256,10 +259,20 @@ class Stack:
         self._wait(since)
         return True
 
+    def _is_same(self, state: StackState, parameters: Mapping[str, str], body: str) -> bool:
+        """Whether the stack has all this already, so that CloudFormation need not be asked to compare."""
+        if any(state.parameters.get(name) != value for name, value in parameters.items()):
+            return False
+        if any(state.tags.get(key) != value for key, value in {**self.tags, **TAGS}.items()):
+            return False
+        with explained(f"read the template of stack '{self.name}'"):
+            known = self._formation.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
+        return bool(known == body)
+
     def _wait(self, since: datetime) -> None:
         """Until CloudFormation is done. Raises ExecutorError that names the resource that failed, and why."""
         state = self._settle()
-        if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", GONE, ""):
+        if state.status in (*SOUND, GONE, ""):
             return
         raise ExecutorError(f"stack '{self.name}' is {state.status}: {self.first_failure(since)}")
 

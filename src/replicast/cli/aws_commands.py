@@ -208,7 +208,7 @@ def policy(chosen: argparse.Namespace) -> int:
 
 def sandbox(chosen: argparse.Namespace) -> int:
     """Runs until it is interrupted."""
-    from replicast.aws.sandbox import environment, started
+    from replicast.aws.sandbox import NEEDS, environment, next_command, started
 
     with started(chosen.port, reachable=chosen.images) as url:
         variables = environment(url)
@@ -218,7 +218,8 @@ def sandbox(chosen: argparse.Namespace) -> int:
             say("an emulator of AWS runs; in another shell:")
             for name, value in variables.items():
                 print(f"export {name}={value}")
-            say("then: replicast aws deploy model.py; Ctrl-C here ends it, and all that is in it is gone")
+            say(f"then: {next_command(images=chosen.images)}")
+            say(f"{NEEDS}; Ctrl-C here ends it, and all that is in it is gone")
         sys.stdout.flush()
         while True:
             time.sleep(3600)
