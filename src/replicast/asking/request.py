@@ -141,11 +141,7 @@ def draft(request: Request, located: Located) -> Experiment:
     from_file = request.file.get("streams", {}) if request.file else {}
     kind: Any = request.streams or from_file.get("kind", "parallel")
     common = request.common if request.common is not None else from_file.get("common", True)
-    keep = request.value(request.keep, "keep")
-    if keep not in (None, "rds"):
-        raise RequestError(f"keep takes 'rds', not '{keep}'")
-    if keep == "rds" and located.reference.language != "r":
-        raise RequestError('keep = "rds" keeps what an R model returned, and this model is not in R')
+    keep = kept(request.value(request.keep, "keep"), located.reference.language)
     seed = request.value(request.seed, "seed")
     check_streams(kind)
     antithetic = request.antithetic if request.antithetic is not None else from_file.get("antithetic", False)
@@ -156,8 +152,9 @@ def draft(request: Request, located: Located) -> Experiment:
     check_pairs(request.value(request.budget, "budget") or 0, antithetic, "--budget")
     check_seed(0 if seed is None else seed, located.reference, streams)
     return Experiment(
-        located.reference, crossed, 0 if seed is None else seed, streams, keep == "rds", located.collation
-    )
+        located.reference, crossed, 0 if seed is None else seed, streams, "rds" in keep, located.collation,
+        "files" in keep,
+    )  # fmt: skip
 
 
 def check_least_pairs(request: Request, antithetic: bool) -> None:
@@ -166,6 +163,18 @@ def check_least_pairs(request: Request, antithetic: bool) -> None:
     least = 20 if select else 6
     if antithetic and maximum is not None and maximum < least:
         raise RequestError(f"--max counts replications, and antithetic pairs are judged from {least} of them on")
+
+
+def kept(text: str | None, language: str) -> set[str]:
+    """What is to be kept beside metrics and tables: any of `rds` and `files`. Raises RequestError."""
+    found = {name.strip() for name in (text or "").split(",") if name.strip()}
+    for name in sorted(found - {"rds", "files"}):
+        raise RequestError(f"keep takes 'rds', 'files' or 'rds,files', not '{name}'")
+    if "rds" in found and language != "r":
+        raise RequestError('keep = "rds" keeps what an R model returned, and this model is not in R')
+    if "files" in found and language == "command":
+        raise RequestError('keep = "files" is for functions; what a command leaves in {out} is kept without it')
+    return found
 
 
 def design_folder(request: Request) -> Path:

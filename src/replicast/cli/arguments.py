@@ -140,7 +140,11 @@ def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
         "--antithetic", action="store_true", default=None, help="replications in pairs, the second mirrors the first"
     )
     parser.add_argument("--project", metavar="DIR", help="the folder that travels with the model (default: its own)")
-    parser.add_argument("--keep", metavar="rds", help="also keep what an R model returned, whole")
+    parser.add_argument(
+        "--keep",
+        metavar="rds,files",
+        help="also keep what an R model returned, whole (rds), and the files that a function writes (files)",
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

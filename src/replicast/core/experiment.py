@@ -79,6 +79,12 @@ class Experiment:
     streams: Streams = Streams()
     keep_rds: bool = False
     collation: Collation | None = None
+    keep_files: bool = False
+
+    @property
+    def keep(self) -> str:
+        """What is kept beside metrics and tables, as it is asked for; empty for nothing."""
+        return ",".join(name for name, kept in (("rds", self.keep_rds), ("files", self.keep_files)) if kept)
 
     def scenario(self, name: str) -> Scenario:
         for scenario in self.scenarios:
@@ -102,7 +108,7 @@ class Experiment:
             ],
             "seed": self.seed,
             "streams": self.streams.to_dict(),
-            "keep": "rds" if self.keep_rds else None,
+            "keep": self.keep or None,
             "collate": collation,
         }
 
@@ -117,7 +123,10 @@ class Experiment:
     def _as_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
         fields = {name: value for name, value in saved.items() if name not in ("keep", "collate")}
         fields["scenarios"] = [{**scenario, "index": index} for index, scenario in enumerate(saved["scenarios"])]
-        return fields | {"keep_rds": saved.get("keep") == "rds", "collation": saved.get("collate")}
+        keep = (saved.get("keep") or "").split(",")
+        return fields | {
+            "keep_rds": "rds" in keep, "keep_files": "files" in keep, "collation": saved.get("collate"),
+        }  # fmt: skip
 
 
 def check_streams(kind: str) -> None:
@@ -172,8 +181,8 @@ def differences(old: Experiment, new: Experiment) -> list[str]:
         found.append(f"seed: was {old.seed}, is {new.seed}")
     if old.streams != new.streams:
         found.append(f"streams: was {old.streams}, is {new.streams}")
-    if old.keep_rds != new.keep_rds:
-        found.append(f"keep: was {'rds' if old.keep_rds else 'nothing'}, is {'rds' if new.keep_rds else 'nothing'}")
+    if old.keep != new.keep:
+        found.append(f"keep: was {old.keep or 'nothing'}, is {new.keep or 'nothing'}")
     ours = {s.name: s for s in new.scenarios}
     for scenario in old.scenarios:
         match = ours.get(scenario.name)

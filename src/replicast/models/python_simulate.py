@@ -27,10 +27,10 @@ from replicast.core.scenarios import Scenario
 from replicast.core.streams import MASK_32, MASK_63, drawn, generators, stream_seeds
 from replicast.machine.condition import Spoilt
 
-from .leftovers import Leftovers
 from .python_defaults import is_object, like_default
 from .repeats import may_repeat
 from .results import UnusableResult, read_result
+from .working_folder import WorkingFolder
 
 QUICK_SECONDS = 0.001
 """Replications shorter than this run in chunks, within which what costs microseconds is done once."""
@@ -79,7 +79,7 @@ class PythonSimulate:
         self._own_streams = experiment.streams.kind == "own"
         self._careful = False
         self._notes: list[str] = []
-        self._leftovers = Leftovers(self.folder)
+        self._files = WorkingFolder(self.folder, keeps=experiment.keep_files)
         self._seconds = QUICK_SECONDS
 
     def __call__(self, scenario: Scenario, first: int, last: int, starting: Starting) -> Iterator[Outcome]:
@@ -91,7 +91,6 @@ class PythonSimulate:
             if outcomes is None:
                 given = self._given(scenario, first, first + size - 1)
                 outcomes = [self._carefully(scenario.name, *one, call, starting) for one in given]
-            outcomes[-1].notes += tuple(self._leftovers.notes())
             yield from outcomes
             self._seconds = max(outcomes[-1].seconds, sum(o.seconds for o in outcomes) / size, 1e-6)
             first += size
@@ -157,10 +156,13 @@ class PythonSimulate:
             outcomes.append(outcome)
         _flush()
         try:
-            if self._directory_changed() or self.log.grown() or (watched is not None and _globals_state() != watched):
+            written = self._files.written()
+            moved = self._directory_changed() or self.log.grown()
+            if written or moved or (watched is not None and _globals_state() != watched):
                 self._careful = True
                 self.log.take()
                 self._return_to_folder()
+                self._files.tidy(written)
                 return None
         except OSError as error:
             raise Spoilt(str(error)) from None
@@ -187,6 +189,9 @@ class PythonSimulate:
             outcome.log = self.log.take()
             if self._directory_changed():
                 self._return_to_folder()
+            if written := self._files.written():
+                self._careful = True
+                self._files.settle(outcome, written)
         except OSError as error:
             raise Spoilt(str(error)) from None
         return outcome

@@ -14,13 +14,13 @@ from replicast.core.experiment import Collation, Experiment
 from replicast.core.parameters import Parameter, Signature
 from replicast.core.ports import Model
 
-from .leftovers import Leftovers
 from .r_advice import for_missing_function, for_missing_package, is_app
 from .r_columns import read_table
 from .r_frames import contents, frame_columns, request_of
 from .r_literals import literal
 from .r_process import COLLATE, LOAD, REFUSED, Ended, RProcess
 from .r_simulate import RSimulate
+from .working_folder import WorkingFolder
 
 
 class RModel:
@@ -70,7 +70,7 @@ class RModel:
         simulate = RSimulate(self.load, experiment, self.scratch, seconds, self.recycle_bytes)
         try:
             simulate.make_ready()
-            simulate.leftovers = Leftovers(str(self.folder))
+            simulate.files = WorkingFolder(str(self.folder), keeps=experiment.keep_files)
             yield simulate
         finally:
             simulate.close()

@@ -24,10 +24,10 @@ from replicast.core.replication import Failure, Metric, Outcome
 from replicast.core.scenarios import LONGEST_NAME, Scenario
 from replicast.core.streams import stream_states
 
-from .leftovers import Leftovers
 from .r_columns import DOUBLE, INTEGER, INTEGER64, LOGICAL, NA_LOW_WORD, read_table
 from .r_literals import literal
 from .r_process import BLOCK, FAILED, LAYOUT, NOTED, SCENARIO, SIMULATE, Ended, Late, RProcess
+from .working_folder import WorkingFolder
 
 CHUNK_SECONDS = 0.1
 LONGEST_CHUNK = 5000
@@ -76,7 +76,8 @@ class RSimulate:
         self._replication_seconds = CHUNK_SECONDS
         self._under_way = False
         self._keeps = 0
-        self.leftovers: Leftovers | None = None
+        self.files: WorkingFolder | None = None
+        self._singly = experiment.keep_files
         self.starts = 0
         """How often R was started: a measure of deaths, timeouts and recycling."""
 
@@ -108,7 +109,7 @@ class RSimulate:
                 yield outcome
 
     def _chunk_length(self, asked: Asked, first: int) -> int:
-        if first <= asked.singly_until:
+        if self._singly or first <= asked.singly_until:
             return 1
         return max(1, min(LONGEST_CHUNK, int(CHUNK_SECONDS / self._replication_seconds)))
 
@@ -128,8 +129,9 @@ class RSimulate:
                 outcomes = self._read_outcomes(process, asked.scenario.name)
                 following = last + 1 if has_quit(outcomes[-1]) else following + len(outcomes)
                 self._under_way = following <= last
-                if self.leftovers is not None:
-                    outcomes[-1].notes += tuple(self.leftovers.notes())
+                if self.files is not None and (written := self.files.written()):
+                    self._singly = True
+                    self.files.settle(outcomes[-1], written)
                 for outcome in outcomes:
                     if outcome is not outcomes[0]:
                         asked.starting(outcome.replication)

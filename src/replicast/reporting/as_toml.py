@@ -31,8 +31,8 @@ def experiment_as_toml(record: RunRecord) -> str:
         lines.append(f"precision = {_value(record.options.precision)}")
         lines += [f"max = {record.options.maximum}"] if record.options.maximum else []
         lines += [f"look_ahead = {record.options.look_ahead}"] if record.options.look_ahead is not None else []
-    if experiment.keep_rds:
-        lines.append('keep = "rds"')
+    if experiment.keep:
+        lines.append(f"keep = {_value(experiment.keep)}")
     streams = experiment.streams
     lines += ["", "[streams]", f"kind = {_value(streams.kind)}", f"common = {_value(streams.common)}"]
     lines += ["antithetic = true"] if streams.antithetic else []
