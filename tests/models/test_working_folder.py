@@ -60,7 +60,6 @@ def test_without_keeping_them_they_are_gone_for_the_next_and_named_once(write_mo
     assert done.metrics().pl()["seen"].to_list() == [0] * 7
     (note,) = [note for note in done.summary().notes if "working folder" in note]
     assert "'own-1.txt'" in note
-    assert "--keep files" in note
     assert done.artefacts(tmp_path / "out") == []
 
 

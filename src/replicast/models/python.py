@@ -185,7 +185,7 @@ def _loading(label: str, folder: Path, project: Path | None) -> Iterator[None]:
     except ModelError:
         raise
     except SystemExit as error:
-        message = f"{label} cannot be loaded: {how_not_to_end(error)} ({type(error).__name__}: {error})"
+        message = f"{label} cannot be loaded: {type(error).__name__}: {error}; {how_not_to_end(error)}"
         raise ModelError(message, model_traceback(error, where)) from None
     except Exception as error:
         message = f"{label} cannot be loaded: {type(error).__name__}: {error}"

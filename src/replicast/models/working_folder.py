@@ -67,10 +67,7 @@ class WorkingFolder:
         elif not self._keeps and not self._said and (files := sorted(n for n in names if not n.endswith("/"))):
             self._said = True
             named = ", ".join(f"'{name}'" for name in files[:NAMED]) + (", …" if len(files) > NAMED else "")
-            outcome.notes += (
-                f"the model writes files into its working folder, where they are not kept: {named}; "
-                "--keep files keeps them",
-            )
+            outcome.notes += (f"the model writes files into its working folder, where they are not kept: {named}",)
         self.tidy(names)
 
     def _hand_over(self, outcome: Outcome, names: Sequence[str]) -> None:
