@@ -239,3 +239,12 @@ class TestFingerprints:
     def test_a_hundred_thousand_results_have_a_hundred_thousand_fingerprints(self) -> None:
         outcomes = [outcome(i, {"a": i / 7, "b": i}) for i in range(1, 100_001)]
         assert len(set(prints(outcomes))) == 100_000
+
+
+@pytest.mark.parametrize("text", ["", "base", "größer"])
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_a_column_of_one_text_is_that_text_in_every_row(text: str, rows: int) -> None:
+    column = parts.constant_text(text, rows)
+    assert (column.to_pylist(), column.null_count) == ([text] * rows, 0)
+    table = Table.from_pydict({"log": column})
+    assert parts.from_parquet(parts.to_parquet(table)).column("log").to_pylist() == [text] * rows

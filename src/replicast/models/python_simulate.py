@@ -128,6 +128,10 @@ class PythonSimulate:
         span = (self.experiment.seed, first, last, scenario.index, self.experiment.streams.common, antithetic)
         numbers, given = range(first, last + 1), dict[str, Any]()
         streams, seeds = generators(*span) if "rng" in uses else (repeat(None), stream_seeds(*span))
+        if uses == {"rng"}:
+            for number, seed, given["rng"] in zip(numbers, seeds, streams, strict=True):
+                yield number, seed, given
+            return
         for number, seed, rng in zip(numbers, seeds, streams):  # noqa: B905 - `streams` may have no end
             if rng is not None:
                 given["rng"] = rng
@@ -150,7 +154,9 @@ class PythonSimulate:
         for number, seed, given in self._given(scenario, first, last):
             starting(number)
             outcome = perform(name, number, call, given)
-            outcome.draws = mark(draws(outcome, seed, given), number, antithetic)
+            outcome.draws = draws(outcome, seed, given)
+            if antithetic:
+                outcome.draws = mark(outcome.draws, number, antithetic)
             if caught.count:
                 outcome.warnings, outcome.warning_count = caught.take()
             outcomes.append(outcome)

@@ -25,7 +25,10 @@ TEXT = DataType.utf8()
 
 
 def constant_text(value: str, rows: int) -> Array:
-    return Array([value], TEXT).take(Array(np.zeros(rows, dtype=np.int64)))
+    """Cut from behind another text: a column whose texts have no byte at all takes 30 times as long to write."""
+    places = np.ones(rows + 1, dtype=np.int64)
+    places[0] = 0
+    return Array(["-", value], TEXT).take(Array(places)).slice(1)
 
 
 def keys(scenario: str, replications: NDArray[np.int64]) -> dict[str, Array]:
