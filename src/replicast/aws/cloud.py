@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from replicast.conducting.cancelling import CANCEL
-from replicast.conducting.questions import ask, hopeless, rule_of
+from replicast.conducting.questions import Standing, ask, hopeless, rule_of
 from replicast.core.planning import cut
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
@@ -108,6 +108,7 @@ class Cloud:
     def __init__(self, store: Store, record: RunRecord, capacity: Capacity, queues: Queues | None = None) -> None:
         self.store, self.record, self.capacity, self.queues = store, record, capacity, queues or Queues()
         self._planned: dict[str, int] = {}
+        self._standing = Standing({}, (), 0)
 
     def answer(self, order: Order) -> Answer:
         """Raises StoreError. Asked twice for the same round, it gives the same answer if the same is stored."""
@@ -172,15 +173,12 @@ class Cloud:
         return Answer(order.run, order.execution, order.round, "stop", error=error, cause=cause)
 
     def _missing(self) -> list[Batch]:
-        standing = ask(self.record, self.store, rule_of(self.record))
+        self._standing = standing = ask(self.record, self.store, rule_of(self.record))
         self._planned = dict(standing.planned)
         return list(standing.missing)
 
     def _cannot_go_on(self, order: Order, before: Round | None, losses: list[Loss]) -> Answer | None:
-        coverage = self.store.coverage(self.record.id)
-        names = [scenario.name for scenario in self.record.experiment.scenarios]
-        failed = sum(len(coverage.failed(name)) for name in names)
-        done = sum(last - first + 1 for name in names for first, last in coverage.done(name))
+        failed, done = self._standing.failed, self._standing.done
         if before is not None and hopeless(failed, done):
             return self._stop(order, "AllReplicationsFailed", f"all {failed} replications that were tried failed; see: "
                               f"replicast failures {order.run} --store {self.store.label}")  # fmt: skip
@@ -197,12 +195,16 @@ class Cloud:
         names = [scenario.name for scenario in self.record.experiment.scenarios]
         sampled = names[:: math.ceil(len(names) / PARTS_READ)]
         each = PARTS_READ // len(sampled)
-        chunks = (chunk for name in sampled for chunk in islice(self.store.ledger(self.record.id, name), each))
-        seconds = [value for chunk in chunks for value in chunk.column("seconds").to_pylist()]
+        with ThreadPoolExecutor(READERS) as readers:
+            seconds = [value for found in readers.map(partial(self._seconds_of, each), sampled) for value in found]
         if seconds:
             return float(np.quantile(seconds, 0.9))
         hint = self._get(HINT)
         return None if hint is None else hint["seconds"]
+
+    def _seconds_of(self, parts: int, scenario: str) -> list[float]:
+        chunks = islice(self.store.ledger(self.record.id, scenario), parts)
+        return [value for chunk in chunks for value in chunk.column("seconds").to_pylist()]
 
     def _anew(self, order: Order) -> list[Batch]:
         given = self._get(order_document(order.execution))

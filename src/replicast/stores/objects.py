@@ -14,6 +14,8 @@ names alone say which replications are stored, so no file is opened to answer "w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from arro3.core import Schema, Table
 
 MANIFESTS_REMEMBERED = 20_000
+READERS = 32
+"""Requests to a bucket at once, where each is of one small object."""
 
 __all__ = ["ObjectStore", "artefact_folder", "can_be_written", "encode_name", "new_token", "safe_name"]
 
@@ -117,6 +121,7 @@ class ObjectStore(ObjectDocuments):
         """Damage that another part answers for is none."""
         covered = RunCoverage()
         damage = [self._seen_damage(run, scenario, part, found) for scenario, part in found.incomplete]
+        self._read_ahead(run, [part for own in found.parts.values() for part in own])
         for scenario, own in found.parts.items():
             failures = {}
             for part in [part for part in own if part.failed]:
@@ -128,6 +133,20 @@ class ObjectStore(ObjectDocuments):
             covered.scenarios[scenario] = cover(own, failures)
         covered.damage = [one for one in damage if _is_open(one, covered.of(one.scenario))]
         return covered
+
+    def _read_ahead(self, run: str, parts: Sequence[Part]) -> None:
+        """Which replications of a part failed stands in its manifest: from afar, they are fetched several at a time."""
+        mixed = [part for part in parts if 0 < part.failed <= part.last - part.first and not old_parts.is_old(part)]
+        if self.folder is not None or len(mixed) < 2:
+            return
+
+        def read(part: Part) -> None:
+            with suppress(StoreError):  # told when it is its turn
+                self._manifest(run, part)
+
+        with ThreadPoolExecutor(READERS) as readers:
+            for _ in readers.map(read, mixed[:MANIFESTS_REMEMBERED]):
+                pass
 
     def _seen_damage(self, run: str, scenario: str, part: Part, found: Inventory) -> Damage:
         """What a listing shows of a part: files that are gone, or have another length."""
