@@ -211,6 +211,27 @@ def test_a_run_in_which_everything_fails_stops_early_and_says_so(
 
 
 @pytest.mark.long
+def test_a_search_for_the_best_asks_the_same_rule_as_at_home(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = write_model("def simulate(rng, level=0):\n    return {'cost': level + rng.normal()}\n")
+    options = {"select": "cost=lower", "indifference": 0.5, "grid": {"level": [0, 1, 5]}}
+    found, run = ended(aws, stack, created(stack, model, 10, **options))
+    assert found["status"] == "SUCCEEDED", found
+    with Preparation(Request(model=str(model), replications=10, seed=3, **options), store_url=str(tmp_path)) as home:
+        home.create()
+        home.conduct()
+        local = Run(home.store, home.record.id)
+        assert run.selection() == local.selection()
+        assert run.summary().rows == local.summary().rows
+    selection = run.selection()
+    assert selection is not None
+    assert (selection.state, selection.kept) == ("met", ("level=0",))
+    assert run.record.planned == dict(selection.wanted)
+    assert run.record.planned["level=5"] == 10
+
+
+@pytest.mark.long
 def test_a_run_until_precise_asks_for_more_in_each_round_until_it_is(
     aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -72,3 +72,17 @@ def test_a_run_at_home_has_no_cost_to_allow(replicast: Command, write_model: Cal
     refused = replicast("run", write_model(MODEL), "-n", "2", "--max-cost", "1")
     assert refused.returncode == 2
     assert "--on aws" in refused.stderr
+
+
+def test_a_search_for_the_best_is_reckoned_with_its_budget_or_its_maximum(
+    aws: Aws, stack: StackState, replicast: Command, write_model: Callable[..., Path]
+) -> None:
+    model = write_model(MODEL.replace("(rng)", "(rng, level=0)"))
+    asked = ("run", model, "--grid", "level=0,1", "--on", "aws", "--select", "value=lower")
+    endless = replicast(*asked, "--indifference", "1", "--max-cost", "5")
+    assert (endless.returncode, "selects the best costs at most is decided by --max" in endless.stderr) == (2, True)
+    for options in (("--budget", "200000"), ("--indifference", "1", "--max", "100000")):
+        dear = replicast(*asked, *options, "--max-cost", "0.01")
+        assert dear.returncode == 2
+        assert "more than --max-cost 0.01; nothing was started" in dear.stderr
+    assert executions(aws, stack) == 0

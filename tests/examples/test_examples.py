@@ -138,6 +138,21 @@ def test_mm1_agrees_with_queueing_theory(example: OpenExample, file: str) -> Non
     check_theory(mm1.json("summary", "latest", "--confidence", "0.999"), {"base": M_M_1}, widest=0.05)
 
 
+@pytest.mark.parametrize("file", ["model.py", pytest.param("model.R", marks=pytest.mark.r)])
+def test_a_stream_for_each_source_makes_a_difference_vary_a_fifth_or_less(example: OpenExample, file: str) -> None:
+    nurse, variances = example("named_streams"), []
+    for named in ("true", "false"):
+        asked = (file, "-n", 200, "--seed", 42, "--scenario", "usual:pace=1.0", "--scenario", "faster:pace=1.05")
+        results = nurse.run(*asked, *(() if named == "true" else ("--param", "named=false")), out=named)
+        (row,) = nurse.json("compare", "latest")["comparison"]
+        variances.append(row["se"] ** 2)
+        if named == "true":
+            own = nurse.expected(f"{file.rpartition('.')[2].lower()}/summary.csv")
+            assert (results / "summary.csv").read_bytes() == own
+            assert row["correlation"] > 0.99
+    assert variances[0] < 0.2 * variances[1]
+
+
 def test_gamblers_ruin_agrees_with_theory(example: OpenExample) -> None:
     ruin = example("gamblers_ruin")
     results = ruin.run("--experiment", "experiment.toml")

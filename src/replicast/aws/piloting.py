@@ -61,13 +61,21 @@ def run_pilot(request: Request, size: int) -> tuple[Pilot, int]:
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
         with Preparation(replace(request, name=None), store_url=folder) as preparation:
             record = preparation.drawn_up()
-            wanted = most_wanted(record) * len(record.experiment.scenarios)
+            wanted = most_in_all(record)
             pilot = pilot_of(preparation.pool, record, size)
         return pilot, wanted
 
 
+def most_in_all(record: RunRecord) -> int:
+    """Replications over all scenarios that a run may come to; a search with a budget never spends more than that."""
+    scenarios = len(record.experiment.scenarios)
+    return max(record.options.budget or 0, scenarios) if record.options.budget else most_wanted(record) * scenarios
+
+
 def most_wanted(record: RunRecord) -> int:
-    """Replications of each scenario that a run may come to."""
-    if record.options.precision and not record.options.maximum:
-        raise RequestError("what a run until precise costs at most is decided by --max: give it too")
-    return record.options.maximum or record.replications
+    """Replications of each scenario that a run may come to. Raises RequestError where no end is given."""
+    options = record.options
+    if options.adaptive and not options.maximum and not options.budget:
+        which = "that selects the best costs" if options.select else "until precise costs"
+        raise RequestError(f"what a run {which} at most is decided by --max: give it too")
+    return options.maximum or options.budget or record.replications

@@ -21,7 +21,7 @@ from .commands import conducting_store, machine_of, store_of, unreserved_of
 from .database import DatabaseStack
 from .database_runs import DatabaseRuns
 from .estimate import Estimate, estimate, keep_hint
-from .piloting import most_wanted, pilot_of
+from .piloting import most_in_all, pilot_of
 from .stack import DEFAULT_STACK, Stack, StackState, stack_url
 from .step_functions import StateMachine, at_work, cancel_run, capacity_of, queues_of
 from .ways import check_way, ways
@@ -58,7 +58,7 @@ class AwsPlace:
     def _check_cost(self, record: RunRecord, limit: float) -> None:
         """Simulates a few replications here, and throws them away: nothing of them comes to the run's store."""
         assert self._at_hand.pool is not None
-        wanted = most_wanted(record) * len(record.experiment.scenarios)
+        wanted = most_in_all(record)
         pilot = pilot_of(self._at_hand.pool, record, PILOT)
         found: Estimate = estimate(
             pilot, wanted, capacity=capacity_of(self.state), region=self.aws.region,

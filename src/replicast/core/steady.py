@@ -64,8 +64,10 @@ def steady(
     size = len(rest) // batches
     if size < FEWEST_IN_BATCH:
         needed = left_out + batches * FEWEST_IN_BATCH
+        behind = f" behind a warm-up of {left_out:,}" if left_out else ""
         raise RequestError(
-            f"{batches} batches of {FEWEST_IN_BATCH} need {needed:,} values, and there are {len(values):,}"
+            f"{batches} batches of {FEWEST_IN_BATCH}{behind} need {needed:,} values, and there are {len(values):,}: "
+            "run longer, cut fewer batches (--batches), or say how long the warm-up is (--leave-out)"
         )
     rest = rest[len(rest) - batches * size :]
     mean, n = float(rest.mean()), batches * size
