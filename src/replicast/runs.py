@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from replicast.asking.continuing import changes_of, edited_in_project, ready_elsewhere, ready_to_go_on
 from replicast.asking.finding import find_run
+from replicast.asking.given_function import function_for
 from replicast.asking.preparation import Preparation, check_working_folder
 from replicast.asking.request import Request
 from replicast.asking.settings import read_experiment_file
@@ -117,6 +118,7 @@ def run(
         preparation.create()
         conclusion = preparation.conduct(watch or ignore_progress)
         finished = Run(preparation.store, preparation.record.id)
+        finished._function = preparation.located.function
         finished.keep_summary()
     if conclusion.failed and on_failure != "ignore":
         _tell_of_failures(finished, conclusion, on_failure)
@@ -161,6 +163,7 @@ class Run(Estimates):
         """Runs that cannot be read, and so were not taken for the latest."""
         self._record = find_run(self.store, name, self.left_out)
         self._final: Summary | None = None
+        self._function: Callable[..., Any] | None = None
         self._is_sound = False
         self.mended: list[Damage] = []
         """What `resume` found damaged, and computed again."""
@@ -382,15 +385,20 @@ class Run(Estimates):
         self.place().cancel(self.record, self.store)
 
     @speaks_python
-    def replay(self, replication: int, scenario: str | None = None) -> Comparison:
-        """Simulates one stored replication again, here, and compares it with what is stored."""
+    def replay(
+        self, replication: int, scenario: str | None = None, *, function: Callable[..., Any] | None = None
+    ) -> Comparison:
+        """Simulates one stored replication again, here, and compares it with what is stored.
+
+        A run of a function that no file defines needs that `function` again, except in the session that made the run.
+        """
         from replicast.verifying.checking import compare_again
 
         chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
         replication = whole_number(replication, "replay") or 0
         if replication < 1:
             raise RequestError(f"replications are numbered from 1, and {replication} is not")
-        with self._pool(1) as pool:
+        with self._pool(1, function_for(self.record, function, self._function)) as pool:
             self.changes = changes_of(self.record, pool)
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
 
@@ -418,13 +426,18 @@ class Run(Estimates):
         write_text(file, lines)
 
     @speaks_python
-    def verify(self, size: int = 5, *, workers: int | None = None) -> list[Comparison]:
-        """Simulates a random sample of each scenario's stored replications again and compares them."""
+    def verify(
+        self, size: int = 5, *, workers: int | None = None, function: Callable[..., Any] | None = None
+    ) -> list[Comparison]:
+        """Simulates a random sample of each scenario's stored replications again and compares them.
+
+        `function` is as in `replay`.
+        """
         from replicast.verifying.checking import compare_again, sample
 
         coverage = self.store.coverage(self.id)
         done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}
-        with self._pool(workers) as pool:
+        with self._pool(workers, function_for(self.record, function, self._function)) as pool:
             self.changes = changes_of(self.record, pool)
             return list(compare_again(pool, self.record, self.store, sample(self.record, done, size)))
 
@@ -479,6 +492,7 @@ class Run(Estimates):
         n, record = check_more(self.record, whole_number(n, "n")), self.record
         if not join:
             refuse_company(self.store, self.id)
+        function = function_for(self.record, function)
         with ExitStack() as stack:
             pool = None
             if kind_of(on or record.place).own_packages:

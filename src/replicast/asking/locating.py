@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.asking.given_function import digest_of
 from replicast.asking.located import Located
 from replicast.asking.roots import root_of, root_said
 from replicast.asking.source import check_function
@@ -18,7 +19,6 @@ from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Collation, ModelReference, model_reference_from_text
 from replicast.models.placeholders import COLLATION, Template
 from replicast.models.r_advice import for_notebook
-from replicast.performing.copies import code_hash
 
 if TYPE_CHECKING:
     from .request import Request
@@ -117,12 +117,8 @@ def _locate_callable(function: Callable[..., Any], request: Request) -> Located:
         path = Path(file).resolve()
         if getattr(module, name, None) is function and "." not in module.__name__:
             return _in_project(request, path, "python", name)
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        text = repr(function)
     label = getattr(function, "__name__", type(function).__name__)
-    digest = code_hash({"source": text})[:12]
+    digest = digest_of(function)
     return Located(ModelReference("callable", "", label, module=digest), Path.cwd(), (), function)
 
 
