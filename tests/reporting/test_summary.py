@@ -325,3 +325,20 @@ def test_skewed_values_are_said_to_be_so_with_what_to_do(make_run: MakeRun) -> N
     assert note.startswith("base: 'cost' is skewed (skewness ")
     assert "covers the mean less often than 95 %; run " in note
     assert note.endswith("or look at the median (summary --quantiles 0.5)")
+
+
+def test_the_ledger_is_read_once_for_a_scenario_and_its_warnings_are_counted_over_all_parts(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    ledger = store.ledger
+    monkeypatch.setattr(store, "ledger", lambda run, scenario: (read.append(scenario), ledger(run, scenario))[1])
+    for first in (1, 3, 5):
+        saved = [outcome(first, 1.0), outcome(first + 1, 2.0)]
+        if first > 1:
+            saved[1].warnings, saved[1].warning_count = (f"low in {first + 1}\nand more",), 2
+        store.save(RUN, saved)
+    store.save(RUN, [outcome(1, 3.0, "other")])
+    made = summarise_run(store, record("base", "other", planned=6))
+    assert read == ["base", "other"]
+    assert "2 of 7 replications warned, the first: low in 4" in made.notes

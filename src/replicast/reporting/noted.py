@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
+
+from arro3.core import Table
 
 from replicast.core.errors import StoreError
 from replicast.core.factor_levels import FactorLevels
@@ -56,15 +59,25 @@ def checking(record: RunRecord) -> str:
     return f"replicast check {shlex.quote(model.label)}"
 
 
-def warned_note(store: Store, record: RunRecord) -> list[str]:
-    """One sentence on the replications that warned, with the first warning; none where none did."""
-    warned, total, first = 0, 0, ""
-    for scenario in (s.name for s in record.experiment.scenarios):
-        for chunk in store.ledger(record.id, scenario):
-            counts = chunk.column("warning_count").to_pylist()
-            total += len(counts)
-            for place, count in enumerate(counts):
-                warned += count > 0
-                if count and not first:
-                    first = str(chunk.column("warnings")[place].as_py()).partition("\n")[0]
-    return [f"{warned:,} of {total:,} replications warned, the first: {first}"] if warned else []
+@dataclass(slots=True)
+class Warned:
+    """How many of the replications in a ledger warned, and the first warning; taken in chunk by chunk."""
+
+    warned: int = 0
+    total: int = 0
+    first: str = ""
+
+    def take_in(self, chunk: Table) -> None:
+        place, self.total = 0, self.total + chunk.num_rows
+        for piece in chunk.column("warning_count").chunks:
+            (found,) = piece.to_numpy().nonzero()
+            if len(found) and not self.first:
+                text = str(chunk.column("warnings")[place + int(found[0])].as_py())
+                self.first = text.partition("\n")[0]
+            self.warned, place = self.warned + len(found), place + len(piece)
+
+    def notes(self) -> list[str]:
+        """One sentence; none where no replication warned."""
+        if not self.warned:
+            return []
+        return [f"{self.warned:,} of {self.total:,} replications warned, the first: {self.first}"]

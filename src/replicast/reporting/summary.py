@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from replicast.core.segments import versions_note
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles, replications_of
 
-from .noted import not_the_same_again, notes_of, warned_note
+from .noted import Warned, not_the_same_again, notes_of
 from .pairing import UNIT_NOTE, pairs_of
 from .summary_notes import beyond_notes, doubtful, estimand_notes, notes_on
 from .tables import METRICS, RunTables
@@ -112,11 +112,12 @@ def summarise_run(
     if note := versions_note(record):
         summary.notes.append(note)
     summary.notes += not_the_same_again(store, record)
-    summary.notes += [*tables.source.notes, *notes_of(store, record.id), *warned_note(store, record)]
+    summary.notes += [*tables.source.notes, *notes_of(store, record.id)]
+    warned, place_of_warned = Warned(), len(summary.notes)
     for scenario in (s.name for s in record.experiment.scenarios):
         counted = record.planned.get(scenario, math.inf)
         failed = sum(number <= counted for number in coverage.failed(scenario))
-        distinct[scenario] = copies = count_distinct(store, record.id, scenario, counted)
+        distinct[scenario] = copies = count_distinct(store, record.id, scenario, counted, warned.take_in)
         planned = min(counted, max(record.replications, copies.successful + failed))
         if copies.found:
             summary.notes.append(copies_note(scenario, copies))
@@ -137,6 +138,7 @@ def summarise_run(
                 doubts.setdefault(metric, {})[scenario] = doubt
         if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
             summary.notes.append(f"{scenario}: every mean {summary.rows[-1].caution}")
+    summary.notes[place_of_warned:place_of_warned] = warned.notes()
     if paired and summary.rows:
         summary.notes.insert(0, UNIT_NOTE)
     summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
@@ -192,10 +194,16 @@ def _of_whole(part: Table, name: str) -> Moments:
     return Moments(non_finite=len(listed) - len(present)) + Moments.of_whole(present)
 
 
-def count_distinct(store: Store, run: str, scenario: str, planned: float) -> Copies:
-    """Counts the fingerprints of successful replications 1..planned, without holding more than those."""
+def count_distinct(
+    store: Store, run: str, scenario: str, planned: float, look: Callable[[Table], None] = lambda _chunk: None
+) -> Copies:
+    """Counts the fingerprints of successful replications 1..planned, without holding more than those.
+
+    Lets others `look` at each chunk of the ledger, which is read for this.
+    """
     marks = [np.empty(0, dtype=np.uint64)]
     for chunk in store.ledger(run, scenario):
+        look(chunk)
         ok = [state == "ok" for state in chunk.column("state").to_pylist()]
         counted = np.array(ok, dtype=bool) & (replications_of(chunk) <= planned)
         for piece in chunk.column("fingerprint").chunks:
