@@ -15,11 +15,11 @@ if TYPE_CHECKING:
         StoreError,
     )
     from replicast.core.progress import Interrupted
-    from replicast.runs import Run, run
+    from replicast.runs import Run, list_runs, run
 
 _HOMES = {
-    "run": "replicast.runs", "Run": "replicast.runs", "ReplicastError": "replicast.core.errors",
-    "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
+    "run": "replicast.runs", "Run": "replicast.runs", "list_runs": "replicast.runs",
+    "ReplicastError": "replicast.core.errors", "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
     "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
     "ReplicationsFailed": "replicast.core.errors", "FailureWarning": "replicast.core.errors",
     "Interrupted": "replicast.core.progress",
@@ -36,6 +36,7 @@ __all__ = [
     "Run",
     "StoreError",
     "__version__",
+    "list_runs",
     "run",
 ]
 

@@ -14,11 +14,11 @@ from replicast.asking.finding import find_run
 from replicast.asking.given_function import function_for
 from replicast.asking.preparation import Preparation, check_working_folder
 from replicast.asking.request import Request
-from replicast.asking.settings import read_experiment_file
+from replicast.asking.settings import default_store, read_experiment_file
 from replicast.conducting.cancelling import is_cancelled
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
-from replicast.core.errors import FailureWarning, ReplicationsFailed, RequestError
+from replicast.core.errors import FailureWarning, ReplicationsFailed, RequestError, StoreError
 from replicast.core.given import check_choice, whole_number
 from replicast.core.planning import count
 from replicast.core.ports import Damage, Place, Store, Work
@@ -29,6 +29,7 @@ from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
 from replicast.reporting.estimates import Estimates
+from replicast.reporting.keeping import Keeping
 from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Status:
     at_work: Mapping[str, Any] | None
 
 
-class Run(Estimates):
+class Run(Estimates, Keeping):
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
@@ -523,9 +524,31 @@ class Run(Estimates):
         coverage = self.store.coverage(self.id)
         return {s.name: coverage.failed(s.name) for s in self.record.experiment.scenarios}
 
+    def delete(self) -> None:
+        """Removes the run and all its results, for good. Raises RequestError for one that is running."""
+        if self.status().state == "running":
+            raise RequestError(f"run {self.id} is running, and nothing of it was deleted: replicast cancel it first")
+        self.store.remove(self.id)
+
     def edited(self) -> list[str]:
         """Files that were edited in the project since; the run goes on from its copy of them."""
         return edited_in_project(self.record)
 
 
-__all__ = ["Run", "Status", "run"]
+def list_runs(store: str | Path | None = None, tags: Sequence[str] = ()) -> list[Run]:
+    """The runs of a store that can be read, the oldest first; those with all of these `tags` alone, if any are given.
+
+    `store` is a URL or a folder, `runs` if not given. A warning names each run that cannot be read.
+    """
+    place = open_named_store(str(store) if store is not None else default_store())
+    found = []
+    for name in place.runs():
+        try:
+            found.append(Run(place, name))
+        except (StoreError, RequestError) as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    tagged = [handle for handle in found if set(tags) <= set(handle.labels.tags)]
+    return sorted(tagged, key=lambda handle: (handle.record.created, handle.id))
+
+
+__all__ = ["Run", "Status", "list_runs", "run"]

@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from replicast.core.errors import RequestError
-from replicast.stores.labels import change_tags, labels_of, set_note
 
 from .opening import open_run
 from .screen import print_json, say
@@ -14,7 +13,7 @@ from .screen import print_json, say
 
 def tag(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
-    labels = change_tags(handle.store, handle.id, chosen.tag, remove=chosen.remove)
+    labels = handle.tag(*chosen.tag, remove=chosen.remove)
     if chosen.json:
         print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
     else:
@@ -24,7 +23,7 @@ def tag(chosen: argparse.Namespace) -> int:
 
 def note(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
-    labels = set_note(handle.store, handle.id, chosen.text)
+    labels = handle.note(chosen.text)
     if chosen.json:
         print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
     else:
@@ -36,12 +35,10 @@ def delete(chosen: argparse.Namespace) -> int:
     """Asks on a terminal; elsewhere only --yes is an answer."""
     handle = open_run(chosen)
     found = handle.status()
-    if found.state == "running":
-        raise RequestError(f"run {handle.id} is running, and nothing of it was deleted: replicast cancel it first")
-    if not chosen.yes:
+    if not chosen.yes and found.state != "running":
         _ask(f"run {handle.id} of {found.model}, {found.done:,} replications, in {handle.store.label}",
-             labels_of(handle.store, handle.id).note, handle.id)  # fmt: skip
-    handle.store.remove(handle.id)
+             handle.labels.note, handle.id)  # fmt: skip
+    handle.delete()
     if chosen.json:
         print_json({"run": handle.id, "deleted": True})
     else:

@@ -26,10 +26,7 @@ def copy(chosen: argparse.Namespace) -> int:
 
 
 def sql(chosen: argparse.Namespace) -> int:
-    from replicast.reporting.query import query
-
-    handle = open_run(chosen)
-    found = query(handle.store, handle.id, chosen.query)
+    found = open_run(chosen).sql(chosen.query).pl()
     if chosen.json:
         print_json(found.to_dicts())
     elif chosen.csv:
