@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "run": "replicast.runs", "Run": "replicast.runs", "list_runs": "replicast.runs",
-    "ReplicastError": "replicast.core.errors", "RequestError": "replicast.core.errors", "ModelError": "replicast.core.errors",
-    "ExecutorError": "replicast.core.errors", "StoreError": "replicast.core.errors",
+    "ReplicastError": "replicast.core.errors", "RequestError": "replicast.core.errors",
+    "ModelError": "replicast.core.errors", "ExecutorError": "replicast.core.errors",
+    "StoreError": "replicast.core.errors",
     "ReplicationsFailed": "replicast.core.errors", "FailureWarning": "replicast.core.errors",
     "Interrupted": "replicast.core.progress",
 }  # fmt: skip
