@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -314,6 +315,17 @@ def test_a_mean_says_beside_it_which_replications_failed(make_run: MakeRun) -> N
     said = "leaves out 3 failed; they may not be like the rest"
     assert [row.caution for row in found.rows] == [said, ""]
     assert [note for note in found.notes if "failed" in note] == [f"base: every mean {said}"]
+
+
+def test_many_skewed_metrics_share_one_note_with_the_worst_first(make_run: MakeRun) -> None:
+    draws = np.random.default_rng(1).lognormal(0, [[1.5 + i / 10] for i in range(8)], (8, 30))
+    values = [{f"m{i}": float(x) for i, x in enumerate(row)} for row in draws.T]
+    (note,) = make_run({"base": values}).summary().notes
+    assert note.startswith("intervals of so few skewed values cover the mean less often than 95 %: 'm")
+    assert re.search(r"and \d more; or look at the median \(summary --quantiles 0.5\)$", note)
+    wanted = [int(number.replace(",", "")) for number in re.findall(r"run ([\d,]+) or more", note)]
+    assert len(wanted) == 6
+    assert wanted == sorted(wanted, reverse=True)
 
 
 def test_skewed_values_are_said_to_be_so_with_what_to_do(make_run: MakeRun) -> None:

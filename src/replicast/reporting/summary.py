@@ -22,7 +22,7 @@ from replicast.stores.reading import doubles, replications_of
 
 from .noted import Warned, not_the_same_again, notes_of
 from .pairing import UNIT_NOTE, pairs_of
-from .summary_notes import beyond_notes, doubtful, estimand_notes, notes_on
+from .summary_notes import beyond_notes, doubtful_notes, estimand_notes, notes_on
 from .tables import METRICS, RunTables
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def summarise_run(
     if paired and summary.rows:
         summary.notes.insert(0, UNIT_NOTE)
     summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
-    summary.notes += [doubtful(metric, own, confidence) for metric, own in doubts.items()]
+    summary.notes += doubtful_notes(doubts, confidence)
     summary.distinct = distinct
     return summary
 

@@ -13,6 +13,9 @@ from replicast.core.statistics import SummaryRow
 if TYPE_CHECKING:
     from .tables import RunTables
 
+MOST_NAMED = 6
+"""Metrics that one note names."""
+
 
 def notes_on(row: SummaryRow, *, copies: bool, unit: str = "replications") -> Iterator[str]:
     """On one row: values that are not finite, do not vary, or are beyond what a double holds."""
@@ -56,18 +59,39 @@ def beyond_notes(record: RunRecord, coverage: Coverage) -> Iterator[str]:
         yield f"{beyond:,} more {were} under way when the run had enough: kept, and left out of every table"
 
 
-def doubtful(metric: str, doubts: Mapping[str, Doubt], confidence: float) -> str:
-    """On a metric whose t intervals may cover less often than they say, and what to do about it."""
-    worst = max(doubts, key=lambda scenario: (doubts[scenario].enough, doubts[scenario].share or 0.0))
-    doubt, level = doubts[worst], f"{100 * confidence:.6g} %"
-    where = f"{worst}: " if len(doubts) == 1 else f"{len(doubts)} scenarios, {worst} most: "
-    median = "or look at the median (summary --quantiles 0.5)"
-    if doubt.skewness is None:
-        return (
-            f"{where}one replication makes up {doubt.share or 0.0:.0%} of the variance of '{metric}' (heavy tails): "
-            f"its interval may cover the mean less often than {level}; run more replications {median}"
+def doubtful_notes(doubts: Mapping[str, Mapping[str, Doubt]], confidence: float) -> Iterator[str]:
+    """On metrics, by scenario, whose t intervals may cover less often than they say, and what to do about it."""
+    worst = {
+        metric: max(own, key=lambda scenario: (own[scenario].enough, own[scenario].share or 0.0))
+        for metric, own in doubts.items()
+    }
+    found = {metric: (scenario, doubts[metric][scenario]) for metric, scenario in worst.items()}
+    level, median = f"{100 * confidence:.6g} %", "or look at the median (summary --quantiles 0.5)"
+    for metric, (scenario, doubt) in found.items():
+        if doubt.skewness is None:
+            yield (
+                f"{_where(scenario, doubts[metric])}one replication makes up {doubt.share or 0.0:.0%} of the variance "
+                f"of '{metric}' (heavy tails): its interval may cover the mean less often than {level}; run more "
+                f"replications {median}"
+            )
+    skewed = {metric: own for metric, own in found.items() if own[1].skewness is not None}
+    if len(skewed) == 1:
+        ((metric, (scenario, doubt)),) = skewed.items()
+        yield (
+            f"{_where(scenario, doubts[metric])}'{metric}' is skewed (skewness {doubt.skewness:.1f}): an interval of "
+            f"{doubt.n} such values covers the mean less often than {level}; run {doubt.enough:,} or more {median}"
         )
-    return (
-        f"{where}'{metric}' is skewed (skewness {doubt.skewness:.1f}): an interval of {doubt.n} such values covers the "
-        f"mean less often than {level}; run {doubt.enough:,} or more {median}"
-    )
+    elif skewed:
+        listed = [
+            f"'{metric}' (skewness {doubt.skewness:.1f} in {scenario}: run {doubt.enough:,} or more)"
+            for metric, (scenario, doubt) in sorted(skewed.items(), key=lambda item: -item[1][1].enough)
+        ]
+        more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
+        yield (
+            f"intervals of so few skewed values cover the mean less often than {level}: "
+            f"{', '.join(listed[:MOST_NAMED])}{more}; {median}"
+        )
+
+
+def _where(scenario: str, doubts: Mapping[str, Doubt]) -> str:
+    return f"{scenario}: " if len(doubts) == 1 else f"{len(doubts)} scenarios, {scenario} most: "
