@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from botocore.stub import Stubber
 
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
+from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.arrays import MOST_CHILDREN, Queues, array_batch_size, attempt_seconds, job_name, task_size
 from replicast.aws.batch import BatchStack, WantedBatch, queues_for
@@ -24,7 +28,7 @@ from replicast.aws.limits import Capacity
 from replicast.aws.package import worker_package
 from replicast.aws.rounds import Loss, Round, next_round, of_functions
 from replicast.aws.stack import Stack, StackState
-from replicast.aws.step_functions import StateMachine, cancel_run
+from replicast.aws.step_functions import StateMachine, cancel_run, counts_of_array
 from replicast.aws.task import INTERRUPTED
 from replicast.conducting.conductor import conduct
 from replicast.core.errors import RequestError
@@ -123,6 +127,40 @@ def test_what_passes_a_function_or_is_asked_for_runs_as_an_array_job_and_ends_in
         {"there": there, "here": here}[name].collate(tmp_path / name)
     for table in ("metrics.csv", "rows.csv", "summary.csv"):
         assert (tmp_path / "there" / table).read_bytes() == (tmp_path / "here" / table).read_bytes()
+
+
+def test_how_far_an_array_job_is_is_told_by_its_children(aws: Aws) -> None:
+    states, batch = aws.client("stepfunctions"), aws.client("batch")
+    execution = f"arn:aws:states:{aws.region}:{aws.account}:execution:replicast:r-1"
+    event = {
+        "timestamp": datetime.now(UTC), "type": "TaskSubmitted", "id": 7,
+        "taskSubmittedEventDetails": {
+            "resourceType": "batch", "resource": "submitJob.sync", "output": json.dumps({"JobId": "j-1"}),
+        },
+    }  # fmt: skip
+    summary = {"SUCCEEDED": 5, "RUNNING": 2, "RUNNABLE": 3, "STARTING": 1, "FAILED": 1}
+    job = {"jobId": "j-1", "jobName": "r", "jobQueue": "q", "jobDefinition": "d", "startedAt": 1, "status": "PENDING",
+           "arrayProperties": {"size": 12, "statusSummary": summary}}  # fmt: skip
+    with Stubber(states) as history, Stubber(batch) as jobs:
+        history.add_response("get_execution_history", {"events": [event]})
+        jobs.add_response("describe_jobs", {"jobs": [job]}, {"jobs": ["j-1"]})
+        found = counts_of_array(aws, states, execution)
+        assert found == {"pending": 4, "running": 2, "succeeded": 5, "failed": 1, "total": 12}
+        history.add_response("get_execution_history", {"events": []})
+        assert counts_of_array(aws, states, execution) == {}
+
+
+def test_logs_of_tasks_are_shown_beside_those_of_functions(aws: Aws, stack: StackState) -> None:
+    logs, group = aws.client("logs"), f"/aws/batch/{stack.name}"
+    logs.create_log_stream(logGroupName=group, logStreamName="task/default/1")
+    moment = int(time.time() * 1000)
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName="task/default/1",
+        logEvents=[{"timestamp": moment, "message": "out of memory"}],
+    )
+    assert [(line.function, line.text) for line in commands.logs(aws)] == [("batch", "out of memory")]
+    assert [line.text for line in commands.logs(aws, functions=["batch"])] == ["out of memory"]
 
 
 def tasks_of(aws: Aws) -> Iterator[tuple[psutil.Process, str]]:

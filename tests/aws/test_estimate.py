@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,13 @@ def test_an_estimate_reckons_with_what_comes_twice_with_logs_and_with_whoever_wa
 def test_watching_a_run_of_a_hundred_million_costs_a_small_part_of_it() -> None:
     found = estimate(pilot(60.0), 10**8, region="us-east-1")
     assert found.usage.lists * COMMON.put < 0.02 * found.bill.total
+
+
+def test_tables_that_the_collating_function_could_not_hold_are_refused_with_what_to_do() -> None:
+    found = estimate(pilot(1.0), 20_000, region="us-east-1")
+    (broken,) = found.violations
+    assert "some 2,861 MB, and the collating function has 2,048 MB" in broken
+    assert estimate(pilot(1.0), 20_000, region="us-east-1", scratch_megabytes=4096).violations == ()
 
 
 def test_the_database_of_a_stack_costs_its_hours_and_what_is_not_known_is_said() -> None:
@@ -147,8 +155,9 @@ def test_more_functions_than_an_account_has_are_noted(concurrency: int, noted: b
 
 def test_a_run_of_more_rounds_than_an_execution_has_events_for_is_refused() -> None:
     most = (QUOTAS["events"].value // EVENTS_A_ROUND) * ITEMS_A_ROUND
-    assert estimate(pilot(), most, region="us-east-1").violations == ()
-    (broken,) = estimate(pilot(), most + 1, region="us-east-1").violations
+    small = replace(pilot(), bytes_each=0.0)
+    assert estimate(small, most, region="us-east-1").violations == ()
+    (broken,) = estimate(small, most + 1, region="us-east-1").violations
     assert "ends at 25,000 events" in broken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,6 +93,11 @@ def used(store: ObjectStore) -> None:
     assert not store.write("r", "run.json", b"{}", new=True)
     store.write("r", "a b/ä~+%20#.txt", b"x")
     store.write("r", "large", b"0" * (11 << 20))
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"1" * (11 << 20))
+        file.flush()
+        store.write_file("r", "large", Path(file.name))
+    assert (store.read("r", "large") or b"").count(b"1") == 11 << 20
     assert store.read("r", "a b/ä~+%20#.txt") == b"x"
     assert store.read("r", "none") is None
     assert store.runs() == ["r"]

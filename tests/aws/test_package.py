@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_package_one_byte_above_the_limit_is_refused(spare: int, fits: bool) -
     else:
         with pytest.raises(RequestError, match="250 MB; deploy it as an image"):
             module.checked(Package(b"", size), ())
+
+
+def test_versions_that_differ_from_those_here_are_said_loudly(tmp_path: Path) -> None:
+    here = version("numpy")
+    for name, number in (("numpy", "1.0.1"), ("obstore", version("obstore")), ("of-nobody", "3")):
+        folder = tmp_path / f"{name.replace('-', '_')}-{number}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+    (said,) = module.differences(tmp_path, "python3.13")
+    assert said.startswith(f"PACKAGES DIFFER: numpy 1.0.1 there, {here} here. The same seed may give other numbers")
+    assert module.differences(tmp_path / "none", "python3.13") == []
 
 
 def test_a_system_that_lambda_does_not_have_is_refused() -> None:

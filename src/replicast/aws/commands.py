@@ -30,7 +30,7 @@ from .package import database_requirements, default_runtime, reporting_package, 
 from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
 from .step_functions import StateMachine
 
-FUNCTIONS = ("plan", "simulate", "collate")
+FUNCTIONS, TASKS = ("plan", "simulate", "collate"), "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,17 +269,19 @@ class LogLine:
 
 
 def logs(
-    aws: Aws, name: str = DEFAULT_STACK, *, functions: Sequence[str] = FUNCTIONS, minutes: float = 60.0
+    aws: Aws, name: str = DEFAULT_STACK, *, functions: Sequence[str] = (), minutes: float = 60.0
 ) -> Iterator[LogLine]:
-    """What the functions logged lately, function by function, in order of time."""
-    Stack(aws, name).require()
+    """What the functions, and tasks of AWS Batch, logged lately, one after the other, each in order of time."""
+    has_batch = bool(Stack(aws, name).require().parameters.get("Queue"))
     since = int((time.time() - 60 * minutes) * 1000)
-    for function in functions:
-        if function not in FUNCTIONS:
-            raise RequestError(f"there is no function '{function}': choose from {', '.join(FUNCTIONS)}")
+    there = (*FUNCTIONS, TASKS) if has_batch else FUNCTIONS
+    for function in functions or there:
+        if function not in there:
+            raise RequestError(f"there is no function '{function}': choose from {', '.join(there)}")
+        group = f"/aws/batch/{name}" if function == TASKS else f"/aws/lambda/{name}-{function}"
         with explained(f"read the log of {function}"):
             pages = aws.client("logs").get_paginator("filter_log_events")
-            for page in pages.paginate(logGroupName=f"/aws/lambda/{name}-{function}", startTime=since):
+            for page in pages.paginate(logGroupName=group, startTime=since):
                 for event in page["events"]:
                     yield LogLine(function, event["timestamp"] / 1000, event["message"].rstrip())
 

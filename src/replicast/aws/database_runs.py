@@ -59,6 +59,11 @@ class DatabaseRuns:
     def runs(self) -> list[str]:
         return self.database.runs()
 
+    def write_file(self, run: str, name: str, file: Path) -> None:
+        """A collated table, which lies in the bucket."""
+        assert in_bucket(name)
+        self.bucket.write_file(run, name, file)
+
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
         if in_bucket(name):
             return self.bucket.write(run, name, content, new=new)

@@ -43,6 +43,9 @@ AGAIN = 0.05
 
 MEMORY_SPARE = 1.5
 RUNTIME_MEGABYTES = 300
+AS_CSV = 3.0
+"""How much larger tables are as CSV than as they are stored."""
+
 WORTH_SECONDS = 60.0
 """A gain of less than this is none: deploying and waiting for the cloud takes longer."""
 
@@ -128,13 +131,28 @@ def estimate(
     local = replications * pilot.mean / pilot.cores
     cost = bill(usage, region, architecture, database)
     rounds = math.ceil(batches / ITEMS_A_ROUND)
-    broken = tuple(violations(capacity, replication_seconds=slow, rounds=rounds))
+    broken = (
+        *violations(capacity, replication_seconds=slow, rounds=rounds),
+        *uncollatable(replications * pilot.bytes_each, scratch_megabytes),
+    )
     worth = not broken and local - wall > WORTH_SECONDS
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
         (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved), *database_note(database)),
     )  # fmt: skip
+
+
+def uncollatable(stored: float, scratch_megabytes: int) -> tuple[str, ...]:
+    """Why the collating function could not hold the tables of so many bytes as they are stored, which is compressed."""
+    wanted = AS_CSV * stored / 2**20
+    if wanted <= scratch_megabytes:
+        return ()
+    return (
+        f"the collated tables would take some {wanted:,.0f} MB, and the collating function has {scratch_megabytes:,} "
+        "MB: give it more (replicast aws update --scratch, up to 10,240), or return fewer rows; what is simulated is "
+        "stored all the same, and replicast collate makes the tables here",
+    )
 
 
 def memory_for(megabytes: float) -> int:

@@ -210,7 +210,8 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 target = f"{COLLATED}/{path.relative_to(folder).as_posix()}"
-                store.write(name, target, path.read_bytes())
+                store.write_file(name, target, path)
+                path.unlink()
                 places[path.name] = f"{bucket_url()}/{RUNS}/{name}/{target}"
     if isinstance(store, DatabaseRuns) and collated.summary:
         store.keep_summary(name, collated.summary.to_dicts)

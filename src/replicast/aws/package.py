@@ -111,13 +111,31 @@ def install(requirements: Sequence[str], target: Path, *, runtime: str, architec
     """
     failed = _pip(requirements, target, runtime, architecture)
     if failed is None:
-        return []
+        return differences(target, runtime)
     loose = [name.partition("==")[0] if name in pinned_names(requirements) else name for name in requirements]
     failed = _pip(loose, target, runtime, architecture) if loose != list(requirements) else failed
     if failed is not None:
         hint = "; packages without a wheel, and R, need: replicast aws deploy --package image"
         raise ExecutorError(f"pip finds no packages for {runtime} on {architecture}{hint}\n{failed}")
-    return [f"{runtime} has no wheels of the versions that are installed here; its packages' versions differ"]
+    return differences(target, runtime)
+
+
+def differences(target: Path, runtime: str) -> list[str]:
+    """What of the packages there has another version here: the same seed may then give other bytes."""
+    found = []
+    for there in sorted(importlib.metadata.distributions(path=[str(target)]), key=lambda one: one.name.lower()):
+        try:
+            here = importlib.metadata.version(there.name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if here != there.version:
+            found.append(f"{there.name} {there.version} there, {here} here")
+    if not found:
+        return []
+    return [
+        f"PACKAGES DIFFER: {'; '.join(found)}. The same seed may give other numbers than here: install the same "
+        f"versions here, or take another --runtime than {runtime} ({', '.join(RUNTIMES)}), or --package image"
+    ]
 
 
 def pinned_names(requirements: Sequence[str]) -> list[str]:

@@ -231,8 +231,31 @@ def at_work(aws: Aws, store: Store, run: str) -> dict[str, Any] | None:
             return None
         runs = map_runs(states, execution)
         counts = states.describe_map_run(mapRunArn=runs[-1])["itemCounts"] if runs else {}
+        counts = counts or counts_of_array(aws, states, execution)
     batches = {name: int(counts.get(name, 0)) for name in ("pending", "running", "succeeded", "failed", "total")}
     return {"place": "aws", "execution": execution, "since": found["startDate"].isoformat(), "batches": batches}
+
+
+WAITING = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
+"""Of a child of an array job, before it runs."""
+
+
+def counts_of_array(aws: Aws, states: Any, execution: str) -> dict[str, int]:
+    """As a map run counts its items, the children of the array job that an execution submitted last; empty for none."""
+    history = states.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=100)["events"]
+    submitted = [e["taskSubmittedEventDetails"] for e in history if "taskSubmittedEventDetails" in e]
+    outputs = [json.loads(one.get("output", "{}")) for one in submitted if one.get("resourceType") == "batch"]
+    if not outputs or "JobId" not in outputs[0]:
+        return {}
+    found = aws.client("batch").describe_jobs(jobs=[outputs[0]["JobId"]])["jobs"]
+    if not found:
+        return {}
+    array = found[0].get("arrayProperties", {})
+    summary = array.get("statusSummary") or {found[0]["status"]: 1}
+    return {
+        "pending": sum(summary.get(name, 0) for name in WAITING), "running": summary.get("RUNNING", 0),
+        "succeeded": summary.get("SUCCEEDED", 0), "failed": summary.get("FAILED", 0), "total": array.get("size", 1),
+    }  # fmt: skip
 
 
 def cancel_run(aws: Aws, store: Store, run: str) -> bool:

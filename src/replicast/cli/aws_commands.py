@@ -187,10 +187,9 @@ def destroy(chosen: argparse.Namespace) -> int:
 
 
 def logs(chosen: argparse.Namespace) -> int:
-    from replicast.aws.commands import FUNCTIONS
     from replicast.aws.commands import logs as logs_of
 
-    lines = logs_of(_aws(chosen), chosen.stack, functions=chosen.function or FUNCTIONS, minutes=chosen.minutes)
+    lines = logs_of(_aws(chosen), chosen.stack, functions=chosen.function, minutes=chosen.minutes)
     if chosen.json:
         print_json([dataclasses.asdict(line) for line in lines])
         return DONE

@@ -75,6 +75,10 @@ class ObjectDocuments:
             return False
         return True
 
+    def write_file(self, run: str, name: str, file: Path) -> None:
+        """As `write`, of a file that need not fit into memory: a bucket is given it part by part."""
+        self._call(obstore.put, f"{run}/{name}", file)
+
     def read(self, run: str, name: str) -> bytes | None:
         try:
             return bytes(self._call(obstore.get, f"{run}/{name}").bytes())
