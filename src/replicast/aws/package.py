@@ -22,13 +22,16 @@ from .limits import QUOTAS
 ENTRY_NAME = "replicast_functions.py"
 ENTRY = '''"""What Lambda calls."""
 
-from functools import partial
-
 from replicast.aws.functions import collate as collate_with
 from replicast.aws.functions import plan, simulate
-from replicast.runs import Run
 
-collate = partial(collate_with, Run)
+
+def collate(event, context):
+    from replicast.runs import Run  # not at each cold start of a function that simulates
+
+    return collate_with(Run, event, context)
+
+
 __all__ = ["collate", "plan", "simulate"]
 '''
 WORKER_PACKAGES = ("numpy", "obstore", "arro3-core", "arro3-io", "msgspec", "psutil")
