@@ -133,3 +133,30 @@ def test_a_library_that_takes_32_bits_is_answered_with_seed32(write_model: Calla
     path = write_model("import numpy\ndef simulate(seed):\n    numpy.random.RandomState(seed)\n    return 1.0\n")
     made = replicast.run(str(path), n=1, seed=1, store=str(tmp_path / "runs"))
     assert "`seed32` instead" in made.failures().to_dicts()[0]["error"]
+
+
+@pytest.mark.r
+@pytest.mark.parametrize("value", ['["a","b"]', "c(1", "a,b", '[1,[2,"x"]]', "text"])
+def test_texts_for_a_vector_of_numbers_in_r_are_refused_before_the_run(
+    write_model: Callable[..., Path], value: str
+) -> None:
+    path = write_model("simulate <- function(rates = c(1, 2), named = c(a = 1, b = 2)) sum(rates)\n", "model.R")
+    for name in ("rates", "named"):
+        with pytest.raises(replicast.RequestError, match=f"parameter '{name}' of model.R takes a list of numbers"):
+            replicast.run(path, n=1, params={name: Text(value)})
+
+
+OWN_KEYS = {
+    "model.py": "def simulate(rng): return {'replication': rng.random(), 'x': rng.random(), 'in': {'scenario': 2}}\n",
+    "model.R": "simulate <- function() list(replication = sample(99, 1), x = runif(1))\n",
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.r if ".R" in name else ()) for name in OWN_KEYS])
+def test_a_metric_called_as_a_key_gives_way_with_a_note(
+    write_model: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    done = replicast.run(write_model(OWN_KEYS[name], name), n=3, seed=1, store=tmp_path)
+    assert done.metrics().pl().columns[:3] == ["scenario", "replication", "x"]
+    (note,) = [note for note in done.summary().notes if "own metric" in note]
+    assert note == "the model's own metric 'replication' is left out: results are known by a column of that name"

@@ -8,18 +8,47 @@ from typing import Any
 
 from replicast.core.errors import RequestError
 
+PAIRS = {"[": "]", "{": "}", "(": ")"}
+
+
+def split_outside(text: str) -> list[str]:
+    """Parts between commas, of which those within brackets or JSON's quotes part nothing: `w=[1,2],s=a`.
+
+    Where brackets do not close, they are signs like any other.
+    """
+    parts, closing, quoted, escaped = [""], list[str](), False, False
+    for sign in text:
+        at_start = not parts[-1] or parts[-1].endswith("=")
+        if sign == "," and not closing and not quoted:
+            parts.append("")
+            continue
+        if sign == '"' and not escaped and (quoted or closing or at_start):
+            quoted = not quoted
+        elif not quoted and sign in PAIRS:
+            closing.append(PAIRS[sign])
+        elif not quoted and closing and sign == closing[-1]:
+            closing.pop()
+        escaped = sign == "\\" and not escaped
+        parts[-1] += sign
+    return text.split(",") if closing or quoted else parts
+
 
 def key_values(text: str, option: str) -> dict[str, Any]:
     """`k=v,k=v` → texts whose type the model decides."""
     from replicast.core.parameters import Text
 
     found: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
+    for part in filter(None, split_outside(text)):
         key, separator, value = part.partition("=")
         if not separator or not key.strip():
             raise RequestError(f"{option} takes NAME=VALUE, and '{part}' is not of that form")
-        add_values(found, {key.strip(): Text(value)}, option)
+        add_values(found, {key.strip(): Text(unquoted(value))}, option)
     return found
+
+
+def unquoted(value: str) -> str:
+    """A text in quotes for the sake of its commas, without them."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' and "," in value else value
 
 
 def add_values(found: dict[str, Any], more: dict[str, Any], option: str) -> None:
@@ -44,7 +73,7 @@ def grid_values(text: str) -> dict[str, list[Any]]:
     key, separator, values = text.partition("=")
     if not separator or not key.strip() or not values:
         raise RequestError(f"--grid takes NAME=VALUE,VALUE,…, and '{text}' is not of that form")
-    return {key.strip(): [Text(value) for value in values.split(",")]}
+    return {key.strip(): [Text(unquoted(value)) for value in split_outside(values)]}
 
 
 def named_scenario(text: str) -> tuple[str, dict[str, Any]]:

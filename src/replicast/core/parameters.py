@@ -19,7 +19,7 @@ class Parameter:
     """One argument of a model. `type` is that of its default: integer, double, boolean, string, null, list, date, time,
     object (with named fields, whose values are in `default`), frame, named (an R vector) or other.
 
-    `optional`: it is annotated to take None.
+    `optional`: it is annotated to take None. `numeric`: the default is a vector that holds nothing but numbers.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Parameter:
     type: str = "other"
     default: Any = None
     optional: bool = False
+    numeric: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,20 @@ def _fits(value: Any, parameter: Parameter) -> Any:
         "integer": int, "double": float, "boolean": bool, "string": str, "list": (list, dict, int, float, str, bool),
         "named": (list, dict, int, float, str, bool),
     }  # fmt: skip
+    if parameter.numeric and not _is_numeric(value):
+        raise ValueError(value)
     if kind not in expected:
         return value
     if not isinstance(value, expected[kind]) or (kind == "integer" and isinstance(value, bool)):
         raise ValueError(value)
     return value
+
+
+def _is_numeric(value: Any) -> bool:
+    """Whether a value, or all that a list or dict holds, are numbers or missing."""
+    if isinstance(value, (list, dict)):
+        return all(map(_is_numeric, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (bool, int, float)) or value in ("NA", "NaN", "Inf", "-Inf")
 
 
 def _meant(text: Text, kind: str) -> Any:
@@ -145,7 +155,7 @@ def fit_value(value: Any, parameter: Parameter, model: str) -> Any:
     try:
         return _fits(value, parameter)
     except (ValueError, OverflowError):
-        expected = ARTICLES.get(parameter.type, "another value")
+        expected = "a list of numbers" if parameter.numeric else ARTICLES.get(parameter.type, "another value")
         raise ParameterError(
             f"parameter '{parameter.name}' of {model} takes {expected}, and '{value}' is not"
         ) from None

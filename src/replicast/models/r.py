@@ -169,7 +169,10 @@ def read_signature(process: RProcess) -> Signature:
     described = (column.to_pylist() for column in columns.columns)
     rows = [dict(zip(columns.column_names, row, strict=True)) for row in zip(*described, strict=True)]
     return Signature(
-        parameters=tuple(Parameter(row["name"], row["required"], row["type"], row.get(row["type"])) for row in rows),
+        parameters=tuple(
+            Parameter(row["name"], row["required"], row["type"], row.get(row["type"]), numeric=row["numeric"])
+            for row in rows
+        ),
         takes_any=bool(takes_any),
         uses=tuple(uses),
         has_collate=bool(has_collate),

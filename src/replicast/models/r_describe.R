@@ -34,7 +34,8 @@ described <- function(arguments) {
     required = vapply(arguments, identical, NA, quote(expr = ), USE.NAMES = FALSE),
     type = types,
     integer = plain("integer", NA_integer_), double = plain("double", NA_real_),
-    boolean = plain("boolean", NA), string = plain("string", NA_character_)
+    boolean = plain("boolean", NA), string = plain("string", NA_character_),
+    numeric = vapply(defaults, function(default) is_numeric_vector(default$value), NA, USE.NAMES = FALSE)
   )
 }
 
@@ -55,6 +56,8 @@ is_constant <- function(expression) {
   }
   !is.name(expression) || is.atomic(get0(as.character(expression), envir = globalenv()))
 }
+
+is_numeric_vector <- function(value) is.numeric(value) && is.atomic(value) && !is.object(value) && length(value) > 1L
 
 type_of <- function(value) {
   if (is.null(value)) return("null")

@@ -91,6 +91,9 @@ note_unit <- function(name, value) if (inherits(value, "difftime")) note("'", na
 
 add_metrics <- function(names, values, kinds) {
   kept <- !(names %in% OURS)
+  for (name in names[!kept]) {
+    note("the model's own metric '", name, "' is left out: results are known by a column of that name")
+  }
   names <- enc2utf8(names[kept])
   twice <- names[names %in% names_found | duplicated(names)]
   if (length(twice)) unusable("two metrics are called '", twice[[1L]], "'")

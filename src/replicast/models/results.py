@@ -97,7 +97,9 @@ class _Reading:
 
     def _take(self, name: str, value: Any) -> None:
         number = self._number(name, value)
-        if number is not NOT_A_NUMBER:
+        if number is not NOT_A_NUMBER and name in OURS:
+            self.noted(f"the model's own metric '{name}' is left out: results are known by a column of that name")
+        elif number is not NOT_A_NUMBER:
             _add_metric(self.metrics, name, number)
         elif (text := as_text(value)) is not None:
             self.texts[name] = text
@@ -204,15 +206,13 @@ def _spread_out(
     found: dict[str, Metric] = {}
     for outer in order:
         for inner, value in nested.get(outer, {}).items():
-            _add_metric(found, f"{outer}.{inner}" if taken[inner] > 1 else inner, value)
+            _add_metric(found, f"{outer}.{inner}" if taken[inner] > 1 or inner in OURS else inner, value)
         if outer in metrics:
             _add_metric(found, outer, metrics[outer])
     return found
 
 
 def _add_metric(metrics: dict[str, Metric], name: str, value: Any) -> None:
-    if name in OURS:
-        return
     if name in metrics:
         raise UnusableResult(f"two metrics are called '{name}'")
     metrics[name] = value
