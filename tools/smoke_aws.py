@@ -4,8 +4,9 @@
     python tools/smoke_aws.py --region eu-west-2 --profile mine
 
 Deploys; runs 20 replications there and here and compares the collated bytes; starts the state machine by hand with
-{"repetitions": 10}; cancels a run; destroys stack, bucket and results, whatever happened. Status: 0 all of it was as it
-should be, 1 something was not, 2 nothing was started. `--bare` is for an emulator whose Python has our packages.
+{"repetitions": 10}; has a map of 3,000 children, each with a replication of its own; cancels a run; destroys stack,
+bucket and results, whatever happened. Status: 0 all of it was as it should be, 1 something was not, 2 nothing was
+started. `--bare` is for an emulator whose Python has our packages.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ from typing import Any
 from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.estimate import Pilot, estimate
+from replicast.aws.functions import RUNS
 from replicast.aws.limits import Capacity
+from replicast.aws.prices import Usage, bill
+from replicast.aws.progress import map_runs
 from replicast.aws.stack import Settings, Stack
+from replicast.aws.step_functions import StateMachine
 from replicast.core.errors import ReplicastError
 
 MODEL = """
@@ -37,6 +42,9 @@ def simulate(rng, mean=2.0, pause=0.0):
     return {"mean": float(waits.mean()), "waits": [{"customer": k, "wait": float(w)} for k, w in enumerate(waits)]}
 """
 REPLICATIONS, BY_HAND, TO_CANCEL = 20, 10, 400
+MANY, MANY_BARE = 3000, 30
+"""Children of one map: Step Functions puts the outputs of some 1,640 into a state of 256 KiB, were they not empty."""
+
 WAIT_SECONDS = 900.0
 RUNS_OF_IT = 4
 """The two runs, the one that is cancelled, and something for deploying and looking."""
@@ -94,11 +102,7 @@ class Smoke:
         states, machine = self.aws.client("stepfunctions"), Stack(self.aws, self.name).require().machine
         order = json.dumps({"repetitions": BY_HAND})
         execution = states.start_execution(stateMachineArn=machine, input=order)["executionArn"]
-        until = time.monotonic() + WAIT_SECONDS
-        while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
-            if time.monotonic() > until:
-                raise Wrong(f"{execution} still runs after {WAIT_SECONDS:.0f} s")
-            time.sleep(1)
+        found = self.ended(execution)
         output: dict[str, Any] = json.loads(found.get("output", "{}"))
         if found["status"] != "SUCCEEDED" or (output["n"], output["failed"]) != (BY_HAND, 0):
             raise Wrong(f"{execution} {found['status']}: {found.get('cause', output)}")
@@ -114,6 +118,37 @@ class Smoke:
             record = new_record(p.request, p.options, p.experiment, p.source, p.signature)
             bucket = self.aws.store(f"s3://{Stack(self.aws, self.name).require().bucket}")
             keep_model(bucket, record, p.source, p.signature)
+
+    def have_many_children(self) -> str:
+        """Of a run whose replications are taken for long ones: each is a batch, and a child of the map, of its own."""
+        from replicast.asking.preparation import Preparation
+        from replicast.asking.request import Request
+        from replicast.aws.estimate import keep_hint
+
+        wanted, state = MANY_BARE if self.bare else MANY, Stack(self.aws, self.name).require()
+        url = f"s3://{state.bucket}/{RUNS}"
+        with Preparation(Request(model=str(self.model), replications=wanted, seed=1), store_url=url) as made:
+            record = made.create()
+        machine = StateMachine(self.aws, state, record, self.aws.store(url))
+        keep_hint(machine.store, record.id, 600.0)
+        states, execution = self.aws.client("stepfunctions"), machine.leave().id
+        found = self.ended(execution)
+        output: dict[str, Any] = json.loads(found.get("output", "{}"))
+        if found["status"] != "SUCCEEDED" or (output["done"], output["failed"]) != (wanted, 0):
+            raise Wrong(f"{execution} {found['status']}: {found.get('cause', output)}")
+        counts = [states.describe_map_run(mapRunArn=one)["itemCounts"]["total"] for one in map_runs(states, execution)]
+        if counts[0] != wanted:
+            raise Wrong(f"the first map of {execution} had {counts[0]:,} children and not {wanted:,}")
+        return f"{counts[0]:,} children"
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        """What Step Functions says of an execution once it has ended."""
+        states, until = self.aws.client("stepfunctions"), time.monotonic() + WAIT_SECONDS
+        while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            if time.monotonic() > until:
+                raise Wrong(f"{execution} still runs after {WAIT_SECONDS:.0f} s")
+            time.sleep(1)
+        return dict(found)
 
     def cancel(self) -> str:
         options = ("-n", str(TO_CANCEL), "--param", "pause=5", "--detach")
@@ -155,7 +190,8 @@ def attempt(name: str, step: Callable[[], str]) -> bool:
 def carried_out(smoke: Smoke) -> bool:
     """Whether every step was as it should be; after one that was not, only the last, removing everything, is taken."""
     steps = {"deploy": smoke.deploy, "compare 20 replications": smoke.compare,
-             "start by hand": smoke.start_by_hand, "cancel a run": smoke.cancel}  # fmt: skip
+             "start by hand": smoke.start_by_hand, "a map of many": smoke.have_many_children,
+             "cancel a run": smoke.cancel}  # fmt: skip
     good = False
     try:
         good = all(attempt(name, step) for name, step in steps.items())
@@ -167,7 +203,11 @@ def carried_out(smoke: Smoke) -> bool:
 def cost(region: str) -> float:
     """Dollars, at most: every replication that is planned, were none cancelled."""
     pilot = Pilot((5.0, 5.0), 300, 10_000, 1, 2)
-    return RUNS_OF_IT * estimate(pilot, TO_CANCEL, capacity=Capacity(120, concurrency=4), region=region).bill.total
+    children = bill(Usage(MANY * 4 * 1.73, MANY, MANY, 4 * MANY, 8 * MANY, 0.0), region, "x86_64").total
+    return (
+        children
+        + RUNS_OF_IT * estimate(pilot, TO_CANCEL, capacity=Capacity(120, concurrency=4), region=region).bill.total
+    )
 
 
 def agreed(aws: Aws, name: str) -> bool:

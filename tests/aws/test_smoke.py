@@ -33,10 +33,11 @@ def assert_nothing_is_left(aws: Aws) -> None:
 def test_every_step_is_taken_and_nothing_is_left(aws: Aws) -> None:
     done = smoke("--bare")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("  ok: ") == 5
+    assert done.stdout.count("  ok: ") == 6
     assert "it costs less than $" in done.stdout
     assert "3 tables" in done.stdout
     assert "n = 10" in done.stdout
+    assert "30 children" in done.stdout
     assert_nothing_is_left(aws)
 
 
