@@ -34,6 +34,7 @@ from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
     from replicast.core.choosing import Selection
+    from replicast.core.comparison import Family
     from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
@@ -345,7 +346,7 @@ class Run(Estimates, Keeping):
         self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95,
         file_format: str | None = None, figures: str | Path | None = None, figure_format: str = "svg",
         control: Mapping[str, float] | None = None, ratios: Sequence[str] = (), pooled: Sequence[str] = (),
-        performance: Mapping[str, Any] | None = None, steady: str | None = None,
+        performance: Mapping[str, Any] | None = None, steady: str | None = None, family: Family = "all",
     ) -> Path:  # fmt: skip
         """Writes one HTML page about the run, which needs no network, to `path`; or Markdown, if it ends in .md.
 
@@ -353,6 +354,7 @@ class Run(Estimates, Keeping):
         written too, each as a file of `figure_format`: "svg" or "png". Comparisons are with `baseline`, the first
         scenario if not given. `control`, `ratios` and `pooled` are as `controlled`, `ratio` and `pooled` take them,
         `performance` holds the arguments of `performance`, and `steady` is TABLE.COLUMN: the page has these too.
+        `family` is as `compare` takes it.
         """
         from replicast.core.controls import check_controls
         from replicast.reporting.report import report
@@ -360,7 +362,7 @@ class Run(Estimates, Keeping):
         from replicast.reporting.report_files import write_figures, write_report
 
         asked = Asked(check_controls(control or {}), ratios, pooled, performance or {}, steady or "")
-        document = report(self.store, self.record, baseline=baseline, confidence=confidence, asked=asked)
+        document = report(self.store, self.record, baseline=baseline, confidence=confidence, asked=asked, family=family)
         if figures is not None:
             write_figures(document, Path(figures).expanduser(), figure_format)
         return write_report(document, Path(path).expanduser(), file_format)[0]

@@ -103,4 +103,15 @@ def test_the_report_has_what_it_is_asked_for(make_run: MakeRun, tmp_path: Path) 
     for caption in ("Means adjusted by control variates", "Ratio of means y/u", "series.x:p95 of all rows",
                     "Performance of y, whose true value is 1.718", "Steady-state mean of series.x"):  # fmt: skip
         assert f"**{caption}" in page, caption
+    for again in ("--control u=0.5", "--ratio y/u", "--pooled series.x:p95"):
+        assert f"replicast summary made {again}" in page
     assert "Further estimates" not in run.report(tmp_path / "plain.md").read_text()
+
+
+def test_the_report_holds_together_the_comparisons_that_it_is_told_to(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run({name: rows_of(20, seed) for seed, name in enumerate("abc")})
+    page = run.report(tmp_path / "page.md", family="scenarios").read_text()
+    assert "so that all 2 scenarios of each metric hold together" in page
+    assert "--family scenarios" in page
+    with pytest.raises(RequestError, match="no family is called 'metric'"):
+        run.report(tmp_path / "other.md", family="metric")  # type: ignore[arg-type]

@@ -50,6 +50,9 @@ def add_results(
     )
     report.add_argument("--steady", metavar="TABLE.COLUMN", help="also the steady-state mean of long replications")
     report.add_argument("--baseline", metavar="SCENARIO", help="to compare with (default: the first scenario)")
+    report.add_argument(
+        "--family", default="all", metavar="WHICH", help="as of compare: all (default), scenarios, metrics"
+    )
     confidence(report)
     warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
     run(warmup)

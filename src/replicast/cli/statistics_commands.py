@@ -216,6 +216,7 @@ def report(chosen: argparse.Namespace) -> int:
         confidence=chosen.confidence, file_format=chosen.format, figures=chosen.figures,
         figure_format=chosen.figure_format, control=control, ratios=chosen.ratio, pooled=chosen.pooled,
         performance=_performance(chosen.performance) if chosen.performance else None, steady=chosen.steady,
+        family=chosen.family,
     )  # fmt: skip
     if chosen.json:
         drawn = {"figures": str(chosen.figures)} if chosen.figures else {}

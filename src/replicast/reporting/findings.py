@@ -10,6 +10,7 @@ import polars as pl
 from replicast.conducting.rules import judge_run, select_run
 from replicast.conducting.stretches import Stretch, stretches_of
 from replicast.core.choosing import Selection
+from replicast.core.comparison import Family
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -66,13 +67,15 @@ class Findings:
         return [scenario.name for scenario in self.record.experiment.scenarios]
 
 
-def find(store: Store, record: RunRecord, *, baseline: str | None = None, confidence: float = 0.95) -> Findings:
+def find(
+    store: Store, record: RunRecord, *, baseline: str | None = None, confidence: float = 0.95, family: Family = "all"
+) -> Findings:
     """Raises RequestError for a baseline or a confidence that is none."""
     coverage, values = store.coverage(record.id), values_of_run(store, record)
     names = [scenario.name for scenario in record.experiment.scenarios]
     comparison = None
     if len(names) > 1 or baseline is not None:
-        comparison = compare_run(store, record, baseline=baseline, confidence=confidence, values=values)
+        comparison = compare_run(store, record, baseline=baseline, confidence=confidence, values=values, family=family)
     return Findings(
         record=record,
         tables=RunTables(store, record),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
+from replicast.core.comparison import Family
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
@@ -13,7 +14,7 @@ from .blocks import Block, Code, Document, Facts, Folded, Notes, Paragraph, Part
 from .findings import Findings, find
 from .page import page
 from .report_design import correlations
-from .report_estimates import Asked, estimates
+from .report_estimates import Asked, estimates, options_of
 from .report_failures import failures, warnings
 from .report_methods import methods, origin
 from .report_results import comparison, gathered, metrics, results, scenarios
@@ -33,15 +34,17 @@ def report(
     baseline: str | None = None,
     confidence: float = 0.95,
     asked: Asked | None = None,
+    family: Family = "all",
 ) -> Document:
-    """`asked` says what is to be estimated beside means."""
-    found = find(store, record, baseline=baseline, confidence=confidence)
+    """`asked` says what is to be estimated beside means, `family` which comparisons are held together."""
+    asked = asked or Asked()
+    found = find(store, record, baseline=baseline, confidence=confidence, family=family)
     several = len(found.scenarios) > 1
     sections: dict[str, tuple[str, Iterable[Block]]] = {
         "results": ("Results", results(found)),
         "metrics": ("Metric by metric", metrics(found)),
         "together": ("Metrics together", correlations(found)),
-        "estimates": ("Further estimates", estimates(found, asked or Asked())),
+        "estimates": ("Further estimates", estimates(found, asked)),
         "sensitivity": ("Sensitivity", sensitivity(found)),
         "comparison": ("Comparison", comparison(found)),
         "series": ("Over time", series(found)),
@@ -49,7 +52,7 @@ def report(
         "failures": ("Failures", failures(record.id, found.failures, several_scenarios=several)),
         "warnings": ("Warnings", warnings(record.id, found.work, several_scenarios=several)),
         "methods": ("Methods, for a paper", methods(found)),
-        "again": ("Every number again", _again(found)),
+        "again": ("Every number again", _again(found, asked)),
         "origin": ("How it was made", origin(found)),
     }
     parts = [Part(name, title, own) for name, (title, inside) in sections.items() if (own := list(inside))]
@@ -95,14 +98,21 @@ def _first_to_know(found: Findings) -> Iterator[str]:
     yield from gathered(found.summary.notes, found.scenarios)
 
 
-def _again(found: Findings) -> Iterator[Block]:
+def _again(found: Findings, asked: Asked) -> Iterator[Block]:
     record = found.record
     run = shlex.quote(record.id)
     scenario = f" --scenario {shlex.quote(found.scenarios[0])}" if len(found.scenarios) > 1 else ""
+    family = f" --family {found.comparison.family}" if found.comparison and found.comparison.family != "all" else ""
     commands = [
         f"replicast summary {run} --confidence {found.confidence:g}",
         f"replicast collate {run} -o results",
-        *([f"replicast compare {run} --baseline {shlex.quote(found.comparison.baseline)}"] if found.comparison else []),
+        *(f"replicast summary {run} {option}" for option in options_of(asked)),
+        *(
+            [f"replicast compare {run} --baseline {shlex.quote(found.comparison.baseline)}{family}"]
+            if found.comparison
+            else []
+        ),
+        *([f"replicast sensitivity {run}"] if record.design else []),
         *([f"replicast failures {run}"] if found.failures else []),
         f"replicast replay {run} 1{scenario}",
         f"replicast verify {run}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,13 @@ class Asked:
     pooled: Sequence[str] = ()
     performance: Mapping[str, Any] = field(default_factory=dict)
     steady: str = ""
+
+
+def options_of(asked: Asked) -> list[str]:
+    """The options of `replicast summary` that print the same estimates again."""
+    controls = " ".join(f"--control {shlex.quote(f'{name}={mean:.17g}')}" for name, mean in asked.control.items())
+    ratios = [f"--ratio {shlex.quote(ratio)}" for ratio in asked.ratios]
+    return [*([controls] if controls else []), *ratios, *(f"--pooled {shlex.quote(own)}" for own in asked.pooled)]
 
 
 def estimates(found: Findings, asked: Asked) -> Iterator[Block]:
