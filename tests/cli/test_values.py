@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from replicast.cli.values import grid_values, named_scenario, split_outside
@@ -37,3 +41,14 @@ def test_a_grid_and_a_scenario_take_json() -> None:
     assert named_scenario('a:o={"a": 1, "b": 2},w=[1,2],s=x') == (
         "a", {"o": '{"a": 1, "b": 2}', "w": "[1,2]", "s": "x"},
     )  # fmt: skip
+
+
+def test_proportions_may_be_followed_by_the_run(
+    write_model: Callable[..., Path], replicast: Callable[..., Any]
+) -> None:
+    path = write_model("def simulate(rng): return {'hit': rng.random() < 0.5, 'x': rng.random()}\n")
+    for name in ("hits", "later"):
+        replicast("run", path, "-n", 20, "--seed", 1, "--name", name)
+    assert "of 20" in replicast("summary", "--proportions", "hits").stdout
+    assert "of 20" in replicast("summary", "--proportions", "hit").stdout
+    assert "no metric is called 'nothing'" in replicast("summary", "--proportions", "nothing").stderr

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from replicast.core.errors import RequestError, StoreError
+from replicast.core.errors import RequestError, RunNotFound, StoreError
 
 from .hints import command as hint
 from .opening import open_run
@@ -107,7 +107,23 @@ def cancel(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _run_after_proportions(chosen: argparse.Namespace) -> None:
+    """`--proportions RUN`, of which the parser takes RUN for a metric: it is one where the latest run has none so."""
+    name = chosen.proportions
+    if not name or "," in name or chosen.run != "latest":
+        return
+    latest = open_run(chosen)
+    if name in latest.metrics().pl().columns:
+        return
+    try:
+        named = open_run(argparse.Namespace(store=chosen.store, run=name))
+    except RunNotFound:
+        return
+    chosen.run, chosen.proportions = named.id, ""
+
+
 def summary(chosen: argparse.Namespace) -> int:
+    _run_after_proportions(chosen)
     handle = open_run(chosen)
     found = handle.summary(confidence=chosen.confidence)
     further = _further_tables(handle, found, chosen)

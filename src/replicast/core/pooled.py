@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .distributions import t_critical
 from .errors import RequestError
 from .quantiles import quantiles
-from .ratios import DRAWS, Bounds, bootstrap_interval, ratio_of
+from .ratios import DRAWS, LARGEST, Bounds, bootstrap_interval, ratio_of
 
 MOST_WORK = 2e8
 FEWEST_DRAWS = 200
@@ -31,6 +31,13 @@ class Pooled:
     interval: Bounds | None
     bootstrap: Bounds | None
 
+    def times(self, factor: float) -> Pooled:
+        def grown(bounds: Bounds | None) -> Bounds | None:
+            return None if bounds is None else (bounds[0] * factor, bounds[1] * factor)
+
+        own = self.estimate * factor, self.mean_of_replications * factor
+        return Pooled(self.n, self.rows, *own, grown(self.interval), grown(self.bootstrap))
+
 
 def parse_statistic(text: str) -> float | None:
     """`mean` → None, `median` → 0.5, `p95` → 0.95, `p99.9` → 0.999. Raises RequestError."""
@@ -49,6 +56,9 @@ def pooled(
     replication: NDArray[np.int64], value: NDArray[np.float64], p: float | None, *, seed: int, confidence: float = 0.95
 ) -> Pooled:
     """The pooled mean, or with `p` the pooled quantile, of finite values (one or more) in rows of replications."""
+    reach = float(np.abs(value).max())
+    if reach > LARGEST:  # the statistics of value / reach, whose sums are doubles, times reach
+        return pooled(replication, value / reach, p, seed=seed, confidence=confidence).times(reach)
     _, unit = np.unique(replication, return_inverse=True)
     n = int(unit.max()) + 1
     counts = np.bincount(unit, minlength=n).astype(np.float64)

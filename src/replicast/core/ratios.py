@@ -23,6 +23,8 @@ AT_ONCE = 1 << 22
 """Multiplicities held at a time."""
 
 Bounds = tuple[float, float]
+LARGEST = 1e150
+"""Above it a value's square is beyond the largest double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def ratio_of(
 ) -> Ratio | None:
     """Of pairs of finite values, by replication; None of fewer than two, or where the denominators add up to 0."""
     n = len(top)
+    if n and max(np.abs(top).max(), np.abs(bottom).max()) > LARGEST:
+        return _scaled(top, bottom, seed=seed, confidence=confidence, draws=draws)
     if n < 2 or (mean := float(bottom.mean())) == 0.0:
         return None
     without = bottom.sum() - bottom
@@ -64,6 +68,21 @@ def ratio_of(
         n, estimate, jackknife, se, (estimate - delta, estimate + delta), (jackknife - t * se, jackknife + t * se),
         bootstrap_interval(drawn, n, seed=seed, confidence=confidence, draws=draws),
     )  # fmt: skip
+
+
+def _scaled(
+    top: NDArray[np.float64], bottom: NDArray[np.float64], *, seed: int, confidence: float, draws: int
+) -> Ratio | None:
+    """The ratio of values too large to be summed, brought to about 1 by powers of two, and back."""
+    powers = [int(np.frexp(np.abs(values).max())[1]) for values in (top, bottom)]
+    small = [np.ldexp(values, -power) for values, power in zip((top, bottom), powers, strict=True)]
+    found = ratio_of(small[0], small[1], seed=seed, confidence=confidence, draws=draws)
+    if found is None:
+        return None
+    with np.errstate(over="ignore"):
+        factor = float(np.ldexp(1.0, powers[0] - powers[1]))
+    bounds = [(low * factor, high * factor) for low, high in (found.delta, found.interval, found.bootstrap)]
+    return Ratio(found.n, found.estimate * factor, found.jackknife * factor, found.se * factor, *bounds)
 
 
 def bootstrap_interval(

@@ -94,9 +94,10 @@ def bin_edges(samples: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """
     pooled = np.concatenate(samples) if samples else np.zeros(1)
     low, high = float(pooled.min()), float(pooled.max())
-    if low == high:
-        return np.array([low - 0.5, high + 0.5])
-    if high - low <= 40 and bool((pooled == np.rint(pooled)).all()):
+    half = max(0.5, 4.0 * math.ulp(max(abs(low), abs(high))))
+    if high - low < half:
+        return np.array([low - half, high + half])
+    if half == 0.5 and high - low <= 40 and bool((pooled == np.rint(pooled)).all()):
         return np.arange(low - 0.5, high + 1.0)
     widths = [
         2.0 * float(np.subtract(*np.percentile(own, [75, 25]))) / len(own) ** (1 / 3) for own in samples if len(own)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
+from replicast.core.ratios import LARGEST
 from replicast.core.record import RunRecord
 from replicast.core.series import Series, series_by_order, series_by_time
 from replicast.core.warm_up import Effect, Truncation, effect, moving_average, recommend
@@ -133,6 +134,8 @@ def _warm_up(
     confidence: float,
 ) -> WarmUp:
     replication, values = rows["replication"].to_numpy(), rows[value].to_numpy()
+    if np.abs(values, where=np.isfinite(values), out=np.zeros(len(values))).max() > LARGEST:
+        raise RequestError(f"column '{value}' holds values beyond {LARGEST:g}, whose squares no double holds: scale it")
     if time is None:
         series = series_by_order(replication, values)
     else:
