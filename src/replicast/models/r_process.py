@@ -10,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from replicast.core.errors import ModelError
@@ -26,6 +26,7 @@ LOAD, SCENARIO, SIMULATE, COLLATE = range(1, 5)
 OUTCOME, FAILED, LAYOUT, LOADED, REFUSED, COLLATED, BLOCK, NOTED = range(1, 9)
 READ_AT_ONCE = 1 << 20
 PIPE_SIZE = 1 << 20
+LONGEST_ANSWER = 1 << 36
 LOOK_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 3600.0
 FIXED = {"LANG": "C.UTF-8", "LC_COLLATE": "C", "TZ": "UTC", "MC_CORES": "1"}
@@ -47,6 +48,19 @@ class Late(Exception):
     """No answer came in time."""
 
 
+class Garbled(Exception):
+    """What came is no answer of R's: something else wrote into its pipe."""
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Around what reads an answer. Raises Garbled for whatever cannot be one."""
+    try:
+        yield
+    except (AssertionError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, struct.error) as error:
+        raise Garbled from error
+
+
 def environment_for(scratch: Path, outer: Mapping[str, str]) -> dict[str, str]:
     """What R sees: one language, one time zone and one thread whatever the machine's, and its files under `scratch`."""
     dropped = ("LC_", "LANG", "R_HOME", "R_PROFILE", "R_ENVIRON", "R_DEFAULT_PACKAGES", "R_TESTS", "R_SESSION_TMPDIR")
@@ -55,7 +69,7 @@ def environment_for(scratch: Path, outer: Mapping[str, str]) -> dict[str, str]:
 
 
 class RProcess:
-    """R, started; `take`, `doubles` and `texts` read its answers in order. Each raises Ended or Late."""
+    """R, started; `take`, `doubles` and `texts` read its answers in order. Each raises Ended, Late or Garbled."""
 
     def __init__(self, scratch: Path) -> None:
         program = shutil.which("R")
@@ -115,12 +129,16 @@ class RProcess:
             raise Ended
 
     def take(self, size: int) -> bytes:
+        if not 0 <= size < LONGEST_ANSWER:
+            raise Garbled
         self._need(size)
         start = self._place
         self._place += size
         return bytes(memoryview(self._buffer)[start : start + size])
 
     def doubles(self, count: int) -> tuple[float, ...]:
+        if not 0 <= 8 * count < LONGEST_ANSWER:
+            raise Garbled
         self._need(8 * count)
         start = self._place
         self._place += 8 * count

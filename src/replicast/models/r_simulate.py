@@ -26,7 +26,20 @@ from replicast.core.streams import stream_states
 
 from .r_columns import DOUBLE, INTEGER, INTEGER64, LOGICAL, NA_LOW_WORD, read_table
 from .r_literals import literal
-from .r_process import BLOCK, FAILED, LAYOUT, NOTED, SCENARIO, SIMULATE, Ended, Late, RProcess
+from .r_process import (
+    BLOCK,
+    FAILED,
+    LAYOUT,
+    NOTED,
+    OUTCOME,
+    SCENARIO,
+    SIMULATE,
+    Ended,
+    Garbled,
+    Late,
+    RProcess,
+    understood,
+)
 from .working_folder import WorkingFolder
 
 CHUNK_SECONDS = 0.1
@@ -126,7 +139,8 @@ class RSimulate:
             while following <= last and self._process is process:
                 if following > first:
                     asked.starting(following)
-                outcomes = self._read_outcomes(process, asked.scenario.name)
+                with understood():
+                    outcomes = self._read_outcomes(process, asked.scenario.name, following, last)
                 following = last + 1 if has_quit(outcomes[-1]) else following + len(outcomes)
                 self._under_way = following <= last
                 if self.files is not None and (written := self.files.written()):
@@ -136,7 +150,7 @@ class RSimulate:
                     if outcome is not outcomes[0]:
                         asked.starting(outcome.replication)
                     yield outcome
-        except (Ended, Late) as reason:
+        except (Ended, Late, Garbled) as reason:
             asked.singly_until = last
             lost = self._lost(process, asked.scenario, first, time.monotonic() - started, reason)
             self.close()
@@ -179,8 +193,8 @@ class RSimulate:
         process.deadline = None
         process.ask(SIMULATE, first, last, int(self._uses_seed), content=content)
 
-    def _read_outcomes(self, process: RProcess, scenario: str) -> list[Outcome]:
-        """What R sends next: one outcome, or a block of those that left nothing but numbers."""
+    def _read_outcomes(self, process: RProcess, scenario: str, following: int, last: int) -> list[Outcome]:
+        """What R sends next: one outcome, or a block of those that left nothing but numbers. Raises Garbled."""
         if self._timeout_seconds is not None:
             process.deadline = time.monotonic() + self._timeout_seconds
         header, notes, levels = process.doubles(9), tuple[str, ...](), tuple[FactorLevels, ...]()
@@ -192,8 +206,13 @@ class RSimulate:
             process.unread(9)
             self._read_layout(process)
             header = process.doubles(9)
-        if header[0] == BLOCK:
+        kind, first, count = header[:3]
+        if first != following or (kind == BLOCK and not 1 <= count <= last - following + 1):
+            raise Garbled
+        if kind == BLOCK:
             return self._read_block(process, scenario, *(int(number) for number in header[1:5]))
+        if kind not in (OUTCOME, FAILED):
+            raise Garbled
         outcome = self._read_outcome(process, scenario, header)
         outcome.notes, outcome.levels = notes, levels
         return [outcome]
@@ -277,6 +296,10 @@ class RSimulate:
         if isinstance(reason, Late):
             message = f"it took longer than {self._timeout_seconds:g} seconds"
             failure = Failure("timeout", "Timeout", message)
+        elif isinstance(reason, Garbled):
+            why = f" ({reason.__cause__!r})" if reason.__cause__ else ""
+            message = f"what came from R is no answer: it, or a program of its own, wrote into a pipe not its own{why}"
+            failure = Failure("died", "Garbled", message)
         else:
             failure = Failure("died", *process.end())
         return Outcome(scenario.name, replication, seconds, failure=failure, log=process.log_to())
