@@ -55,6 +55,7 @@ EDITS = {
     "a failure's error changed": "UPDATE replications SET error = 'no doctors' WHERE state = 'failed'",
     "a failure made a success": "UPDATE replications SET state = 'ok' WHERE state = 'failed'",
     "a success made a failure": "UPDATE replications SET state = 'failed' WHERE replication = 4",
+    "a table forgotten": "DELETE FROM model_tables",
     "a shape forgotten": "UPDATE replications SET shape = NULL WHERE replication = 4",
 }
 

@@ -190,6 +190,8 @@ class Layout:
             view_name = free_name(name, taken)
             known = ModelTable(view_name, free_name(f"{view_name}_rows", taken | {fold(view_name)}))
             self._create_rows(connection, known.rows_name)
+            columns = self._schema.model_columns  # of a table that somebody took out of the catalogue
+            connection.execute(columns.delete().where(columns.c.table_name == name))
             row = {"table_name": name, "view_name": known.view_name, "rows_name": known.rows_name}
             connection.execute(self._schema.model_tables.insert(), row)
         physical = {fold(column["name"]) for column in inspector.get_columns(known.rows_name)} | set(KEYS)
