@@ -15,9 +15,9 @@ class Parser(argparse.ArgumentParser):
     """Complains as the rest of replicast does, naming what was meant; shows its options by what they are for."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.partition("unrecognized arguments: ")[2]
-        if unknown:
-            first = unknown.split()[0].split("=")[0]
+        _, is_unknown, unknown = message.partition("unrecognized arguments: ")
+        if is_unknown:
+            first = " ".join(unknown.split()[:1]).partition("=")[0]
             found = meant(first, self._option_string_actions, MEANT_OPTIONS)
             message = f"there is no option '{first}'{found}" if first.startswith("-") else f"what is '{first}' for?"
         elif "invalid choice: '" in message:
