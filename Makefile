@@ -9,6 +9,7 @@
 # make bench     replicast beside what users would pick instead, on the same work; writes benchmarks/RESULTS.md (BENCH_ARGUMENTS='--rounds 1 --quick --write')
 # make test-slurm   run on a real Slurm of one node, which is started for it (root, Debian)
 # make torture      kill, damage and fail every request of a short run to every store; TORTURE_ARGUMENTS="--kills 100" scales it
+# make matrix       one experiment in Python and R, everywhere it can be carried out and kept: the same bytes; MATRIX_ARGUMENTS="--stores folder"
 # make smoke-aws    try a stack of its own in your AWS account, for cents, and remove it; asks first (or SMOKE_AWS=yes)
 # All work in a fresh clone on a machine with Python 3.11+ and make.
 
@@ -20,9 +21,10 @@ PYTEST_ARGUMENTS ?=
 SMOKE_ARGUMENTS ?=
 BENCH_ARGUMENTS ?= --write
 TORTURE_ARGUMENTS ?=
+MATRIX_ARGUMENTS ?=
 DEMO_OUTPUT ?= demo-results
 
-.PHONY: bench demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm test-long torture
+.PHONY: bench demo docs dist test test-image test-r-package smoke-aws lint types contracts pytest format clean system demo-aws test-slurm test-long torture matrix
 
 demo: $(VENV)/.demo
 	$(BIN)/replicast run --experiment examples/emergency_department/experiment.toml --store $(DEMO_OUTPUT)/runs -o $(DEMO_OUTPUT)/tables
@@ -57,6 +59,9 @@ demo-aws: $(VENV)/.test
 
 torture: $(VENV)/.test
 	@$(BIN)/python tools/torture.py $(TORTURE_ARGUMENTS)
+
+matrix: system $(VENV)/.test
+	@$(BIN)/python tools/matrix.py $(MATRIX_ARGUMENTS)
 
 test-slurm: system $(VENV)/.test
 	REPLICAST_NO_SKIPS=all $(BIN)/pytest -n 0 -m slurm $(PYTEST_ARGUMENTS) tests/places
