@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 
+from .files import beside
 from .for_r import write_r_columns
 from .noted import levels_of
 from .scenarios import SCENARIOS, scenarios_frame
@@ -140,7 +140,7 @@ def file_names(tables: Iterable[str]) -> dict[str, str]:
 
 def write_frames(frames: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path, write: Write) -> int:
     """Writes to a file beside `path`, which then takes its place; returns the number of rows."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = beside(path)
     try:
         rows = write(frames, schema, temporary)
         temporary.replace(path)

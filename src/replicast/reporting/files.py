@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from replicast.core.errors import StoreError
 
 
+def beside(path: Path) -> Path:
+    """Where to write what will take the place of `path`; what processes that are gone left there is removed."""
+    for other in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        pid = other.name.rpartition(".")[2]
+        if pid.isascii() and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            with suppress(OSError):
+                other.unlink()
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
 def write_text(path: Path, content: str) -> None:
     """Writes beside `path` and then takes its place. Raises StoreError where that cannot be done."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(content, encoding="utf-8")

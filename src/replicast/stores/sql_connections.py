@@ -7,6 +7,7 @@ elsewhere and changes meanwhile, it is asked for again. Whatever else goes wrong
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -209,7 +210,23 @@ class Database:
     def _say(self, error: BaseException, verdict: Verdict, seconds: float) -> str:
         message = one_line(getattr(error, "orig", None) or error, self._passwords)
         waited = f" (tried for {seconds:.0f} seconds)" if verdict != "fatal" else ""
+        if self.file is not None:
+            message += state_of_disk(self.file)
         return f"the database '{self.label}' failed{waited}: {message}"
+
+
+LITTLE_BYTES = 256 << 10
+
+
+def state_of_disk(file: Path) -> str:
+    """What is the matter with the disk of a file, which SQLite calls an I/O error; empty where nothing is seen."""
+    try:
+        found = os.statvfs(file.parent)
+    except (OSError, AttributeError):
+        return ""
+    if found.f_flag & os.ST_RDONLY:
+        return ": its disk is read-only"
+    return ": its disk is full" if found.f_bavail * found.f_frsize < LITTLE_BYTES else ""
 
 
 EXAMPLES = "write sqlite:///file.db, postgresql://user@host/database or mysql://user@host/database"
