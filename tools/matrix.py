@@ -55,7 +55,7 @@ simulate <- function(replication, shift = 0) {
 }
 """),
 }  # fmt: skip
-REPLICATIONS, RUN, LONGEST_SECONDS = 10, "matrix", 180
+REPLICATIONS, LONGEST_SECONDS = 10, 180
 SCENARIOS = ("--scenario", "base", "--scenario", "shifted:shift=1.5")
 CLI = (sys.executable, "-P", "-m", "replicast")
 
@@ -84,37 +84,38 @@ def replicast(*arguments: str) -> None:
 
 
 def carried_out(cell: Cell, model: Path, url: str, folder: Path) -> dict[str, str]:
-    """The SHA-256 of each collated CSV. Raises Failed."""
-    store = ["--store", url] if url else []
-    run = ["run", str(model), "--seed", "7", "--name", RUN, "--tolerate", "2", "--quiet", *SCENARIOS, *store, *cell.on]
+    """The SHA-256 of each collated CSV. On AWS a run is kept in the stack's own store. Raises Failed."""
+    store, name = ["--store", url], f"matrix-{folder.name}"
+    kept = [] if cell.place == "aws" else store
+    run = ["run", str(model), "--seed", "7", "--name", name, "--tolerate", "2", "--quiet", *SCENARIOS, *kept, *cell.on]
     half = ["-n", str(REPLICATIONS // 2 if cell.course == "topped-up" else REPLICATIONS)]
     if cell.course == "interrupted":
-        interrupt([*run, *half], url)
-        replicast("resume", RUN, "--quiet", *store)
+        interrupt([*run, *half], url, name)
+        replicast("resume", name, "--quiet", *store)
     else:
         replicast(*run, *half)
     if cell.course == "topped-up":
-        replicast("resume", RUN, "-n", str(REPLICATIONS), "--quiet", *store)
-    replicast("collate", RUN, "-o", str(folder), *store)
+        replicast("resume", name, "-n", str(REPLICATIONS), "--quiet", *store)
+    replicast("collate", name, "-o", str(folder), *store)
     found = sorted(folder.glob("*.csv"))
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
 
 
-def interrupt(arguments: list[str], url: str) -> None:
+def interrupt(arguments: list[str], url: str, name: str) -> None:
     """Kills the process when something of its run is stored; it may have ended by then."""
     process = subprocess.Popen(
         [*CLI, *arguments], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     until = time.monotonic() + LONGEST_SECONDS
-    while process.poll() is None and not is_begun(url) and time.monotonic() < until:
+    while process.poll() is None and not is_begun(url, name) and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
 
-def is_begun(url: str) -> bool:
+def is_begun(url: str, name: str) -> bool:
     try:
-        return bool(open_store(url).coverage(RUN).done("base"))
+        return bool(open_store(url).coverage(name).done("base"))
     except ReplicastError:
         return False
 
@@ -141,7 +142,7 @@ def slurm() -> Iterator[str]:
 
 @contextmanager
 def stack(model: Path) -> Iterator[str]:
-    """A stack on an emulator of AWS, with the model in it."""
+    """The store of a stack on an emulator of AWS, with the model in it."""
     import demo_aws
     from servers import free_port
 
@@ -153,8 +154,9 @@ def stack(model: Path) -> Iterator[str]:
     with started(free_port()) as url:
         os.environ.update(environment(url))
         contents = commands.Contents(dependencies=False)
-        demo_aws.deployed(Aws(region=os.environ["AWS_REGION"]), "replicast", model, contents, Wanted())
-        yield ""
+        aws = Aws(region=os.environ["AWS_REGION"])
+        state = demo_aws.deployed(aws, "replicast", model, contents, Wanted())
+        yield f"s3://{state.bucket}/runs"
 
 
 def cells(arguments: argparse.Namespace) -> Iterator[Cell]:
@@ -182,9 +184,8 @@ class Matrix:
             return
         self.tried += 1
         out = self.folder / f"out-{self.tried}"
-        url = self.urls[cell.store]() if cell.store in self.urls else ""
         try:
-            found = carried_out(cell, self.models[cell.language], url, out)
+            found = carried_out(cell, self.models[cell.language], self.urls[cell.store](), out)
         except (Failed, subprocess.TimeoutExpired) as error:
             self.wrong += 1
             self._say(cell, f"FAILED: {error}")
@@ -217,7 +218,8 @@ def matrix(arguments: argparse.Namespace) -> int:
         for cell in (one for one in wanted if one.place != "aws"):
             made.try_out(cell)
         if "aws" in arguments.places.split(","):
-            stack_of.enter_context(stack(made.models["python"]))
+            bucket = stack_of.enter_context(stack(made.models["python"]))
+            urls["bucket"] = lambda: bucket
             for cell in (one for one in wanted if one.place == "aws"):
                 made.try_out(cell)
     print(f"{made.tried} runs, {made.wrong} different or failed")
