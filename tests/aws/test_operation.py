@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws import commands
 from replicast.aws.access import Aws
-from replicast.aws.batch import BatchStack
+from replicast.aws.batch import BatchStack, WantedBatch
 from replicast.aws.bucket import close_bucket, encryption_of, policy_of
 from replicast.aws.operation import Operation, tags_of
-from replicast.aws.stack import Stack, template
+from replicast.aws.stack import Stack, StackState, template
 from replicast.core.errors import RequestError, StoreError
 
 from .conftest import REGION, SMALL, wait_for
@@ -92,6 +93,18 @@ def test_roles_may_use_the_key_that_was_given_for_objects_alone(aws: Aws) -> Non
     assert len(roles) == 4
     with pytest.raises(RequestError, match="there is no key 'alias/other'"):
         deploy(aws, Operation(key="alias/other"))
+
+
+def test_tasks_on_batch_may_use_the_key_that_the_stack_has_already(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "build_and_push", lambda *_, **__: "1.dkr.ecr/replicast@sha256:1")
+    state = StackState("replicast", "UPDATE_COMPLETE", {"BucketName": "b"}, {"KmsKey": "arn:aws:kms:::key/1"})
+    given: list[Any] = []
+    monkeypatch.setattr(commands, "queues_for", lambda *asked: given.append(asked[-1].key) or asked[-1])
+    monkeypatch.setattr(Stack, "deploy", lambda *_, **__: state)
+    for asked in (None, "", "arn:aws:kms:::key/2"):
+        settings = replace(SMALL, key=asked)
+        commands.put_image(Stack(aws), state, commands.Contents(package="image"), settings, WantedBatch(wanted=True))
+    assert given == ["arn:aws:kms:::key/1", "", "arn:aws:kms:::key/2"]
 
 
 def test_a_bucket_that_was_there_has_the_templates_own_policy_and_the_key(aws: Aws) -> None:

@@ -134,6 +134,12 @@ def test_what_was_throttled_or_lost_is_noted_without_a_function_that_might_be_th
     assert items[lost["Next"]]["Resource"] == "arn:${Partition}:states:::aws-sdk:s3:putObject"
 
 
+def test_no_arn_names_a_partition_of_its_own() -> None:
+    for text in (*(template(name) for name in ("template.yaml", "database.yaml", "batch.yaml")), state_machine()):
+        assert "arn:aws" not in text
+        assert "arn:${" in text
+
+
 def test_no_secret_stands_in_template_or_state_machine() -> None:
     text = (TEMPLATE.read_text() + template("database.yaml") + state_machine()).lower()
     assert text.count("password") == text.count("managemasteruserpassword: true") == 1

@@ -54,9 +54,11 @@ class BatchStack(Stack):
         parameters = {"BucketName": bucket, "Of": self.of, "ImageUri": image}
         given = {
             "Architecture": (settings.architecture or "").upper(), "Processors": str(wanted.processors or ""),
-            "LogDays": str(settings.log_days or ""), "Boundary": settings.boundary or "", "KmsKey": settings.key or "",
+            "LogDays": str(settings.log_days or ""), "Boundary": settings.boundary or "",
         }  # fmt: skip
         parameters |= {name: value for name, value in given.items() if value}
+        if settings.key is not None:
+            parameters["KmsKey"] = settings.key
         if wanted.subnets:
             network = network_of(self.aws, wanted.subnets)
             parameters |= {"Network": network, "Subnets": ",".join(wanted.subnets)}
@@ -65,7 +67,7 @@ class BatchStack(Stack):
             first, second = two_zones(self.aws)
             parameters |= {"FirstZone": first, "SecondZone": second}
         if not state.exists:
-            self._tell("creating queues of AWS Batch, on Fargate")
+            self.tell("creating queues of AWS Batch, on Fargate")
         self.apply(parameters)
         return self.state()
 

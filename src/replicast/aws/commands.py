@@ -90,32 +90,42 @@ def deploy(
     settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds, stack.tags))
     contents = with_database_packages(contents, settings, before)
     settings = with_defaults(aws, settings, before)
-    runtime, architecture = settings.runtime or "", settings.architecture or ""
-    notes: tuple[str, ...] = ()
-    if contents.package == "image":
-        base, refreshed = contents.base(before), contents.refreshed(before)
-        settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed)
-        image = build_and_push(
-            aws, state, contents.requirements, contents.r_packages, r=contents.r, architecture=architecture,
-            lock=contents.lock, base=base, refreshed=refreshed, tell=tell,
-        )  # fmt: skip
-        beside = BatchStack(aws, name, tell)
-        beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
-        settings = queues_for(beside, batch, state.bucket, image, settings)
-        state = stack.deploy(image=image, settings=settings)
-    else:
-        tell(f"packing for {runtime} on {architecture}")
-        code = worker_package(
-            contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
-        )
-        reporting = None
-        if contents.dependencies:
-            reporting = reporting_package(runtime=runtime, architecture=architecture)
-        notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
-        state = stack.deploy(code=code, reporting=reporting, settings=settings)
+    put = put_image if contents.package == "image" else put_package
+    state, notes = put(stack, state, contents, settings, batch)
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
     return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
+
+
+Put = tuple[StackState, tuple[str, ...]]
+
+
+def put_image(stack: Stack, state: StackState, contents: Contents, settings: Settings, batch: WantedBatch) -> Put:
+    """Builds and pushes the image, and gives it to the functions, and to tasks on AWS Batch where there are some."""
+    before = state.parameters
+    base, refreshed = contents.base(before), contents.refreshed(before)
+    key = before.get("KmsKey", "") if settings.key is None else settings.key
+    settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed, key=key)
+    image = build_and_push(
+        stack.aws, state, contents.requirements, contents.r_packages, r=contents.r,
+        architecture=settings.architecture or "", lock=contents.lock, base=base, refreshed=refreshed, tell=stack.tell,
+    )  # fmt: skip
+    beside = BatchStack(stack.aws, stack.name, stack.tell)
+    beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
+    settings = queues_for(beside, batch, state.bucket, image, settings)
+    return stack.deploy(image=image, settings=settings), ()
+
+
+def put_package(stack: Stack, _state: StackState, contents: Contents, settings: Settings, _batch: WantedBatch) -> Put:
+    """Makes the zip packages and gives them to the functions; with what is to be said of them."""
+    runtime, architecture = settings.runtime or "", settings.architecture or ""
+    stack.tell(f"packing for {runtime} on {architecture}")
+    code = worker_package(
+        contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
+    )
+    reporting = reporting_package(runtime=runtime, architecture=architecture) if contents.dependencies else None
+    notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
+    return stack.deploy(code=code, reporting=reporting, settings=settings), notes
 
 
 def with_defaults(aws: Aws, settings: Settings, before: Mapping[str, str]) -> Settings:

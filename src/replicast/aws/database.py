@@ -90,7 +90,7 @@ class DatabaseStack(Stack):
             if not wanted.subnets:
                 first, second = two_zones(self.aws, endpoint="secretsmanager")
                 parameters |= {"FirstZone": first, "SecondZone": second}
-            self._tell(f"creating the {wanted.engine} database, which takes some ten minutes")
+            self.tell(f"creating the {wanted.engine} database, which takes some ten minutes")
             self.apply(parameters | {"Protection": "false"})
             parameters = {}
         # Protected only once it is there: a creation that fails has to be removed by CloudFormation.

@@ -32,7 +32,7 @@ def keep_model(bucket: ObjectStore, record: RunRecord, source: Source, signature
     old = set(bucket.documents(DEPLOYED, "model"))
     for name, content in contents.items():
         bucket.write(DEPLOYED, f"{FOLDER}/{name}", content)
-    bucket.write(DEPLOYED, SIGNATURE, json.dumps(dataclasses.asdict(signature)).encode())
+    bucket.write(DEPLOYED, SIGNATURE, described(signature))
     bucket.write(DEPLOYED, NAME, record.to_json())
     for name in old - {f"{FOLDER}/{name}" for name in contents}:
         bucket.delete(DEPLOYED, name)
@@ -44,7 +44,13 @@ def is_kept(bucket: ObjectStore, record: RunRecord, signature: Signature) -> boo
         known = model_of(bucket)
     except (ReplicastError, ValueError, KeyError, TypeError):
         return False
-    return known is not None and (timeless(record), signature) == (timeless(known[0]), known[1])
+    if known is None:
+        return False
+    return (timeless(record), described(signature)) == (timeless(known[0]), described(known[1]))
+
+
+def described(signature: Signature) -> bytes:
+    return json.dumps(dataclasses.asdict(signature)).encode()
 
 
 def timeless(record: RunRecord) -> bytes:

@@ -128,7 +128,7 @@ class Stack:
             raise RequestError(
                 f"a stack cannot be called '{name}': use up to 40 lower-case letters, digits and '-', a letter first"
             )
-        self.aws, self.name, self._tell = aws, name, tell
+        self.aws, self.name, self.tell = aws, name, tell
         self._formation = aws.client("cloudformation")
         self.poll_seconds = POLL_SECONDS
         self.tags: Mapping[str, str] = {}
@@ -175,7 +175,7 @@ class Stack:
             known = bucket_exists(self.aws, self.bucket_name)
             parameters |= {"BucketName": self.bucket_name, "NewBucket": "false" if known else "true"}
             parameters |= {"KmsKey": key} if key else {}
-        self._tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
+        self.tell(f"{'updating' if state.exists else 'creating'} stack '{self.name}' in {self.aws.region}")
         self.apply(parameters)
         return self.state()
 
@@ -183,16 +183,16 @@ class Stack:
         """As `state`, once CloudFormation is done with it and what is left of a failed attempt is removed."""
         state = self.state()
         if state.status.endswith("_IN_PROGRESS"):
-            self._tell(f"waiting for what is under way in stack '{self.name}' ({state.status})")
+            self.tell(f"waiting for what is under way in stack '{self.name}' ({state.status})")
             self._settle()
             state = self.state()
         if state.status == "UPDATE_ROLLBACK_FAILED":
-            self._tell("going on with the way back from a failed update")
+            self.tell("going on with the way back from a failed update")
             with explained(f"bring stack '{self.name}' back"):
                 self._formation.continue_update_rollback(StackName=self.name)
             state = self._settle()
         if state.exists and state.status in FAILED_CREATION:
-            self._tell(f"removing what is left of a failed attempt ({state.status})")
+            self.tell(f"removing what is left of a failed attempt ({state.status})")
             self._delete()
             state = self.state()
         return state
@@ -224,7 +224,7 @@ class Stack:
             if package is not None:
                 parameters[name] = package.key
                 if self.put(package.key, package.content):
-                    self._tell(f"uploaded {len(package.content) / 2**20:.1f} MB of code")
+                    self.tell(f"uploaded {len(package.content) / 2**20:.1f} MB of code")
         self.apply(parameters | settings.to_parameters())
         state = self.state()
         if state.parameters.get("NewBucket") == "false":
