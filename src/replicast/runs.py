@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,12 +15,11 @@ from replicast.asking.given_function import function_for
 from replicast.asking.preparation import Preparation, check_working_folder
 from replicast.asking.request import Request
 from replicast.asking.settings import default_store, read_experiment_file
-from replicast.conducting.cancelling import is_cancelled
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
+from replicast.conducting.status import Status, status_of
 from replicast.core.errors import FailureWarning, ReplicationsFailed, RequestError, StoreError
 from replicast.core.given import check_choice, whole_number
-from replicast.core.planning import count
 from replicast.core.ports import Damage, Place, Store, Work
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
@@ -28,25 +27,15 @@ from replicast.core.spoken import speaks_python
 from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
-from replicast.reporting.estimates import Estimates
+from replicast.reporting.answers import Answers
 from replicast.reporting.keeping import Keeping
 from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
     from replicast.core.choosing import Selection
-    from replicast.core.comparison import Family
-    from replicast.core.selection import Better
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
-    from replicast.performing.second_look import SecondLook
-    from replicast.reporting.artefacts import Artefact
-    from replicast.reporting.collate import Collated
-    from replicast.reporting.comparing import Comparison as ScenarioComparison
-    from replicast.reporting.comparing import Ranking, RunValues
-    from replicast.reporting.plotting import Plots
-    from replicast.reporting.rows import Rows
     from replicast.reporting.summary import Summary
-    from replicast.reporting.warming import WarmUps
     from replicast.verifying.checking import Comparison
 
 
@@ -139,23 +128,7 @@ def _tell_of_failures(finished: Run, conclusion: Conclusion, on_failure: OnFailu
         warnings.warn(about_failures(store, record, conclusion.failed, planned), FailureWarning, stacklevel=4)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a run stands. `state`: running, done, cancelled, or incomplete (nobody is at work on it)."""
-
-    id: str
-    state: str
-    planned: int
-    done: int
-    failed: int
-    created: str
-    model: str
-    scenarios: int
-    seed: int
-    at_work: Mapping[str, Any] | None
-
-
-class Run(Estimates, Keeping):
+class Run(Answers, Keeping):
     """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
@@ -189,183 +162,15 @@ class Run(Estimates, Keeping):
         found = self.status()
         return run_as_html(self.store, self.record, found.state, found.done, found.planned, found.failed)
 
-    @property
-    def plot(self) -> Plots:
-        """Plots for a notebook: means(), running_mean(), distribution(), compare(), response(); they need Altair."""
-        from replicast.reporting.plotting import Plots
-
-        return Plots(self.store, self.record)
-
     def status(self) -> Status:
         """How far the run is, and who is at work on it."""
         # Asked before the coverage: whoever leaves in between has stored everything by then.
         at_work = self.place().at_work(self.record, self.store)
-        record, coverage = self.record, self.store.coverage(self.id)
-        names = [scenario.name for scenario in record.experiment.scenarios]
-        planned = sum(record.planned_for(name) for name in names)
-        done = sum(count(coverage.done(name)) for name in names)
-        cancelled = is_cancelled(self.store, self.id)
-        state = "running" if at_work else "done" if done >= planned else "cancelled" if cancelled else "incomplete"
-        return Status(
-            self.id, state, max(planned, done), done, sum(len(coverage.failed(name)) for name in names),
-            record.created, record.experiment.model.label, len(names), record.experiment.seed,
-            None if at_work is None else {"who": at_work.who, **at_work.facts},
-        )  # fmt: skip
+        return status_of(self.store, self.record, at_work)
 
     def place(self, at_hand: AtHand | None = None) -> Place:
         """Where the run is carried out, or was last; `at_hand` is what this process has for it already."""
         return open_place(self.record.place, self.record.place_options, at_hand)
-
-    def summary(self, confidence: float = 0.95) -> Summary:
-        """A row for each scenario and metric: `n`, mean, interval at `confidence`, quartiles; and notes."""
-        from replicast.reporting.summary import summarise_run
-
-        return summarise_run(self.store, self.record, confidence=confidence)
-
-    def keep_summary(self) -> None:
-        """Has the store keep the summary beside the results, if it has a place for it."""
-        self.store.keep_summary(self.id, lambda: self.final_summary().to_dicts())
-
-    def final_summary(self) -> Summary:
-        """As `summary`, made once for all who ask right after the run was carried out."""
-        if self._final is None:
-            self._final = self.summary()
-        return self._final
-
-    def metrics(self) -> Rows:
-        """A row per successful replication, a column per metric."""
-        return self.table("metrics")
-
-    def table(self, name: str) -> Rows:
-        """The rows of a model's table from all successful replications, ordered by scenario and replication."""
-        from replicast.reporting.rows import Rows
-
-        return Rows.of_table(self.store, self.record, name)
-
-    @property
-    def tables(self) -> list[str]:
-        from replicast.reporting.tables import RunTables
-
-        return RunTables(self.store, self.record).names
-
-    def failures(self) -> Rows:
-        """A row per failed replication: scenario, replication, error_kind, error_type, error, traceback, log, attempt,
-        seconds, worker."""
-        from replicast.reporting.rows import Rows
-
-        return Rows.of_failures(self.store, self.record)
-
-    def warnings(self) -> Rows:
-        """A row per replication that warned: scenario, replication, count, and the first ten warnings, one a line."""
-        from replicast.reporting.rows import Rows
-
-        return Rows.of_warnings(self.store, self.record)
-
-    def second_looks(self) -> list[SecondLook]:
-        """The replications that were simulated again while the run was carried out, and what differed, if anything.
-
-        One of each start of 100 replications or more on this machine; none where none was looked at: see `verify`.
-        """
-        from replicast.performing.second_look import second_looks
-
-        return second_looks(self.store, self.id)
-
-    def collate(self, folder: str | Path, **options: Any) -> Collated:
-        """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
-
-        Where not all of the store can be seen from here, the tables that were collated beside it are fetched.
-        """
-        if self.store.reach():
-            return self._fetch_collated(Path(folder).expanduser(), options)
-        from replicast.reporting.own_collation import collate_run
-
-        return collate_run(self.store, self.record, Path(folder).expanduser(), run=self, **options)
-
-    def _fetch_collated(self, folder: Path, options: Any) -> Collated:
-        from replicast.reporting.collate import Collated
-
-        if options.get("file_format", "csv") != "csv":
-            raise RequestError(
-                f"from here only the tables that were collated beside the store can be had, which are CSV: "
-                f"{self.store.reach()}; leave --format out"
-            )
-        wanted, files = options.get("only", ()), self.store.collated(self.id, folder) or {}
-        return Collated({name: path for name, path in files.items() if not wanted or name in wanted})
-
-    def artefacts(self, folder: str | Path, scenario: str | None = None, name: str = "") -> list[Artefact]:
-        """Fetches the files that successful replications left (those called `name`, if given) to an empty folder."""
-        from replicast.reporting.artefacts import fetch_from_scenarios
-
-        return fetch_from_scenarios(self.store, self.record, Path(folder).expanduser(), scenario=scenario, only=name)
-
-    def values(self) -> RunValues:
-        """Each metric's values by scenario and replication number, as far as they count."""
-        from replicast.reporting.comparing import values_of_run
-
-        return values_of_run(self.store, self.record)
-
-    @speaks_python
-    def compare(self, baseline: str | None = None, **options: Any) -> ScenarioComparison:
-        """Each other scenario against `baseline` (the first, if not given), a row for each metric and scenario.
-
-        Options are `metrics`, `confidence` (0.95), `adjustment` ("bonferroni", "holm" or "none") and `family`: what is
-        held together, "all" comparisons, the "scenarios" of each metric, or the "metrics" of each scenario.
-        """
-        return self.compare_and_rank({}, baseline=baseline, **options)[0]
-
-    def rank(self, metric: str, better: Better, confidence: float = 0.95) -> Ranking:
-        """Scenarios by their mean of `metric`, and which of them may be the best; `better` is "lower" or "higher"."""
-        from replicast.reporting.comparing import rank_run
-
-        return rank_run(self.store, self.record, metric, better, confidence=confidence)
-
-    def compare_and_rank(
-        self, better: Mapping[str, Better], *, confidence: float = 0.95, **options: Any
-    ) -> tuple[ScenarioComparison, list[Ranking]]:
-        """As `compare`, and as `rank` for each metric of `better`, with the values read once."""
-        from replicast.reporting.comparing import compare_run, rank_run
-
-        store, record, values = self.store, self.record, self.values()
-        found = compare_run(store, record, confidence=confidence, values=values, **options)
-        ranked = [
-            rank_run(store, record, name, way, confidence=confidence, values=values) for name, way in better.items()
-        ]
-        return found, ranked
-
-    def warm_up(self, table: str, value: str, time: str | None = None, **options: Any) -> WarmUps:
-        """How long `value` of a table warms up over its column `time`, or over the order of its rows.
-
-        Options are those of `replicast.reporting.warming.find_warm_up`: `scenarios`, `where`, `held`, `steps`,
-        `window` and `confidence`.
-        """
-        from replicast.reporting.warming import find_warm_up
-
-        return find_warm_up(self.store, self.record, table=table, value=value, time=time, **options)
-
-    def report(
-        self, path: str | Path, *, baseline: str | None = None, confidence: float = 0.95,
-        file_format: str | None = None, figures: str | Path | None = None, figure_format: str = "svg",
-        control: Mapping[str, float] | None = None, ratios: Sequence[str] = (), pooled: Sequence[str] = (),
-        performance: Mapping[str, Any] | None = None, steady: str | None = None, family: Family = "all",
-    ) -> Path:  # fmt: skip
-        """Writes one HTML page about the run, which needs no network, to `path`; or Markdown, if it ends in .md.
-
-        `file_format` is "html" or "md" where the path does not say it. `figures` is a folder to which the pictures are
-        written too, each as a file of `figure_format`: "svg" or "png". Comparisons are with `baseline`, the first
-        scenario if not given. `control`, `ratios` and `pooled` are as `controlled`, `ratio` and `pooled` take them,
-        `performance` holds the arguments of `performance`, and `steady` is TABLE.COLUMN: the page has these too.
-        `family` is as `compare` takes it.
-        """
-        from replicast.core.controls import check_controls
-        from replicast.reporting.report import report
-        from replicast.reporting.report_estimates import Asked
-        from replicast.reporting.report_files import write_figures, write_report
-
-        asked = Asked(check_controls(control or {}), ratios, pooled, performance or {}, steady or "")
-        document = report(self.store, self.record, baseline=baseline, confidence=confidence, asked=asked, family=family)
-        if figures is not None:
-            write_figures(document, Path(figures).expanduser(), figure_format)
-        return write_report(document, Path(path).expanduser(), file_format)[0]
 
     def selection(self) -> Selection | None:
         """How the search for the best scenario stands that the run was asked for with `select`; None where none was."""
@@ -417,16 +222,11 @@ class Run(Estimates, Keeping):
 
         Raises RequestError for a model that is not R's, and where `source` is there already.
         """
-        from replicast.performing.copies import check_out
-        from replicast.reporting.files import write_text
+        from replicast.verifying.snippet import write_snippet
 
-        if source.exists():
-            raise RequestError(f"'{source}' is there already; name another file")
-        lines = self.snippet(replication, scenario, str(source.absolute()))
-        if not lines:
-            raise RequestError(f"{self.record.experiment.model.label} is no R model, so that R has no lines for it")
-        check_out(self.store, self.id, source, self.record.files)
-        write_text(file, lines)
+        write_snippet(
+            self.store, self.record, self.snippet(replication, scenario, str(source.absolute())), file, source
+        )
 
     @speaks_python
     def verify(

@@ -140,7 +140,7 @@ def test_it_is_said_by_run_summary_and_report(
 
 def test_a_run_that_was_not_looked_at_says_so(write_model: Write, replicast: Callable[..., Any]) -> None:
     model = write_model("def simulate(rng): return rng.random()\n")
-    assert "not checked: replicast check model.py" in replicast("run", model, "-n", 10).stderr
+    assert f"not checked: replicast check {model}" in replicast("run", model, "-n", 10).stderr
     assert "not checked" not in replicast("run", model, "-n", 10, "--quiet").stderr
     assert "not checked" not in replicast("run", model, "-n", 200).stderr
     command = replicast("run", "-n", 3, "--", "echo", "{replication}")

@@ -223,7 +223,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
         say(line)
     if not quiet:
         if conclusion.failed < conclusion.done and not handle.second_looks():
-            say(f"not checked: {checking(record)} (whether replications come out the same again)")
+            say(f"not checked: {checking(record, _from_here(record, chosen))}")
         rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
         say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
         say(f"run {record.id} in {handle.store.label}")
@@ -234,6 +234,12 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     if conclusion.failed or not good:
         _explain(handle, conclusion, planned, allowed=allowed)
     return status
+
+
+def _from_here(record: RunRecord, chosen: argparse.Namespace) -> str:
+    """The model as a command in this folder names it: as it was typed, or beside the experiment file."""
+    label, experiment = record.experiment.model.label, getattr(chosen, "experiment", None)
+    return getattr(chosen, "model", None) or (str(Path(experiment).parent / label) if experiment else label)
 
 
 def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool) -> None:

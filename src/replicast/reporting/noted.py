@@ -49,14 +49,14 @@ def not_the_same_again(store: Store, record: RunRecord) -> list[str]:
     return found
 
 
-def checking(record: RunRecord) -> str:
-    """The command that looks whether a model's replications come out the same again."""
+def checking(record: RunRecord, named: str = "") -> str:
+    """The command that looks whether a model's replications come out the same again; `named` is the model from here."""
     model = record.experiment.model
     if model.language == "callable":
         return "run.verify()"
     if model.language == "command":
         return f"replicast verify {record.id}"
-    return f"replicast check {shlex.quote(model.label)}"
+    return f"replicast check {shlex.quote(named or model.label)}"
 
 
 @dataclass(slots=True)

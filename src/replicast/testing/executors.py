@@ -48,16 +48,16 @@ def check_executor(make: MakeExecutor, *, store_url: str | None = None) -> None:
             check(executor, conformance_work(open_store(store_url or folder), f"{RUN}-{number}"))
 
 
-def conformance_work(store: Store, run: str = RUN) -> Work:
+def conformance_work(store: Store, run: str = RUN, model: str = MODEL) -> Work:
     """A small run in a store, ready to be carried out: 100 replications of each scenario, of which 13 fails."""
-    return Work.of(conformance_record(store, run), store)
+    return Work.of(conformance_record(store, run, model=model), store)
 
 
-def conformance_record(store: Store, run: str = RUN, replications: int = 100) -> RunRecord:
+def conformance_record(store: Store, run: str = RUN, replications: int = 100, model: str = MODEL) -> RunRecord:
     experiment = Experiment(ModelReference("python", "model.py"), SCENARIOS, seed=1)
-    files = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}
+    files = {"model.py": hashlib.sha256(model.encode()).hexdigest()}
     record = RunRecord(run, experiment, replications, "2026-01-01", files=files)
-    store.write(run, "model/model.py", MODEL.encode())
+    store.write(run, "model/model.py", model.encode())
     store.write(run, NAME, record.to_json())
     return record
 
@@ -124,8 +124,7 @@ def finds_a_job_again_by_its_id_or_gives_it_none(executor: Executor, work: Work)
 
 @a_check
 def works_for_a_second_run_after_the_first(executor: Executor, work: Work) -> None:
-    second = conformance_work(work.store, f"{work.run}-second")
-    work.store.write(second.run, "model/model.py", MODEL.replace("float(rng", "10 + float(rng").encode())
+    second = conformance_work(work.store, f"{work.run}-second", MODEL.replace("float(rng", "10 + float(rng"))
     for one in (work, second):
         _perform(executor, one, [Batch("base", 1, 3)])
     for one in (work, second):

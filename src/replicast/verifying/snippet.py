@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from replicast.core.antithetic import is_mirrored
+from replicast.core.errors import RequestError
 from replicast.core.lecuyer import random_seed
+from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.scenarios import Scenario
 from replicast.models.r_literals import literal
 from replicast.models.r_simulate import seed_of
+from replicast.performing.copies import check_out
+from replicast.reporting.files import write_text
 
 PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._]*")
 RESERVED_WORDS = {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL"}
@@ -41,6 +46,19 @@ def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: s
     if stream is not None:
         lines.append(f'assign(".Random.seed", c({", ".join(f"{word}L" for word in stream)}), envir = globalenv())')
     return "\n".join([*lines, call, "print(result)"]) + "\n"
+
+
+def write_snippet(store: Store, record: RunRecord, lines: str, file: Path, source: Path) -> None:
+    """Writes the lines to `file`, and the model's files to the folder `source`.
+
+    Raises RequestError where there are no lines, and where `source` is there already.
+    """
+    if source.exists():
+        raise RequestError(f"'{source}' is there already; name another file")
+    if not lines:
+        raise RequestError(f"{record.experiment.model.label} is no R model, so that R has no lines for it")
+    check_out(store, record.id, source, record.files)
+    write_text(file, lines)
 
 
 def _call(record: RunRecord, scenario: Scenario, replication: int) -> str:
