@@ -82,6 +82,21 @@ def test_a_run_keeps_its_controls_and_shows_them_everywhere(
         assert (refused.returncode, "METRIC=MEAN" in refused.stderr) == (2, True)
 
 
+def test_a_control_that_no_replication_returned_is_said_and_the_rest_goes_on(
+    replicast: Callable[..., Any], write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = replicast("run", write_model(MODEL), "-n", 5, "--name", "one", "--control", "v=0.5")
+    assert (ran.returncode, "not adjusted by control variates: no metric is called 'v'" in ran.stderr) == (0, True)
+    found = replicast("summary", "one", "--json")
+    assert (found.returncode, len(json.loads(found.stdout)["summary"])) == (0, 2)
+    assert "not adjusted by control variates" in found.stdout
+    assert replicast("report", "one", "-o", "one.md").returncode == 0
+    assert "Means are not adjusted by control variates: no metric is called 'v'" in (tmp_path / "one.md").read_text()
+    failing = write_model("def simulate(rng):\n    raise ValueError('no')\n", "failing.py")
+    assert replicast("run", failing, "-n", 2, "--name", "none", "--control", "v=0.5").returncode == 1
+    assert replicast("summary", "none").returncode == 0
+
+
 def test_pairs_are_adjusted_as_pairs(write_model: Callable[..., Path], tmp_path: Path) -> None:
     run = replicast.run(
         str(write_model(MODEL.replace("'u': u", "'u': u * u"))), n=40, seed=1, antithetic=True,

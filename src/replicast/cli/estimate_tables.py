@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from replicast.core.digits import shown
+from replicast.core.errors import RequestError
 
 from .hints import command as hint
-from .screen import number, print_table, say, say_words, show_data
+from .screen import number, print_table, say, say_note, say_words, show_data
 
 
 def estimates(handle: Any, summary: Any, chosen: argparse.Namespace) -> dict[str, list[Any]]:
@@ -133,6 +134,22 @@ def _print_pooled(_handle: Any, rows: list[Any]) -> None:
 
 def _print_controlled(_handle: Any, rows: list[Any]) -> None:
     print_controlled(rows)
+
+
+def own_controlled(handle: Any, confidence: float) -> tuple[list[Any], str]:
+    """Means adjusted by the controls that a run was asked for with, or why there are none."""
+    try:
+        return (handle.controlled(None, confidence).objects if handle.record.options.control else []), ""
+    except RequestError as error:
+        return [], f"not adjusted by control variates: {error}"
+
+
+def print_own_controlled(handle: Any, confidence: float) -> None:
+    rows, why = own_controlled(handle, confidence)
+    if rows:
+        print_controlled(rows)
+    if why:
+        say_note(why)
 
 
 def print_controlled(rows: list[Any]) -> None:

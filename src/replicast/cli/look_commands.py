@@ -127,16 +127,19 @@ def summary(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     found = handle.summary(confidence=chosen.confidence)
     further = _further_tables(handle, found, chosen)
-    controlled = (
-        [] if further or not handle.record.options.control else handle.controlled(None, chosen.confidence).objects
-    )
+    controlled, notes = list[Any](), list(found.notes)
+    if handle.record.options.control and not further and found.rows:
+        from .estimate_tables import own_controlled
+
+        controlled, why = own_controlled(handle, chosen.confidence)
+        notes += [why] if why else []
     if chosen.json:
         distinct = {name: copies.distinct for name, copies in found.distinct.items()}
         scenarios = {s.name: dict(s.parameters) for s in handle.record.experiment.scenarios}
         listed = further | ({"controlled": controlled} if controlled else {})
         tables = {name: [dataclasses.asdict(row) for row in rows] for name, rows in listed.items()}
         print_json({"summary": found.to_dicts(), "scenarios": scenarios, "distinct": distinct, **tables,
-                    "notes": found.notes})  # fmt: skip
+                    "notes": notes})  # fmt: skip
         return 0
     if further:
         from .estimate_tables import print_estimates
@@ -152,7 +155,7 @@ def summary(chosen: argparse.Namespace) -> int:
             print_controlled(controlled)
     else:
         say("no replication has returned a metric yet")
-    for note in found.notes:
+    for note in notes:
         say_note(note)
     return 0
 

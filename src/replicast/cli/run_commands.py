@@ -188,9 +188,9 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     if summary.rows and not chosen.json:
         print_summary(summary, confidence=0.95)
         if record.options.control:
-            from .estimate_tables import print_controlled
+            from .estimate_tables import print_own_controlled
 
-            print_controlled(handle.controlled().objects)
+            print_own_controlled(handle, 0.95)
     planned = sum(conclusion.planned.values())
     allowed = record.options.tolerance.allows(conclusion.failed, planned)
     good = allowed and conclusion.ending is Ending.DONE

@@ -44,8 +44,10 @@ def options_of(asked: Asked) -> list[str]:
 
 def estimates(found: Findings, asked: Asked) -> Iterator[Block]:
     yield from _selected(found)
-    if control := asked.control or found.record.options.control:
-        yield from _controlled(found, control)
+    if asked.control:
+        yield from _controlled(found, asked.control)
+    elif found.record.options.control and found.summary.rows:
+        yield from _own_controlled(found)
     yield from (_ratios(found, ratio) for ratio in asked.ratios)
     yield from (_pooled(found, statistic) for statistic in asked.pooled)
     if asked.performance:
@@ -75,6 +77,14 @@ def _state(selection: Selection) -> str:
     if selection.state == "unmet":
         return f"not told apart within the maximum: {', '.join(selection.kept)}"
     return f"{selection.kept[0]} is selected"
+
+
+def _own_controlled(found: Findings) -> Iterator[Block]:
+    """By the controls that the run was asked for with, which its metrics may not be."""
+    try:
+        yield from list(_controlled(found, found.record.options.control))
+    except RequestError as error:
+        yield Paragraph(f"Means are not adjusted by control variates: {error}.")
 
 
 def _controlled(found: Findings, control: Mapping[str, float]) -> Iterator[Block]:
