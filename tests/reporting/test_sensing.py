@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,13 @@ def test_a_row_of_points_without_a_value_is_left_out_and_said() -> None:
     assert (row.points, row.note.split(";")[0]) == (31, "1 of 32 rows of points left out: one of theirs has no value")
     with pytest.raises(RequestError, match="does not have the 160 points"):
         sensitivity_rows(RunValues(values), replace(record, experiment=replace(experiment, scenarios=scenarios[:7])))
+
+
+@pytest.mark.parametrize("module", ["SALib.sample", "SALib.analyze.sobol"])
+def test_without_salib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(RequestError, match=r"replicast\[design\]"):
+        asked({"saltelli": 8, "ranges": RANGES})
 
 
 def test_another_run_is_told_what_to_design(replicast: Callable[..., Any], write_model: Callable[..., Path]) -> None:

@@ -134,7 +134,10 @@ def _table(metric: str, members: Sequence[Scenario], values: RunValues) -> Array
 
 def _sobol(dimensions: int) -> Estimator:
     """First-order and total indices; a point, its neighbours each with one coordinate of the other, and the other."""
-    from SALib.analyze.sobol import first_order, total_order
+    try:
+        from SALib.analyze.sobol import first_order, total_order
+    except ImportError:
+        raise RequestError("Sobol' indices need SALib: python -m pip install 'replicast[design]'") from None
 
     def estimate(means: Array, _rows: Any) -> dict[str, Array]:
         spread = float(means.std())
