@@ -65,8 +65,10 @@ def test_watching_a_run_of_a_hundred_million_costs_a_small_part_of_it() -> None:
 def test_tables_that_the_collating_function_could_not_hold_are_refused_with_what_to_do() -> None:
     found = estimate(pilot(1.0), 20_000, region="us-east-1")
     (broken,) = found.violations
-    assert "some 2,861 MB, and the collating function has 2,048 MB" in broken
+    assert "some 2,392 MB, and the collating function has 2,048 MB" in broken
     assert estimate(pilot(1.0), 20_000, region="us-east-1", scratch_megabytes=4096).violations == ()
+    few_numbers = replace(pilot(0.001), bytes_each=6000.0)
+    assert estimate(few_numbers, 1_000_000, region="us-east-1").violations == ()
 
 
 def test_the_database_of_a_stack_costs_its_hours_and_what_is_not_known_is_said() -> None:

@@ -43,6 +43,9 @@ AGAIN = 0.05
 
 MEMORY_SPARE = 1.5
 RUNTIME_MEGABYTES = 300
+BYTES_A_PART = 8192.0
+"""Of what a replication of the pilot left, so much is its files' own, which many share in the cloud."""
+
 AS_CSV = 3.0
 """How much larger tables are as CSV than as they are stored."""
 
@@ -133,7 +136,7 @@ def estimate(
     rounds = math.ceil(batches / ITEMS_A_ROUND)
     broken = (
         *violations(capacity, replication_seconds=slow, rounds=rounds),
-        *uncollatable(replications * pilot.bytes_each, scratch_megabytes),
+        *uncollatable(replications * max(0.0, pilot.bytes_each - BYTES_A_PART), scratch_megabytes),
     )
     worth = not broken and local - wall > WORTH_SECONDS
     return Estimate(
