@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from replicast.asking import source as module
 from replicast.asking import walking
-from replicast.asking.request import commit_of
+from replicast.asking.commit import commit_of
 from replicast.asking.source import SUMMARY_HEADER, Choice, changes, find_source
 from replicast.core.errors import RequestError, SourceDamaged
 from replicast.performing.copies import Source, check_out, code_hash, digest

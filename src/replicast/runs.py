@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from replicast.asking.continuing import changes_of, edited_in_project, ready_elsewhere, ready_to_go_on
 from replicast.asking.finding import find_run
@@ -18,7 +18,7 @@ from replicast.asking.settings import default_store, read_experiment_file
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
 from replicast.conducting.status import Status, status_of
-from replicast.core.errors import FailureWarning, ReplicationsFailed, RequestError, StoreError
+from replicast.core.errors import RequestError, StoreError
 from replicast.core.given import check_choice, whole_number
 from replicast.core.ports import Damage, Place, Store, Work
 from replicast.core.progress import Conclusion, Watch, ignore_progress
@@ -28,6 +28,7 @@ from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
 from replicast.places.registry import kind_of
 from replicast.reporting.answers import Answers
+from replicast.reporting.failed import OnFailure, tell_of_failures
 from replicast.reporting.keeping import Keeping
 from replicast.stores import open_named_store
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from replicast.executors.pool import Pool
     from replicast.reporting.summary import Summary
     from replicast.verifying.checking import Comparison
-
-
-OnFailure = Literal["raise", "warn", "ignore"]
 
 
 @speaks_python
@@ -112,20 +110,8 @@ def run(
         finished._function = preparation.located.function
         finished.keep_summary()
     if conclusion.failed and on_failure != "ignore":
-        _tell_of_failures(finished, conclusion, on_failure)
+        tell_of_failures(finished, conclusion, on_failure)
     return finished
-
-
-def _tell_of_failures(finished: Run, conclusion: Conclusion, on_failure: OnFailure) -> None:
-    """Raises ReplicationsFailed, or warns the caller of `run`."""
-    from replicast.reporting.failed import about_failures, scenarios_without_result
-
-    store, record, planned = finished.store, finished.record, sum(conclusion.planned.values())
-    if on_failure == "raise" and not record.options.tolerance.allows(conclusion.failed, planned):
-        raise ReplicationsFailed(about_failures(store, record, conclusion.failed, planned), finished)
-    if on_failure == "warn" and any(scenarios_without_result(store, record)):
-        # from `run` and what wraps it to its caller
-        warnings.warn(about_failures(store, record, conclusion.failed, planned), FailureWarning, stacklevel=4)
 
 
 class Run(Answers, Keeping):

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from replicast.asking.commit import commit_of
 from replicast.asking.located import Located
 from replicast.asking.locating import locate
 from replicast.asking.missing import remedy
 from replicast.asking.request import (
     Request,
-    commit_of,
     continue_record,
     draft,
     existing_record,

@@ -8,7 +8,6 @@ import os
 import platform
 import secrets
 import shlex
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -334,21 +333,6 @@ def _names_of_request(request: Request, source: Source) -> set[str]:
     if isinstance(file, (str, Path)):
         paths.append((design_folder(request) / file).resolve())
     return {path.relative_to(source.folder).as_posix() for path in paths if source.folder in path.parents}
-
-
-def commit_of(folder: Path) -> str:
-    """The commit of the work tree that holds `folder`, with '+' where it has changes; empty where there is none."""
-    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-        return ""
-    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch", "."]
-    try:
-        state = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    lines = state.stdout.splitlines()
-    commit = next((line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "")
-    changed = any(line for line in lines if not line.startswith("#"))
-    return "" if commit in ("", "(initial)") else commit + ("+" if changed else "")
 
 
 def _user() -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Iterator
+from typing import Any, Literal
 
+from replicast.core.errors import FailureWarning, ReplicationsFailed
 from replicast.core.ports import Store
+from replicast.core.progress import Conclusion
 from replicast.core.record import RunRecord
+
+OnFailure = Literal["raise", "warn", "ignore"]
 
 LONGEST_LOG = 2000
 FIELDS = ("replication", "error_type", "error", "traceback", "log")
@@ -48,3 +54,13 @@ def about_failures(store: Store, record: RunRecord, failed: int, planned: int) -
         + f" with {said}\nagain, here: run.replay({replication}{which}), or replicast replay {record.id} {replication}"
         + (f" --scenario {shlex.quote(scenario)}" if several else "")
     )
+
+
+def tell_of_failures(finished: Any, conclusion: Conclusion, on_failure: OnFailure) -> None:
+    """Raises ReplicationsFailed for a `Run`, or warns the caller of `replicast.run`."""
+    store, record, planned = finished.store, finished.record, sum(conclusion.planned.values())
+    if on_failure == "raise" and not record.options.tolerance.allows(conclusion.failed, planned):
+        raise ReplicationsFailed(about_failures(store, record, conclusion.failed, planned), finished)
+    if on_failure == "warn" and any(scenarios_without_result(store, record)):
+        # from `run` and what wraps it to its caller
+        warnings.warn(about_failures(store, record, conclusion.failed, planned), FailureWarning, stacklevel=4)
