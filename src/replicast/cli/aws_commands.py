@@ -16,7 +16,8 @@ from .screen import print_json, say, say_note
 
 if TYPE_CHECKING:
     from replicast.aws.access import Aws
-    from replicast.aws.commands import GivenModel
+    from replicast.aws.commands import Deployed, GivenModel
+    from replicast.aws.contents import Contents
 
 DONE = 0
 
@@ -36,10 +37,8 @@ def _aws(chosen: argparse.Namespace) -> Aws:
 def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.batch import WantedBatch
     from replicast.aws.commands import deploy as deploy_stack
-    from replicast.aws.contents import Contents
     from replicast.aws.database import Wanted
     from replicast.aws.operation import Operation, tags_of
-    from replicast.aws.renv import find_lock
     from replicast.aws.stack import Settings
 
     if chosen.package not in ("zip", "image"):
@@ -52,17 +51,6 @@ def deploy(chosen: argparse.Namespace) -> int:
     batch = WantedBatch(chosen.batch, chosen.batch_processors, tuple(chosen.batch_subnet), chosen.batch_private)
     batch.check(chosen.package, database=bool(chosen.database not in (None, "none") or chosen.database_url_secret))
     model = _model(chosen)
-    language = model.record.experiment.model.language if model else "python"
-    if language == "r" and chosen.package == "zip":
-        raise RequestError("R does not run in a zip package; deploy an image: --package image")
-    lock = None
-    if chosen.package == "image":
-        lock = find_lock(chosen.renv_lock, model.source.folder if model and language != "python" else None)
-    contents = Contents(
-        chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
-        r=language == "r" or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
-        base_image=chosen.base_image, r_version=chosen.r_version, refresh=chosen.refresh,
-    )  # fmt: skip
     settings = Settings(**{name: getattr(chosen, name) for name in (
         "runtime", "architecture", "memory", "collate_memory", "scratch", "seconds", "concurrency", "log_days",
         "boundary")})  # fmt: skip
@@ -73,7 +61,7 @@ def deploy(chosen: argparse.Namespace) -> int:
     done = deploy_stack(
         _aws(chosen),
         chosen.stack,
-        contents=contents,
+        contents=_contents(chosen, model),
         settings=settings,
         wanted=wanted,
         batch=batch,
@@ -81,6 +69,28 @@ def deploy(chosen: argparse.Namespace) -> int:
         model=model,
         tell=tell,
     )
+    return _tell_deployed(chosen, done)
+
+
+def _contents(chosen: argparse.Namespace, model: GivenModel | None) -> Contents:
+    """What the functions are made of. Raises RequestError for R in a zip package, and for a lock file that is none."""
+    from replicast.aws.contents import Contents
+    from replicast.aws.renv import find_lock
+
+    language = model.record.experiment.model.language if model else "python"
+    if language == "r" and chosen.package == "zip":
+        raise RequestError("R does not run in a zip package; deploy an image: --package image")
+    lock = None
+    if chosen.package == "image":
+        lock = find_lock(chosen.renv_lock, model.source.folder if model and language != "python" else None)
+    return Contents(
+        chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
+        r=language == "r" or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
+        base_image=chosen.base_image, r_version=chosen.r_version, refresh=chosen.refresh,
+    )  # fmt: skip
+
+
+def _tell_deployed(chosen: argparse.Namespace, done: Deployed) -> int:
     state = done.state
     if chosen.json:
         print_json({"stack": state.name, "status": state.status, "bucket": state.bucket, "machine": state.machine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from .values import add_values, check_output, grid_values, named_scenario, one_k
 if TYPE_CHECKING:
     from replicast.asking.preparation import Preparation
     from replicast.executors.pool import Pool
+    from replicast.reporting.collate import Collated
 
 STAYS = "what was stored stays"
 DONE, TOO_MANY_FAILED, NOT_PRECISE, INTERRUPTED = 0, 1, 4, 130
@@ -180,60 +182,80 @@ def _interrupted(record: RunRecord, conclusion: Conclusion, store: str, chosen: 
 
 
 def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, seconds: float) -> int:
-    from replicast.reporting.noted import checking
-
-    record, quiet = handle.record, chosen.quiet or chosen.json
     handle.keep_summary()
     summary = handle.final_summary()
     if summary.rows and not chosen.json:
         print_summary(summary, confidence=0.95)
-        if record.options.control:
+        if handle.record.options.control:
             from .estimate_tables import print_own_controlled
 
             print_own_controlled(handle, 0.95)
     planned = sum(conclusion.planned.values())
-    allowed = record.options.tolerance.allows(conclusion.failed, planned)
+    allowed = handle.record.options.tolerance.allows(conclusion.failed, planned)
     good = allowed and conclusion.ending is Ending.DONE
-    collated = None
-    if chosen.output:
-        try:
-            collated = handle.collate(chosen.output)
-        except CollationError as error:
-            if good:
-                raise
-            say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
-    judgements = handle.precision()
-    selection = handle.selection()
+    collated = _collated(handle, chosen.output, good=good)
+    judgements, selection = handle.precision(), handle.selection()
     met = all(one.state == "met" for one in (*judgements.values(), *([selection] if selection else [])))
-    status = TOO_MANY_FAILED if not good else DONE if met else NOT_PRECISE
     if chosen.json:
-        files = {name: str(path) for name, path in collated.files.items()} if collated else {}
-        print_json({
-            "run": record.id, "store": handle.store.label, "state": conclusion.ending.value, "planned": planned,
-            "done": conclusion.done, "failed": conclusion.failed, "simulated": conclusion.simulated,
-            "seed": record.experiment.seed, "seconds": round(seconds, 3), "summary": summary.to_dicts(),
-            "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
-            "precision": precision_document(record, judgements), "selection": selection_document(record, selection),
-            "notes": summary.notes, "files": files,
-        })  # fmt: skip
-        return status
-    for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
-        say_note(note)
-    for line in [*precision_lines(record, judgements), *selection_lines(record, selection)]:
-        say(line)
-    if not quiet:
-        if conclusion.failed < conclusion.done and not handle.second_looks():
-            say(f"not checked: {checking(record, _from_here(record, chosen))}")
-        rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
-        say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
-        say(f"run {record.id} in {handle.store.label}")
-    if collated and not quiet:
-        for name, path in collated.files.items():
-            rows = f"  {collated.rows[name]:,} rows" if name in collated.rows else ""
-            say(f"  {path}{rows}")
-    if conclusion.failed or not good:
-        _explain(handle, conclusion, planned, allowed=allowed)
-    return status
+        ended = {
+            "precision": precision_document(handle.record, judgements),
+            "selection": selection_document(handle.record, selection),
+        }
+        print_json(_document(handle, conclusion, collated, ended, seconds))
+    else:
+        for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
+            say_note(note)
+        for line in [*precision_lines(handle.record, judgements), *selection_lines(handle.record, selection)]:
+            say(line)
+        if not chosen.quiet:
+            _say_what_was_done(handle, conclusion, collated, chosen, seconds)
+        if conclusion.failed or not good:
+            _explain(handle, conclusion, planned, allowed=allowed)
+    return TOO_MANY_FAILED if not good else DONE if met else NOT_PRECISE
+
+
+def _collated(handle: Any, output: str | None, *, good: bool) -> Collated | None:
+    """Raises CollationError for the model's own collation where the run is as wished; else it is only said."""
+    if not output:
+        return None
+    try:
+        found: Collated = handle.collate(output)
+    except CollationError as error:
+        if good:
+            raise
+        say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
+        return None
+    return found
+
+
+def _document(
+    handle: Any, conclusion: Conclusion, collated: Collated | None, ended: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    record, summary = handle.record, handle.final_summary()
+    return {
+        "run": record.id, "store": handle.store.label, "state": conclusion.ending.value,
+        "planned": sum(conclusion.planned.values()), "done": conclusion.done, "failed": conclusion.failed,
+        "simulated": conclusion.simulated, "seed": record.experiment.seed, "seconds": round(seconds, 3),
+        "summary": summary.to_dicts(), "distinct": {name: copies.distinct for name, copies in summary.distinct.items()},
+        **ended, "notes": summary.notes,
+        "files": {name: str(path) for name, path in collated.files.items()} if collated else {},
+    }  # fmt: skip
+
+
+def _say_what_was_done(
+    handle: Any, conclusion: Conclusion, collated: Collated | None, chosen: argparse.Namespace, seconds: float
+) -> None:
+    from replicast.reporting.noted import checking
+
+    record = handle.record
+    if conclusion.failed < conclusion.done and not handle.second_looks():
+        say(f"not checked: {checking(record, _from_here(record, chosen))}")
+    rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
+    say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
+    say(f"run {record.id} in {handle.store.label}")
+    for name, path in collated.files.items() if collated else ():
+        rows = f"  {collated.rows[name]:,} rows" if collated and name in collated.rows else ""
+        say(f"  {path}{rows}")
 
 
 def _from_here(record: RunRecord, chosen: argparse.Namespace) -> str:
