@@ -188,8 +188,8 @@ def test_what_the_stack_cannot_perform_is_refused_before_anything_starts(
 def test_a_model_that_does_not_load_there_ends_with_its_own_message(
     aws: Aws, stack: StackState, write_model: Callable[..., Path]
 ) -> None:
-    record, executor = prepared(aws, stack, write_model(MODEL), 2)
-    executor.store.write(record.id, "model/model.py", b"import no_such_module\n")
+    only_there = "import os\nif 'AWS_LAMBDA_FUNCTION_NAME' in os.environ:\n    import no_such_module\n"
+    record, executor = prepared(aws, stack, write_model(only_there + MODEL), 2)
     with pytest.raises(ExecutorError, match="no_such_module"):
         conducted(record, executor)
     (execution,) = executions(aws, stack)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,10 @@ def test_a_place_that_is_none_and_an_option_that_it_has_not_are_refused_by_name(
 
 
 @pytest.mark.parametrize("kind", ["dist-info", "egg-info"])
-def test_packages_are_asked_for_plug_ins_only_where_one_says_that_it_gives_some(tmp_path: Path, kind: str) -> None:
+def test_packages_are_asked_for_plug_ins_only_where_one_says_that_it_gives_some(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", [PathFinder])  # other tests import what brings finders of its own
     package = tmp_path / f"cellar-1.0.{kind}"
     package.mkdir()
     assert not may_be_given("replicast.places", [str(tmp_path), str(tmp_path / "gone")])

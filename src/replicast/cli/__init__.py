@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
-    IN_SHELL.set(True)
+    in_shell = IN_SHELL.set(True)
     try:
         return int(parse(given))
     except ReplicastError as error:
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        IN_SHELL.reset(in_shell)
 
 
 def speak_any_encoding() -> None:

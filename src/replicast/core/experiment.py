@@ -123,7 +123,10 @@ class Experiment:
     def _as_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
         fields = {name: value for name, value in saved.items() if name not in ("keep", "collate")}
         fields["scenarios"] = [{**scenario, "index": index} for index, scenario in enumerate(saved["scenarios"])]
-        keep = (saved.get("keep") or "").split(",")
+        keep = saved.get("keep") or ""
+        if not isinstance(keep, str):
+            raise TypeError(f"'keep' is text, and {keep!r} is not")
+        keep = keep.split(",")
         return fields | {
             "keep_rds": "rds" in keep, "keep_files": "files" in keep, "collation": saved.get("collate"),
         }  # fmt: skip

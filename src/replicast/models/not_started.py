@@ -23,8 +23,8 @@ def why_not_started(error: OSError, program: str) -> str:
         return f"'{path.name}' asks in its first line for the interpreter '{interpreter(first)}', which is not there"
     if error.errno == errno.ENOEXEC and not first.startswith("#!") and "\0" not in first:
         return (
-            f"'{path.name}' is no program, and has no first line that says what runs it, as #!/bin/sh does; or name "
-            f"that in the command, as in: sh {shlex.quote(path.name)}"
+            f"'{path.name}' is no program, and has no first line that says what runs it, as "
+            f"#!/usr/bin/env bash does; or name that in the command, as in: sh {shlex.quote(path.name)}"
         )
     if error.errno == errno.EACCES and not os.access(path, os.X_OK):
         return f"'{path}' may not be executed; allow it with: chmod +x {shlex.quote(str(path))}"

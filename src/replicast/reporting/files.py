@@ -7,16 +7,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from replicast.core.errors import StoreError
+from replicast.machine.processes import is_alive
 
 
 def beside(path: Path) -> Path:
     """Where to write what will take the place of `path`; what processes that are gone left there is removed."""
     for other in path.parent.glob(f".{glob.escape(path.name)}.*"):
         pid = other.name.rpartition(".")[2]
-        if pid.isascii() and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+        if pid.isascii() and pid.isdecimal() and not is_alive(int(pid), None):
             with suppress(OSError):
                 other.unlink()
     return path.with_name(f".{path.name}.{os.getpid()}")
