@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from replicast.asking.commit import commit_of
 from replicast.asking.source import SUMMARY_HEADER, Choice, changes, find_source
 from replicast.core.errors import RequestError, SourceDamaged
 from replicast.performing.copies import Source, check_out, code_hash, digest
+from replicast.stores import open_store
 from replicast.stores.objects import ObjectStore
 
 
@@ -307,6 +310,15 @@ class TestRepositories:
         found = find_source(project)
         assert sorted(found.files) == ["model.py", "x.log"]
         assert "git could not be asked" in found.notes[0]
+
+    def test_databases_of_runs_are_no_files_of_a_model_and_others_are(self, project: Path) -> None:
+        fill(project, ["model.py"])
+        open_store(f"sqlite:///{project}/runs.db").write("r", "note", b"")
+        (project / "runs.db-journal").write_bytes(b"")
+        with closing(sqlite3.connect(project / "patients.db")) as database:
+            database.execute("CREATE TABLE runs (a)")
+        (project / "plain.db").write_bytes(b"no database")
+        assert sorted(find_source(project).files) == ["model.py", "patients.db", "plain.db"]
 
 
 class TestCopies:

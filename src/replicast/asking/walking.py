@@ -20,6 +20,10 @@ IGNORED = "version control ignores it"
 SUMMARY_HEADER = b"scenario,metric,planned,n,failed,"
 SUMMARY_COLUMNS = (b"relative_half_width", b"non_finite")
 FOOTER = 1 << 14
+DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
+SQLITE = b"SQLite format 3\0"
+OUR_TABLES = {"runs", "replications", "metric_values", "documents"}
+"""Tables that a database of runs has, and hardly another."""
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ class Walk:
         with contextlib.suppress(OSError):
             if entry.is_dir():
                 return is_environment(Path(entry.path)) or is_store(Path(entry.path))
+            if is_database_of_runs(Path(entry.path)):
+                return True
             status = entry.stat()
             return (status.st_dev, status.st_ino) in self.outputs
         return False
@@ -135,6 +141,25 @@ def is_store(path: Path) -> bool:
     if (path / "run.json").is_file():
         return True
     return any(child.name[:1].isalnum() and (child / "run.json").is_file() for child in _children(path))
+
+
+def is_database_of_runs(path: Path) -> bool:
+    """Whether a file is an SQLite database that keeps runs, or what SQLite writes beside one."""
+    base = path.with_name(re.sub(r"-(wal|shm|journal)$", "", path.name))
+    if base.suffix not in DATABASES or not base.is_file():
+        return False
+    with base.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            return False
+    import sqlite3
+
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"{base.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database,
+    ):
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return tables >= OUR_TABLES
+    return False
 
 
 def _children(path: Path) -> list[Path]:
