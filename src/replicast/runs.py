@@ -198,10 +198,12 @@ class Run(Answers, Keeping):
 
     def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
         """The lines of R that simulate one replication from the model's files in `folder`; none for other languages."""
-        from replicast.verifying.snippet import has_snippet, r_snippet
+        from replicast.verifying.snippet import has_snippet, r_snippet, source_texts
 
         chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
-        return r_snippet(self.record, chosen, replication, folder) if has_snippet(self.record) else ""
+        if not has_snippet(self.record):
+            return ""
+        return r_snippet(self.record, chosen, replication, folder, source_texts(self.store, self.record))
 
     def write_snippet(self, replication: int, file: Path, source: Path, scenario: str | None = None) -> None:
         """Writes `snippet` to `file`, and the model's files to the folder `source`.

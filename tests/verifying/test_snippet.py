@@ -117,3 +117,22 @@ def test_a_snippet_overwrites_no_folder(replicast: Cli, tmp_path: Path) -> None:
     refused = replicast("replay", "r", 1, "--snippet", "one.R")
     assert refused.returncode == 2
     assert "one-source' is there already" in refused.stderr
+
+
+DRAWING_BY_NAME = """
+service <- replicast_stream("service")
+simulate <- function(antithetic = FALSE) {
+  gaps <- replicast_stream('arrivals')
+  list(y = sum(service(rexp(3))), x = gaps(runif(1)), again = service(rnorm(1)), own = runif(1),
+       u = replicast_uniform(1))
+}
+"""
+
+
+@pytest.mark.r
+@pytest.mark.parametrize("pairs", [[], ["--antithetic"]], ids=["single", "antithetic"])
+def test_a_snippet_has_what_the_model_draws_by_name(replicast: Cli, tmp_path: Path, pairs: list[str]) -> None:
+    (tmp_path / "model.R").write_text(DRAWING_BY_NAME)
+    assert replicast("run", "model.R", "-n", 4, "--seed", 7, "--name", "r", *pairs).returncode == 0
+    assert replicast("replay", "r", 4, "--snippet", "one.R").returncode == 0
+    assert metrics_in_plain_r(tmp_path / "one.R") == stored_metrics(replicast, "r", 4, "base")

@@ -8,6 +8,7 @@ object-oriented random-number package with many long streams and substreams", Op
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ STREAM = 127
 """A stream is 2**127 steps long."""
 SUBSTREAM = 76
 """A sub-stream is 2**76 steps long."""
+FIRST_NAMED = 2**20
+"""The sub-stream of a name is this one, and more by 30 bits of the name's SHA-256."""
 SCENARIO = 40
 """Where streams are separate, scenarios are 2**40 streams apart."""
 GENERATORS = 10407
@@ -66,6 +69,13 @@ def nth_stream(state: State, k: int) -> State:
 def nth_substream(state: State, k: int) -> State:
     """The state after `parallel::nextRNGSubStream` k times."""
     return _jump(state, SUBSTREAM, k)
+
+
+def named_seed(seed: RandomSeed, name: str) -> RandomSeed:
+    """Where the stream of a name begins, in a replication that begins at `seed`: r_streams.R has the same in R."""
+    number = FIRST_NAMED + (int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) >> 2)
+    a, b, c, d, e, f = (word % 2**32 for word in seed[1:])
+    return _signed(nth_substream((a, b, c, d, e, f), number))
 
 
 def _jump(state: State, power: int, times: int) -> State:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from replicast.core.antithetic import is_mirrored
 from replicast.core.errors import RequestError
-from replicast.core.lecuyer import random_seed
+from replicast.core.lecuyer import RandomSeed, named_seed, random_seed
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.scenarios import Scenario
@@ -17,6 +18,24 @@ from replicast.performing.copies import check_out
 from replicast.reporting.files import write_text
 
 PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._]*")
+STREAM_OF = re.compile(r"""replicast_stream\s*\(\s*(["'])(.+?)\1""")
+NAMED_STREAMS = """replicast_stream <- local({
+  states <- list(
+STATES
+  )
+  function(name) {
+    if (is.null(states[[name]])) stop("these lines know the streams ", toString(names(states)))
+    function(draw) {
+      before <- get(".Random.seed", globalenv())
+      assign(".Random.seed", states[[name]], envir = globalenv())
+      on.exit({
+        states[[name]] <<- get(".Random.seed", globalenv())
+        assign(".Random.seed", before, envir = globalenv())
+      })
+      draw
+    }
+  }
+})"""
 RESERVED_WORDS = {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL"}
 
 
@@ -24,28 +43,45 @@ def has_snippet(record: RunRecord) -> bool:
     return record.experiment.model.language == "r"
 
 
-def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: str) -> str:
+def source_texts(store: Store, record: RunRecord) -> list[str]:
+    """What stands in the R files of the run's copy of its source."""
+    found = (store.read(record.id, f"model/{name}") for name in record.files if name.lower().endswith(".r"))
+    return [content.decode(errors="replace") for content in found if content]
+
+
+def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: str, sources: Sequence[str] = ()) -> str:
     """Lines that load the model from `folder`, set the stream of the replication, and call the function.
 
-    They leave what it returns in `result`, which in an R of the same version and packages equals what is stored.
+    Where its `sources` ask for them, they define `replicast_uniform` and `replicast_stream`. They leave what the
+    function returns in `result`, which in an R of the same version and packages equals what is stored.
     """
     experiment, model = record.experiment, record.experiment.model
+    streams = experiment.streams
+    stream = random_seed(experiment.seed, streams.kind, replication, scenario.index, streams.common, streams.antithetic)
     lines = [
         f"# Replication {replication} of scenario {literal(scenario.name)} of run {record.id}.",
         'Sys.setenv(TZ = "UTC")',
         'invisible(Sys.setlocale("LC_COLLATE", "C"))',
-        f"setwd({literal(folder)})",
-        f'source({literal(model.file)}, encoding = "UTF-8")',
     ]
-    streams = experiment.streams
-    stream = random_seed(experiment.seed, streams.kind, replication, scenario.index, streams.common, streams.antithetic)
-    if "antithetic" in record.signature.get("uses", ()):
+    if any("replicast_uniform" in text for text in sources):
         drawn = "1 - runif(n)" if is_mirrored(replication, streams.antithetic) else "runif(n)"
         lines.append(f"replicast_uniform <- function(n) {drawn}")
-    call = _call(record, scenario, replication)
+    names = sorted({name for text in sources for _, name in STREAM_OF.findall(text)})
+    if stream is not None and names:
+        lines.append(_named_streams({name: named_seed(stream, name) for name in names}))
+    lines += [f"setwd({literal(folder)})", f'source({literal(model.file)}, encoding = "UTF-8")']
     if stream is not None:
-        lines.append(f'assign(".Random.seed", c({", ".join(f"{word}L" for word in stream)}), envir = globalenv())')
-    return "\n".join([*lines, call, "print(result)"]) + "\n"
+        lines.append(f'assign(".Random.seed", {_words(stream)}, envir = globalenv())')
+    return "\n".join([*lines, _call(record, scenario, replication), "print(result)"]) + "\n"
+
+
+def _named_streams(seeds: Mapping[str, RandomSeed]) -> str:
+    listed = ",\n".join(f"    {literal(name)} = {_words(seed)}" for name, seed in seeds.items())
+    return NAMED_STREAMS.replace("STATES", listed)
+
+
+def _words(seed: RandomSeed) -> str:
+    return f"c({', '.join(f'{word}L' for word in seed)})"
 
 
 def write_snippet(store: Store, record: RunRecord, lines: str, file: Path, source: Path) -> None:
