@@ -114,7 +114,7 @@ def test_an_image_that_is_not_in_the_repository_is_told_from_one_that_is(offline
 def test_more_objects_than_a_page_holds_are_all_seen_and_all_removed(aws: Aws, deploy: Deploy) -> None:
     store: ObjectStore = commands.store_of(aws, deploy())
     for number in range(1001):
-        store.write("r", f"parts/metrics/base/{number}", b"")
+        store.write("r", f"parts/metrics/base/{number}", b"", new=True)
     assert len(store.documents("r", "parts/metrics")) == 1001
     commands.destroy(aws, results=True)
     assert aws.client("s3").list_buckets()["Buckets"] == []
