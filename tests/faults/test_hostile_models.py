@@ -135,3 +135,27 @@ def test_r_that_forks_a_child_and_dies_costs_itself_alone(write_model: Write) ->
     assert set(failed(finished)) == {3, 7, 9}
     calm = values_of(run(write_model("simulate <- function(replication) runif(1)\n", "calm.R"), 12))
     assert values_of(finished) == {i: value for i, value in calm.items() if i not in (3, 7, 9)}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "deed",
+    ["line = 'x' * 1023\nfor _ in range(1 << 20): print(line)", "for _ in range(7):\n    if os.fork() == 0: pass"],
+    ids=["prints a gigabyte", "forks 128 processes"],
+)
+def test_a_model_that_takes_much_of_the_machine_changes_no_number(write_model: Write, deed: str) -> None:
+    finished = run(hostile(write_model, {3: deed}), N)
+    assert not failed(finished)
+    assert values_of(finished) == undisturbed(but={})
+
+
+@pytest.mark.long
+def test_five_thousand_metrics_and_ten_thousand_scenarios_are_kept_exactly(write_model: Write) -> None:
+    wide = run(
+        write_model("def simulate(rng): return {f'm{i}': x for i, x in enumerate(rng.random(5000).tolist())}\n"), 4
+    )
+    first = np.random.default_rng(np.random.SeedSequence(1).spawn(1)[0]).random(5000)
+    assert list(wide.metrics().pl().row(0)[2:]) == first.tolist()
+    values = list(range(100))
+    many = run(write_model("def simulate(rng, a, b): return 1000 * a + b\n"), 1, grid={"a": values, "b": values})
+    assert many.metrics().pl()["value"].to_list() == [1000 * a + b for a in values for b in values]
