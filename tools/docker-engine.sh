@@ -57,8 +57,9 @@ make_base() {
   [ "$(id -u)" = 0 ] || none "$FROM cannot be had, and only root may make it"
   command -v debootstrap >/dev/null || install debootstrap || none "$why"
   echo "making $FROM from Debian's packages" >&2
+  here=$(. /etc/os-release; echo "$VERSION_CODENAME")
   sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-    'Origin: Debian' | grep " ${here:=$(. /etc/os-release; echo "$VERSION_CODENAME")}" | sed "s/ $here/ trixie/" | sort -u)
+    'Origin: Debian' | grep " $here" | sed "s/ $here/ trixie/" | sort -u)
   mirror=$(echo "$sources" | sed -n 's/^deb \([^ ]*\) trixie main$/\1/p' | head -1)
   debootstrap --variant=minbase trixie "$folder/base" $mirror >"$folder/debootstrap.log" 2>&1 ||
     { tail -5 "$folder/debootstrap.log" >&2; none "$FROM can neither be pulled nor made"; }
