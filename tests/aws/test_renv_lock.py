@@ -77,7 +77,7 @@ def test_a_lock_decides_the_images_tag_and_goes_before_packages_named_beside_it(
 @pytest.mark.r
 @pytest.mark.usefixtures("docker_engine")
 def test_an_image_has_the_versions_of_the_lock_or_is_not_built(tmp_path: Path) -> None:
-    good, bad = Lock({"jsonlite": "1.8.4", "MASS": "7.3-58.2"}, DEBIAN_R, b"{}"), Lock({"jsonlite": "0.0.1"}, "", b"{}")
+    good, bad = Lock({"jsonlite": "1.9.1", "MASS": "7.3-65"}, DEBIAN_R, b"{}"), Lock({"jsonlite": "0.0.1"}, "", b"{}")
     context(tmp_path / "good", r=True, requirements=[], r_packages=[], lock=good)
     build("docker", tmp_path / "good", f"{TAG}-locked", own_architecture())
     asked = [
@@ -89,7 +89,7 @@ def test_an_image_has_the_versions_of_the_lock_or_is_not_built(tmp_path: Path) -
         "-e",
         "cat(packageDescription('MASS')$Version)",
     ]
-    assert docker(*asked).stdout == "7.3-58.2"
+    assert docker(*asked).stdout == "7.3-65"
     context(tmp_path / "bad", r=True, requirements=[], r_packages=[], lock=bad)
-    with pytest.raises(ExecutorError, match=r"jsonlite:? (0.0.1 \(Debian: 1\.8\.4|asked for 0.0.1, and the image has)"):
+    with pytest.raises(ExecutorError, match=r"jsonlite:? (0.0.1 \(Debian: 1\.9\.1|asked for 0.0.1, and the image has)"):
         build("docker", tmp_path / "bad", f"{TAG}-bad", own_architecture())
