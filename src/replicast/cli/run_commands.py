@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from replicast.reporting.collate import Collated
 
 STAYS = "what was stored stays"
+MOST_ON_A_TERMINAL, FIRST_OF_MANY = 100, 20
+"""Rows of a summary that a terminal is given when a run ends, and how many of them where there are more."""
+
 DONE, TOO_MANY_FAILED, NOT_PRECISE, INTERRUPTED = 0, 1, 4, 130
 
 
@@ -185,7 +189,10 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
     handle.keep_summary()
     summary = handle.final_summary()
     if summary.rows and not chosen.json:
-        print_summary(summary, confidence=0.95)
+        many = len(summary.rows) > MOST_ON_A_TERMINAL and sys.stdout.isatty()
+        print_summary(summary, confidence=0.95, top=FIRST_OF_MANY if many else None)
+        if many:
+            say(f"all of them: {hint('summary', handle.id, handle.store.label)}")
         if handle.record.options.control:
             from .estimate_tables import print_own_controlled
 
