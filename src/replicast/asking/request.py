@@ -253,7 +253,7 @@ def new_record(
     request: Request, options: Options, experiment: Experiment, source: Source, signature: Signature
 ) -> RunRecord:
     now = datetime.now(UTC)
-    created = now.isoformat(timespec="seconds")
+    created = now.isoformat(timespec="milliseconds")
     versions = {"replicast": __version__, "python": platform.python_version()} | dict(signature.versions)
     name = request.value(request.name, "name")
     return RunRecord(
