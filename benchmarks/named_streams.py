@@ -2,8 +2,7 @@
 
     python benchmarks/named_streams.py [--replications 400] [--seed 1]
 
-A nurse works as she does, or a twentieth faster. A patient who waits for long rings, which takes a draw: with one
-stream for all, the first ring that one scenario has alone shifts every later draw; with a stream by name, none.
+The model is `examples/named_streams`: a nurse works as she does, or a twentieth faster.
 """
 
 from __future__ import annotations
@@ -14,21 +13,7 @@ from pathlib import Path
 
 import replicast
 
-MODEL = """
-def simulate(rng, pace=1.0, patients=60, named=True):
-    arrivals = rng.stream("arrivals") if named else rng
-    care = rng.stream("care") if named else rng
-    rings = rng.stream("rings") if named else rng
-    free = now = waited = 0.0
-    for _ in range(patients):
-        now += arrivals.exponential(1.0)
-        start = max(now, free)
-        waited += start - now
-        if start - now > 2.0:
-            rings.random()
-        free = start + care.exponential(0.8) / pace
-    return waited / patients
-"""
+MODEL = Path(__file__).parent.parent / "examples" / "named_streams" / "model.py"
 
 
 def main() -> None:
@@ -37,11 +22,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model.py"
-        model.write_text(MODEL)
         for named in (False, True):
             run = replicast.run(
-                model, n=chosen.replications, seed=chosen.seed, params={"named": named},
+                MODEL, n=chosen.replications, seed=chosen.seed, params={"named": named},
                 scenarios={"usual": {"pace": 1.0}, "faster": {"pace": 1.05}}, store=Path(folder) / "runs",
             )  # fmt: skip
             row = run.compare().differences[0]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from replicast.core.ports import Store
+from replicast.stores.records import all_said
 
 FOLDER = "carried-out"
 
@@ -32,14 +33,8 @@ def note_stretch(store: Store, run: str, stretch: Stretch) -> None:
 
 
 def stretches_of(store: Store, run: str) -> list[Stretch]:
-    """In the order of their beginnings; one that cannot be read is passed over, for no number hangs on it."""
-    found = []
-    for name in store.documents(run, FOLDER):
-        try:
-            found.append(msgspec.json.decode(store.read(run, name) or b"", type=Stretch))
-        except msgspec.MsgspecError:
-            continue
-    return sorted(found, key=lambda one: one.since)
+    """In the order of their beginnings."""
+    return sorted(all_said(store, run, FOLDER, Stretch), key=lambda one: one.since)
 
 
 def begun(seconds_ago: float) -> str:

@@ -18,6 +18,7 @@ from replicast.core.replication import Batch, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.stores.parts import metrics_table, model_tables
 from replicast.stores.reading import keep_replications
+from replicast.stores.records import all_said
 
 from .worker import remove_folder_of
 
@@ -36,14 +37,7 @@ class SecondLook(msgspec.Struct, frozen=True):
 
 
 def second_looks(store: Store, run: str) -> list[SecondLook]:
-    """In no order of importance; one that cannot be read is passed over, for no number hangs on it."""
-    found = []
-    for name in store.documents(run, FOLDER):
-        try:
-            found.append(msgspec.json.decode(store.read(run, name) or b"", type=SecondLook))
-        except msgspec.MsgspecError:
-            continue
-    return found
+    return all_said(store, run, FOLDER, SecondLook)
 
 
 def note_second_look(store: Store, run: str, look: SecondLook) -> None:

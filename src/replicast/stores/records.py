@@ -1,6 +1,10 @@
-"""A run's record, as a store has it."""
+"""A run's record, and what else is said of a run, as a store has it."""
 
 from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
 
 from replicast.core.errors import RunNotFound
 from replicast.core.ports import Store
@@ -13,3 +17,17 @@ def read_record(store: Store, run: str) -> RunRecord:
     if content is None:
         raise RunNotFound(f"there is no run '{run}' in '{store.label}'")
     return RunRecord.from_json(content, f"{NAME} of run {run}", run)
+
+
+Said = TypeVar("Said", bound=msgspec.Struct)
+
+
+def all_said(store: Store, run: str, folder: str, kind: type[Said]) -> list[Said]:
+    """What documents of a folder say, in any order; one that cannot be read is passed over: no number hangs on it."""
+    found = []
+    for name in store.documents(run, folder):
+        try:
+            found.append(msgspec.json.decode(store.read(run, name) or b"", type=kind))
+        except msgspec.MsgspecError:
+            continue
+    return found
