@@ -16,6 +16,7 @@ from replicast.core.replication import LOG_LIMIT, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.core.streams import model_seed
 from replicast.models.command import CommandModel, find_program
+from replicast.models.tables import LEFT_OUT
 
 SEED = 42
 
@@ -137,6 +138,12 @@ def test_files_in_out_become_metrics_tables_and_artefacts(bench: Bench) -> None:
     assert outcome.metrics == {"wait": 1.5, "n": 3}
     assert columns_of(outcome.tables["patients"]) == {"arrival": [0.5, 1.5], "ward": ["A", "B"]}
     assert kept(outcome) == {"1.envs.RDS": b"object\n", "plots/day.svg": b"picture\n"}
+
+
+def test_what_a_command_s_table_calls_as_we_do_is_left_out_with_a_note(bench: Bench) -> None:
+    outcome = bench.shell("printf 'replication,scenario,x\\n5,base,1\\n5,base,2\\n' > OUT/t.csv")
+    assert outcome.tables["t"].column_names == ["x"]
+    assert outcome.notes == (f"the model's own column 'replication' of table 't' {LEFT_OUT}",)
 
 
 def test_every_replication_has_an_empty_folder_of_its_own(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import pytest
 from r_bench import Bench, columns, perform, types
 
 from replicast.core.replication import Outcome
+from replicast.models.tables import LEFT_OUT
 
 pytestmark = pytest.mark.r
 
@@ -105,6 +106,22 @@ def test_tibbles_and_data_tables_are_tables(bench: Bench, package: str) -> None:
 def test_columns_called_scenario_and_replication_give_way(bench: Bench) -> None:
     outcome = bench.one("simulate <- function() list(t = data.frame(scenario = 'z', x = 1:2, replication = 9L))")
     assert outcome.tables["t"].column_names == ["x"]
+    said = tuple(f"the model's own column '{key}' of table 't' {LEFT_OUT}" for key in ("scenario", "replication"))
+    assert outcome.notes == said
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "data.frame(scenario = factor('base'), x = 1:2, replication = replication)",
+        "data.frame(scenario = character(), replication = 5L[0], x = 1[0])",
+        "data.frame(x = 1:2, replication = 1L)",
+        "data.frame(x = 1:2, scenario = NA)",
+    ],
+)
+def test_of_key_columns_that_are_ours_nothing_is_said(bench: Bench, frame: str) -> None:
+    outcomes = bench.run(f"simulate <- function(replication) {frame}", 3)
+    assert [(outcome.tables["table"].column_names, outcome.notes) for outcome in outcomes] == [(["x"], ())] * 3
 
 
 def test_every_kind_of_column_has_its_type(bench: Bench) -> None:
@@ -275,7 +292,7 @@ def test_what_is_neither_number_nor_table_costs_nothing_and_is_kept_or_noted(ben
 
 def test_a_key_column_of_the_models_own_that_differs_between_rows_is_kept(bench: Bench) -> None:
     outcome = bench.one(
-        "simulate <- function() list(t = data.frame(replication = 1:2, scenario = 'a', x = 3:4), y = 1)"
+        "simulate <- function() list(t = data.frame(replication = 1:2, scenario = 'base', x = 3:4), y = 1)"
     )
     assert columns(outcome.tables["t"]) == {"replication_1": [1, 2], "x": [3, 4]}
     assert outcome.notes == ("the model's own column 'replication' of table 't' is kept as 'replication_1'",)

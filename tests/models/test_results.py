@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicast.models.results import UnusableResult, as_number, read_result
+from replicast.models.tables import LEFT_OUT, keys_of
 
 NAN, INF = math.nan, math.inf
 UTC = datetime.UTC
@@ -197,6 +198,19 @@ class TestTables:
         assert notes == ["the model's own column 'replication' of table 'table' is kept as 'replication_1_1'"]
         read_result([{"replication": 3, "x": 5}] * 2, notes.append)
         assert len(notes) == 1
+
+    @pytest.mark.parametrize(
+        ("column", "value", "left_out"),
+        [("replication", 5, True), ("replication", "5", True), ("scenario", "winter", True), ("replication", 3, False),
+         ("replication", 3.0, True), ("replication", 1, False), ("scenario", "base", False), ("scenario", None, False)],
+    )  # fmt: skip
+    def test_a_key_column_that_is_constant_and_is_not_ours_is_left_out_with_a_note(
+        self, column: str, value: Any, left_out: bool
+    ) -> None:
+        notes: list[str] = []
+        _, tables = read_result({"t": [{column: value, "x": 5}] * 2}, notes.append, keys_of("base", 3))
+        assert tables["t"].column_names == ["x"]
+        assert notes == [f"the model's own column '{column}' of table 't' {LEFT_OUT}"] * left_out
 
     @pytest.mark.parametrize("rows", [0, 1, 2])
     @pytest.mark.parametrize("make", [list, pd.DataFrame, pl.DataFrame], ids=["rows", "pandas", "polars"])

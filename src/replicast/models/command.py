@@ -31,6 +31,7 @@ from .kept import check_left
 from .not_started import why_not_found, why_not_started
 from .placeholders import COLLATION, SIMULATION, Template, parameter_values
 from .results import UnusableResult
+from .tables import keys_of
 
 R_PROGRAMS = ("Rscript", "R", "Rscript.exe", "R.exe")
 R_SEEDS = 2**31
@@ -188,7 +189,9 @@ class CommandSimulate:
         else:
             try:
                 check_left(out)
-                outcome.metrics, outcome.tables = take_results(out)
+                notes, keys = list[str](), keys_of(outcome.scenario, outcome.replication)
+                outcome.metrics, outcome.tables = take_results(out, notes.append, keys)
+                outcome.notes = tuple(notes)
                 if not outcome.metrics and not outcome.tables and not _has_files(out):
                     outcome.metrics = {"value": read_printed(ended.printed)}
             except UnusableResult as error:

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from arro3.core import Table
 from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 
+from .columns import Noted, ignore_note
 from .results import NOT_A_NUMBER, Returned, UnusableResult, as_number, column_array, describe, read_result
+from .tables import ANY_KEYS, Keys
 
 METRICS_FILE = "metrics.json"
 MISSING = ("", "NA")
@@ -29,16 +31,16 @@ FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|
 SHOWN_CHARACTERS = 60
 
 
-def take_results(folder: Path) -> Returned:
+def take_results(folder: Path, noted: Noted = ignore_note, keys: Keys = ANY_KEYS) -> Returned:
     """Reads and removes what is metrics and tables; the other files stay. Raises UnusableResult."""
     metrics: dict[str, Metric] = {}
     tables: dict[str, Table] = {}
     taken = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_result(path)]
     for path in taken:
         if path.name == METRICS_FILE:
-            metrics = read_metrics(path.read_bytes())
+            metrics = read_metrics(path.read_bytes(), noted)
         else:
-            _add_table(path, tables)
+            tables |= _table_in(path, tables, noted, keys)
     for path in taken:
         path.unlink()
     return metrics, tables
@@ -48,15 +50,15 @@ def _is_result(path: Path) -> bool:
     return path.name == METRICS_FILE or path.suffix.lower() in (".csv", ".parquet")
 
 
-def _add_table(path: Path, tables: dict[str, Table]) -> None:
+def _table_in(path: Path, tables: Container[str], noted: Noted, keys: Keys) -> dict[str, Table]:
     if path.stem in tables:
         raise UnusableResult(f"the command left two tables called '{path.stem}'")
     content = path.read_bytes()
     table = read_csv(content, path.name) if path.suffix.lower() == ".csv" else read_parquet(content, path.name)
-    tables.update(read_result({path.stem: table})[1])
+    return read_result({path.stem: table}, noted, keys)[1]
 
 
-def read_metrics(content: bytes) -> dict[str, Metric]:
+def read_metrics(content: bytes, noted: Noted = ignore_note) -> dict[str, Metric]:
     """The numbers of a `metrics.json`, those of an inner object beside the others. Raises UnusableResult."""
     try:
         named = json.loads(content, object_pairs_hook=_object)
@@ -66,7 +68,7 @@ def read_metrics(content: bytes) -> dict[str, Metric]:
         raise UnusableResult(f"{METRICS_FILE} holds {describe(named)}; it must hold an object of numbers")
     for name, value in named.items():
         _check_numbers(name, value)
-    return read_result(named)[0] if named else {}
+    return read_result(named, noted)[0] if named else {}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from replicast.machine.condition import Spoilt
 from .python_defaults import is_object, like_default
 from .repeats import may_repeat
 from .results import UnusableResult, read_result
+from .tables import keys_of
 from .working_folder import WorkingFolder
 
 QUICK_SECONDS = 0.001
@@ -205,7 +206,7 @@ class PythonSimulate:
     def _perform(self, scenario: str, number: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
         start = time.perf_counter()
         try:
-            metrics, tables = read_result(call(**given), self._notes.append)
+            metrics, tables = read_result(call(**given), self._notes.append, keys_of(scenario, number))
         except UnusableResult as error:
             failure = Failure("error", "UnusableResult", str(error))
             return Outcome(scenario, number, time.perf_counter() - start, failure=failure)

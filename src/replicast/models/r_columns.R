@@ -46,14 +46,24 @@ own_columns_of <- function(frame, table) {
 ROW_COUNTED <- "^[0-9]+(\\.[0-9]+)*$"
 IN_SECONDS <- " is a difftime: it is written in seconds"
 
-# A key column of the model's own that is not the same in all rows is kept under another name.
+# A key column of the model's own that is not the same in all rows is kept under another name; of one that is, and holds
+# another value than ours (or 1, by which simmer numbers a single environment), a note says that it is left out.
 give_way <- function(columns, key, table) {
-  if (length(unique(columns[[key]])) < 2L) return(columns[names(columns) != key])
+  values <- unique(columns[[key]])
+  if (length(values) < 2L) {
+    ours <- if (key == "scenario") scenario_name else c(current, 1L)
+    if (length(values) && !is.na(values[[1L]]) && !(as.character(values[[1L]]) %in% ours)) {
+      note("the model's own column '", key, "' of table '", table, "' ", LEFT_OUT)
+    }
+    return(columns[names(columns) != key])
+  }
   kept <- free_name(paste0(key, "_1"), names(columns))
   note("the model's own column '", key, "' of table '", table, "' is kept as '", kept, "'")
   names(columns)[names(columns) == key] <- kept
   columns
 }
+
+LEFT_OUT <- "is the same in all rows of a replication and gives way to replicast's: under another name it is kept"
 
 free_name <- function(name, taken) {
   free <- name

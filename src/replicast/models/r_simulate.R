@@ -9,6 +9,7 @@ antithetic <- FALSE
 places_of_seed <- integer()
 has_own_arguments <- FALSE
 keep_prefix <- NULL
+scenario_name <- ""
 layout_names <- NULL
 layout_kinds <- NULL
 started <- sent_at <- 0
@@ -37,6 +38,7 @@ take_scenario <- function(request) {
   antithetic <<- isTRUE(request$antithetic)
   has_own_arguments <<- place_of_replication || length(places_of_seed) || place_of_antithetic
   keep_prefix <<- request$keep
+  scenario_name <<- request$scenario
 }
 
 simulate_chunk <- function(from, to, given) {

@@ -173,7 +173,8 @@ class RSimulate:
         if self._experiment.keep_rds:
             self._keeps += 1
             keep = str(self._scratch / "kept" / f"{process.folder.name}-{self._keeps}-")
-        request: dict[str, Any] = {"parameters": dict(asked.scenario.parameters), "keep": keep}
+        named, parameters = asked.scenario.name, dict(asked.scenario.parameters)
+        request: dict[str, Any] = {"parameters": parameters, "keep": keep, "scenario": named}
         request["antithetic"] = self._antithetic
         process.ask_source(SCENARIO, literal(request))
         self._told = (process, asked)

@@ -19,7 +19,7 @@ from replicast.core.scenarios import LONGEST_NAME
 from .columns import BEYOND, LABELS, Noted, UnusableResult, check_name, column_array, ignore_note, label_of
 from .pandas_frames import free_name
 from .row_objects import as_mapping, as_rows
-from .tables import OURS, as_table, as_vector, is_column_mapping
+from .tables import ANY_KEYS, OURS, Keys, as_table, as_vector, is_column_mapping
 
 REFUSED_TABLES = ("metrics", "replications", "summary")
 DEFAULT_TABLE = "table"
@@ -30,17 +30,17 @@ DURATIONS = (datetime.timedelta, np.timedelta64)
 Returned = tuple[dict[str, Metric], dict[str, Table]]
 
 
-def read_result(returned: Any, noted: Noted = ignore_note) -> Returned:
+def read_result(returned: Any, noted: Noted = ignore_note, keys: Keys = ANY_KEYS) -> Returned:
     """Metrics and tables of what a model returned. Raises UnusableResult."""
     if type(returned) is float:
         return {"value": returned}, {}
     returned = _named(returned)
     if isinstance(returned, Mapping) and not is_column_mapping(returned):
-        return _plain_numbers(returned) or _Reading(noted).read(returned)
+        return _plain_numbers(returned) or _Reading(noted, keys).read(returned)
     number = _noted_number("value", returned, noted)
     if number is not NOT_A_NUMBER and returned is not None:
         return {"value": number}, {}
-    table = as_table(returned, DEFAULT_TABLE, noted=noted)
+    table = as_table(returned, DEFAULT_TABLE, keys, noted)
     if table is None:
         raise UnusableResult(f"the model returned {describe(returned)}; {EXPECTED}")
     return {}, {DEFAULT_TABLE: table}
@@ -73,8 +73,8 @@ def _named(value: Any) -> Any:
 class _Reading:
     """What one mapping holds, item by item."""
 
-    def __init__(self, noted: Noted) -> None:
-        self.noted = noted
+    def __init__(self, noted: Noted, keys: Keys) -> None:
+        self.noted, self.keys = noted, keys
         self.metrics: dict[str, Metric] = {}
         self.tables: dict[str, Table] = {}
         self.nested: dict[str, dict[str, Metric]] = {}
@@ -125,7 +125,7 @@ class _Reading:
                 _add_metric(self.nested[outer], str(inner), number)
 
     def _take_table(self, name: str, value: Any) -> None:
-        table = as_table(value, name, noted=self.noted)
+        table = as_table(value, name, self.keys, self.noted)
         if table is None:
             table = as_vector(value, name, self.noted)
         if table is None:

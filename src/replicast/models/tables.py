@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,21 @@ from .row_objects import as_rows, reader_of
 
 OURS = ("scenario", "replication")
 """Columns and metrics that a model calls so give way to replicast's own."""
+
+Keys = Mapping[str, Collection[str] | None]
+"""By the name of each key column, what it may hold in a table of the model's own without a word; None is anything."""
+
+NO_KEYS: Keys = {}
+ANY_KEYS: Keys = dict.fromkeys(OURS)
+NUMBER_OF_ONE = "1"
+"""What simmer numbers a single environment by."""
+
+LEFT_OUT = "is the same in all rows of a replication and gives way to replicast's: under another name it is kept"
+
+
+def keys_of(scenario: str, replication: int) -> Keys:
+    return {"scenario": (scenario,), "replication": (str(replication), NUMBER_OF_ONE)}
+
 
 VALUE = "value"
 """The column of a table that is a vector without names."""
@@ -34,10 +49,11 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
     return not any(isinstance(item, Mapping) or reader_of(type(item)) for column in columns for item in column[:1])
 
 
-def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted = ignore_note) -> Table | None:
+def as_table(value: Any, name: str, keys: Keys = NO_KEYS, noted: Noted = ignore_note) -> Table | None:
     """`value` as a table without our key columns, or None if it is not one. Raises UnusableResult for columns.
 
-    A key column of the model's own that is not the same in all rows is kept, as `replication_1` or `scenario_1`.
+    A key column of the model's own that is not the same in all rows is kept, as `replication_1` or `scenario_1`;
+    `noted` is told of one that is, unless it holds no more than the keys do.
     """
     kind = type(value)
     try:
@@ -47,28 +63,32 @@ def as_table(value: Any, name: str, without: Sequence[str] = OURS, noted: Noted 
     if table is None:
         return None
     check_names(table.column_names, name)
-    for column in without:
+    for column, own in keys.items():
         if column in table.column_names:
-            table = _give_way(table, column, name, noted)
+            table = _give_way(table, column, own, name, noted)
     return plain(table, name, noted)
 
 
-def _give_way(table: Table, column: str, name: str, noted: Noted) -> Table:
-    if _is_constant(table.column(column)):
+def _give_way(table: Table, column: str, ours: Collection[str] | None, name: str, noted: Noted) -> Table:
+    values = _first_values(table.column(column))
+    if len(values) < 2:
+        if ours is not None and any(value is not None and str(value) not in ours for value in values):
+            noted(f"the model's own column '{column}' of table '{name}' {LEFT_OUT}")
         return table.drop_columns([column])
     kept = free_name(f"{column}_1", table.column_names)
     noted(f"the model's own column '{column}' of table '{name}' is kept as '{kept}'")
     return table.rename_columns([kept if own == column else own for own in table.column_names])
 
 
-def _is_constant(column: ChunkedArray) -> bool:
+def _first_values(column: ChunkedArray) -> set[Any]:
+    """Of a column whose values are all equal, that value; else some of its values."""
     found = set[Any]()
     for chunk in column.chunks:
         numbers = DataType.is_integer(chunk.type) and not chunk.null_count
         found |= set(np.unique(chunk.to_numpy()).tolist()) if numbers else set(chunk.to_pylist())
         if len(found) > 1:
-            return False
-    return True
+            break
+    return found
 
 
 def as_vector(value: Any, name: str, noted: Noted = ignore_note) -> Table | None:

@@ -204,11 +204,11 @@ def as_tables(returned: Any, label: str) -> dict[str, Table]:
     if isinstance(returned, Mapping) and all(type(rows) in (list, tuple) and not rows for rows in returned.values()):
         return {str(name): Table.from_arrow(pl.DataFrame()) for name in returned}
     try:
-        table = as_table(_frame(returned), OWN_TABLE, ())
+        table = as_table(_frame(returned), OWN_TABLE)
         if table is not None:
             return {OWN_TABLE: table}
         if isinstance(returned, Mapping):
-            tables = {str(name): as_table(_frame(value), str(name), ()) for name, value in returned.items()}
+            tables = {str(name): as_table(_frame(value), str(name)) for name, value in returned.items()}
             if all(found is not None for found in tables.values()):
                 return {name: found for name, found in tables.items() if found is not None}
     except UnusableResult as error:
