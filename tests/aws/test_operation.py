@@ -13,7 +13,7 @@ from cfnlint.decode.cfn_yaml import loads
 
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
-from replicast.aws import commands
+from replicast.aws import commands, putting
 from replicast.aws.access import Aws
 from replicast.aws.batch import BatchStack, WantedBatch
 from replicast.aws.bucket import close_bucket, encryption_of, policy_of
@@ -96,14 +96,14 @@ def test_roles_may_use_the_key_that_was_given_for_objects_alone(aws: Aws) -> Non
 
 
 def test_tasks_on_batch_may_use_the_key_that_the_stack_has_already(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "build_and_push", lambda *_, **__: "1.dkr.ecr/replicast@sha256:1")
+    monkeypatch.setattr(putting, "build_and_push", lambda *_, **__: "1.dkr.ecr/replicast@sha256:1")
     state = StackState("replicast", "UPDATE_COMPLETE", {"BucketName": "b"}, {"KmsKey": "arn:aws:kms:::key/1"})
     given: list[Any] = []
     monkeypatch.setattr(commands, "queues_for", lambda *asked: given.append(asked[-1].key) or asked[-1])
     monkeypatch.setattr(Stack, "deploy", lambda *_, **__: state)
     for asked in (None, "", "arn:aws:kms:::key/2"):
         settings = replace(SMALL, key=asked)
-        commands.put_image(Stack(aws), state, commands.Contents(package="image"), settings, WantedBatch(wanted=True))
+        putting.put_image(Stack(aws), state, commands.Contents(package="image"), settings, WantedBatch(wanted=True))
     assert given == ["arn:aws:kms:::key/1", "", "arn:aws:kms:::key/2"]
 
 

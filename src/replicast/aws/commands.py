@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,22 +11,20 @@ from replicast.core.errors import ExecutorError, RequestError, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
-from replicast.machine.processes import available_cores
 from replicast.performing.copies import Source
 from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
-from .batch import BatchStack, WantedBatch, queues_for
+from .batch import BatchStack, WantedBatch
 from .connections import connections_of
 from .contents import Contents, PackageKind
 from .database import DatabaseStack, Wanted, crowding_of, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model, model_of
 from .functions import DEPLOYED, RUNS
-from .image import BASE, build_and_push, is_here, own_architecture
 from .limits import SETTINGS, check_settings, width
 from .operation import Operation
-from .package import database_requirements, default_runtime, reporting_package, worker_package
+from .putting import put_image, put_package, with_database_packages, with_defaults
 from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
 from .step_functions import StateMachine
 
@@ -97,52 +95,6 @@ def deploy(
     return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
 
 
-Put = tuple[StackState, tuple[str, ...]]
-
-
-def put_image(stack: Stack, state: StackState, contents: Contents, settings: Settings, batch: WantedBatch) -> Put:
-    """Builds and pushes the image, and gives it to the functions, and to tasks on AWS Batch where there are some."""
-    before = state.parameters
-    base, refreshed = contents.base(before), contents.refreshed(before)
-    key = before.get("KmsKey", "") if settings.key is None else settings.key
-    settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed, key=key)
-    image = build_and_push(
-        stack.aws, state, contents.requirements, contents.r_packages, r=contents.r,
-        architecture=settings.architecture or "", lock=contents.lock, base=base, refreshed=refreshed, tell=stack.tell,
-    )  # fmt: skip
-    beside = BatchStack(stack.aws, stack.name, stack.tell)
-    beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
-    settings = queues_for(beside, batch, state.bucket, image, settings)
-    return stack.deploy(image=image, settings=settings), ()
-
-
-def put_package(stack: Stack, _state: StackState, contents: Contents, settings: Settings, _batch: WantedBatch) -> Put:
-    """Makes the zip packages and gives them to the functions; with what is to be said of them."""
-    runtime, architecture = settings.runtime or "", settings.architecture or ""
-    stack.tell(f"packing for {runtime} on {architecture}")
-    code = worker_package(
-        contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
-    )
-    reporting = reporting_package(runtime=runtime, architecture=architecture) if contents.dependencies else None
-    notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
-    return stack.deploy(code=code, reporting=reporting, settings=settings), notes
-
-
-def with_defaults(aws: Aws, settings: Settings, before: Mapping[str, str]) -> Settings:
-    """With runtime and processor as before, or the usual ones: on an emulator, which runs them, this machine's."""
-    here = is_here(aws)
-    usual = own_architecture() if here else "arm64"
-    concurrency = settings.concurrency
-    if concurrency is None and here and "Definition" not in {name for name, value in before.items() if value}:
-        concurrency = available_cores()
-    return replace(
-        settings,
-        runtime=settings.runtime or default_runtime(),
-        architecture=settings.architecture or (before.get("Architecture") if before.get("Definition") else usual),
-        concurrency=concurrency,
-    )
-
-
 def check_schedule(aws: Aws, state: StackState, operation: Operation, model: GivenModel | None) -> None:
     """Raises RequestError where a schedule would start no run, for want of a model or by its input."""
     if operation.schedule in (None, "none"):
@@ -194,14 +146,6 @@ def quota_notes(aws: Aws, concurrency: int) -> tuple[str, ...]:
         f"this account runs {unreserved:,} functions at once, so that a run here has {at_once:,} and not "
         f"{concurrency:,}; ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions",
     )
-
-
-def with_database_packages(contents: Contents, settings: Settings, before: Mapping[str, str]) -> Contents:
-    """With what functions need whose results go to a database, if that is so, or has been and stays so."""
-    secret = before.get("DatabaseSecret") if settings.database_secret is None else settings.database_secret
-    if not secret or not contents.dependencies:
-        return contents
-    return replace(contents, requirements=(*database_requirements(contents.package), *contents.requirements))
 
 
 def status(aws: Aws, name: str = DEFAULT_STACK) -> dict[str, Any]:

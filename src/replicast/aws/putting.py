@@ -1,0 +1,68 @@
+"""What a stack's functions are made of, put in place: zip packages, or an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from replicast.machine.processes import available_cores
+
+from .access import Aws
+from .batch import BatchStack, WantedBatch, queues_for
+from .contents import Contents
+from .image import BASE, build_and_push, is_here, own_architecture
+from .package import database_requirements, default_runtime, reporting_package, worker_package
+from .stack import Settings, Stack, StackState
+
+Put = tuple[StackState, tuple[str, ...]]
+
+
+def put_image(stack: Stack, state: StackState, contents: Contents, settings: Settings, batch: WantedBatch) -> Put:
+    """Builds and pushes the image, and gives it to the functions, and to tasks on AWS Batch where there are some."""
+    before = state.parameters
+    base, refreshed = contents.base(before), contents.refreshed(before)
+    key = before.get("KmsKey", "") if settings.key is None else settings.key
+    settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed, key=key)
+    image = build_and_push(
+        stack.aws, state, contents.requirements, contents.r_packages, r=contents.r,
+        architecture=settings.architecture or "", lock=contents.lock, base=base, refreshed=refreshed, tell=stack.tell,
+    )  # fmt: skip
+    beside = BatchStack(stack.aws, stack.name, stack.tell)
+    beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
+    settings = queues_for(beside, batch, state.bucket, image, settings)
+    return stack.deploy(image=image, settings=settings), ()
+
+
+def put_package(stack: Stack, _state: StackState, contents: Contents, settings: Settings, _batch: WantedBatch) -> Put:
+    """Makes the zip packages and gives them to the functions; with what is to be said of them."""
+    runtime, architecture = settings.runtime or "", settings.architecture or ""
+    stack.tell(f"packing for {runtime} on {architecture}")
+    code = worker_package(
+        contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
+    )
+    reporting = reporting_package(runtime=runtime, architecture=architecture) if contents.dependencies else None
+    notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
+    return stack.deploy(code=code, reporting=reporting, settings=settings), notes
+
+
+def with_defaults(aws: Aws, settings: Settings, before: Mapping[str, str]) -> Settings:
+    """With runtime and processor as before, or the usual ones: on an emulator, which runs them, this machine's."""
+    here = is_here(aws)
+    usual = own_architecture() if here else "arm64"
+    concurrency = settings.concurrency
+    if concurrency is None and here and "Definition" not in {name for name, value in before.items() if value}:
+        concurrency = available_cores()
+    return replace(
+        settings,
+        runtime=settings.runtime or default_runtime(),
+        architecture=settings.architecture or (before.get("Architecture") if before.get("Definition") else usual),
+        concurrency=concurrency,
+    )
+
+
+def with_database_packages(contents: Contents, settings: Settings, before: Mapping[str, str]) -> Contents:
+    """With what functions need whose results go to a database, if that is so, or has been and stays so."""
+    secret = before.get("DatabaseSecret") if settings.database_secret is None else settings.database_secret
+    if not secret or not contents.dependencies:
+        return contents
+    return replace(contents, requirements=(*database_requirements(contents.package), *contents.requirements))
