@@ -44,6 +44,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Authority:
+    """One that signs certificates of servers, as a test's own."""
+
+    def __init__(self, folder: Path, organisation: str = "Tests") -> None:
+        self.folder, self.file = folder, folder / "authority.pem"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/O={organisation}/CN=authority",
+                      "-days", "2", "-out", str(self.file), "-keyout", str(folder / "authority.key"))  # fmt: skip
+
+    def sign(self, certificate: Path, key: Path, names: str) -> None:
+        """Writes both, for a server of these `names`, as openssl takes them."""
+        request, extension = self.folder / "request.csr", self.folder / "names"
+        extension.write_text(f"subjectAltName={names}\n")
+        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-out", str(request),
+                      "-keyout", str(key))  # fmt: skip
+        self._openssl("x509", "-req", "-in", str(request), "-CA", str(self.file), "-CAkey",
+                      str(self.folder / "authority.key"), "-CAcreateserial", "-days", "2", "-extfile", str(extension),
+                      "-out", str(certificate))  # fmt: skip
+
+    @staticmethod
+    def _openssl(*arguments: str) -> None:
+        subprocess.run([find_program("openssl"), *arguments], check=True, capture_output=True, timeout=60)
+
+
+THIS_MACHINE = "DNS:localhost,IP:127.0.0.1"
+
+
 class Server(ABC):
     """A server process of its own user, as servers refuse to be root's."""
 
@@ -54,6 +81,7 @@ class Server(ABC):
         self.port = free_port()
         self.most_bytes = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self.authority: Path | None = None
         if os.getuid() == 0:
             shutil.chown(self.folder, self.owner)
 
@@ -71,6 +99,15 @@ class Server(ABC):
             return {"cwd": self.folder}
         entry = pwd.getpwnam(self.owner)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": self.folder}
+
+    def certify(self, folder: Path, names: str) -> None:
+        """Puts server.crt and server.key into the folder, signed by an authority of its own."""
+        authority = Authority(self.folder / "authority")
+        self.authority, key = authority.file, folder / "server.key"
+        authority.sign(folder / "server.crt", key, names)
+        key.chmod(0o600)
+        if os.getuid() == 0:
+            shutil.chown(key, self.owner)
 
     def install(self, *command: str) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=120, **self.as_owner)
@@ -119,18 +156,15 @@ class Server(ABC):
 class Postgres(Server):
     user = "postgres"
 
-    def __init__(self, *, connections: int = 100, tls: bool = False) -> None:
-        """With `tls`, the role `guarded` is let in over TLS alone."""
+    def __init__(self, *, connections: int = 100, tls: bool = False, names: str = THIS_MACHINE) -> None:
+        """With `tls`, the role `guarded` is let in over TLS alone; the certificate is of these `names`."""
         super().__init__()
         self.connections, self.tls = connections, tls
         data = str(self.folder / "data")
         program = find_program("initdb")
         self.install(program, "-D", data, "-U", "root", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
         if tls:
-            self.install(
-                find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
-                "-days", "2", "-out", f"{data}/server.crt", "-keyout", f"{data}/server.key",
-            )  # fmt: skip
+            self.certify(self.folder / "data", names)
         rules = f"{'hostssl' if tls else 'host'} all guarded 127.0.0.1/32 scram-sha-256\n"
         rules += "host all guarded 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n"
         (self.folder / "data" / "pg_hba.conf").write_text(rules)
@@ -178,12 +212,14 @@ class Postgres(Server):
 class Mariadb(Server):
     user = "mysql"
 
-    def __init__(self, *, connections: int = 100) -> None:
+    def __init__(self, *, connections: int = 100, tls: bool = False, names: str = THIS_MACHINE) -> None:
         super().__init__()
         self.connections = connections
         program = find_program("mariadb-install-db", "mysql_install_db")
         folder = f"--datadir={self.folder / 'data'}"
         self.install(program, "--no-defaults", folder, "--auth-root-authentication-method=normal", "--skip-test-db")
+        if tls:
+            self.certify(self.folder, names)
         self.start()
 
     def start(self) -> None:
@@ -193,11 +229,14 @@ class Mariadb(Server):
                 "--innodb-file-per-table=0",
                 f"--innodb-data-file-path=ibdata1:12M:autoextend:max:{self.most_bytes}",
             ]
+        over_tls = []
+        if self.authority:
+            over_tls = [f"--ssl-cert={self.folder / 'server.crt'}", f"--ssl-key={self.folder / 'server.key'}"]
         self.launch(
             find_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={self.folder / 'data'}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder / 's'}",
             f"--pid-file={self.folder / 'pid'}", f"--max-connections={self.connections}",
-            *limits, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
+            *limits, *over_tls, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=16M",
         )  # fmt: skip
 

@@ -56,8 +56,9 @@ class Aws:
 
     def _expect_own_bucket(self, params: dict[str, Any], model: Any, **_event: Any) -> None:
         """S3 refuses a bucket of another account's then: names are for all accounts, and ours can be guessed."""
-        if "Bucket" in params and "ExpectedBucketOwner" in model.input_shape.members:
-            params.setdefault("ExpectedBucketOwner", self.account)
+        named = "Bucket" not in params or "ExpectedBucketOwner" in params
+        if not named and "ExpectedBucketOwner" in model.input_shape.members:
+            params["ExpectedBucketOwner"] = self.account
 
     @property
     def account(self) -> str:

@@ -16,6 +16,7 @@ from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
 from .batch import BatchStack, WantedBatch
+from .certificates import with_authorities
 from .connections import connections_of
 from .contents import Contents, PackageKind
 from .database import DatabaseStack, Wanted, crowding_of, settings_for
@@ -86,13 +87,15 @@ def deploy(
     crowded = crowding_of(aws, name, wanted, settings, before)
     state = stack.prepare(repository=contents.package == "image", key=settings.key or "")
     settings = replace(settings, **settings_for(aws, name, wanted, tell, stack.poll_seconds, stack.tags))
+    settings, unverified = with_authorities(stack, state, settings, wanted.authorities)
     contents = with_database_packages(contents, settings, before)
     settings = with_defaults(aws, settings, before)
     put = put_image if contents.package == "image" else put_package
     state, notes = put(stack, state, contents, settings, batch)
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
-    return Deployed(state, (*notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
+    said = (unverified,) * bool(unverified)
+    return Deployed(state, (*said, *notes, *crowded, *quota_notes(aws, int(state.parameters.get("Concurrency", 1000)))))
 
 
 def check_schedule(aws: Aws, state: StackState, operation: Operation, model: GivenModel | None) -> None:

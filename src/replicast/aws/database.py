@@ -38,6 +38,7 @@ class Wanted:
     secret: str | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
+    authorities: str | None = None
 
     def check(self) -> None:
         """Raises RequestError for what does not go together."""

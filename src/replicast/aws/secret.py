@@ -4,7 +4,7 @@
 
 names such a database to other processes; no password is in it. The secret is either a whole URL (as plain text, or as
 {"url": …}), or JSON as RDS keeps it: username, password and, where the query does not say them, engine, host, port and
-dbname.
+dbname. Where the query names `authorities`, s3://BUCKET/code/DIGEST.pem, the server's certificate is verified by them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from replicast.stores.sql_connections import parsed_address
 
 from .access import Aws, error_code, error_message
 from .database import SCHEME
+from .verification import AUTHORITIES, local_copy, verified
 
 KEPT_SECONDS = 600.0
 """A secret is read again after so long; sooner, if the server does not take its password any more."""
@@ -87,9 +88,17 @@ class Secret:
     def __call__(self, *, anew: bool = False) -> str:
         age = time.monotonic() - self._read_at
         if not self._url or age > (READ_AGAIN_SECONDS if anew else KEPT_SECONDS):
-            self._url = database_url(self._read(), self.facts, self.arn)
+            self._url = self._verified(database_url(self._read(), self._said, self.arn))
             self._read_at = time.monotonic()
         return self._url
+
+    @property
+    def _said(self) -> dict[str, str]:
+        return {name: value for name, value in self.facts.items() if name != AUTHORITIES}
+
+    def _verified(self, url: str) -> str:
+        file, (_, _, _, region, account, *_) = self.facts.get(AUTHORITIES), self.arn.split(":")
+        return verified(url, local_copy(file, account, region)) if file else url
 
     @functools.cached_property
     def _client(self) -> Any:

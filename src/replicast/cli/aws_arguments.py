@@ -133,6 +133,9 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
         "--database-url-secret", metavar="ARN", help="keep results in the database whose URL this secret holds"
     )
     parser.add_argument(
+        "--database-ca", metavar="FILE", help="verify the database by these authorities' certificates, as PEM"
+    )
+    parser.add_argument(
         "--subnet", action="append", default=[], metavar="ID", help="run functions in this subnet (repeatable)"
     )
     parser.add_argument(

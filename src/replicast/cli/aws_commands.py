@@ -45,7 +45,7 @@ def deploy(chosen: argparse.Namespace) -> int:
         raise RequestError(f"--package takes zip or image, not '{chosen.package}'")
     wanted = Wanted(
         chosen.database, chosen.database_size, chosen.proxy, chosen.database_url_secret,
-        tuple(chosen.subnet), tuple(chosen.security_group),
+        tuple(chosen.subnet), tuple(chosen.security_group), chosen.database_ca,
     )  # fmt: skip
     wanted.check()
     batch = WantedBatch(chosen.batch, chosen.batch_processors, tuple(chosen.batch_subnet), chosen.batch_private)

@@ -346,4 +346,5 @@ def _judge_mysql(error: BaseException) -> Verdict:
         return "again"
     if code in AWAY_CODES and SLOW_WORDS.search(str(error)):
         return "slow"
-    return "away" if code in AWAY_CODES or code == 0 else "fatal"
+    unverified = "certificate verify failed" in str(error)
+    return "away" if code in (*AWAY_CODES, 0) and not unverified else "fatal"
