@@ -12,7 +12,7 @@ import math
 import types
 import zoneinfo
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -357,6 +357,80 @@ class TestLabels:
         assert notes == ["'stay' is a duration: its value is in seconds"]
 
 
+class Wait(NamedTuple):
+    mean: float
+    n: int
+
+
+class TestWhatLooksAlike:
+    """Values of types that are also those of lists, arrays and numbers."""
+
+    def test_named_tuples_by_name_are_mappings_and_no_columns(self) -> None:
+        wards = {"icu": Wait(1.5, 3), "ward": Wait(2.5, 4)}
+        expected = {"icu.mean": 1.5, "icu.n": 3, "ward.mean": 2.5, "ward.n": 4}
+        assert read_result(wards) == (expected, {})
+        assert read_result({"x": 1, **wards}) == ({"x": 1, **expected}, {})
+        assert read_result(collections.namedtuple("Both", "icu ward")(**wards)) == (expected, {})
+
+    def test_what_is_masked_is_missing(self) -> None:
+        masked = np.ma.array([1.5, 99.0], mask=[0, 1])
+        assert table({"n": 1, "t": masked}, "t") == {"value": [1.5, None]}
+        assert table({"n": 1, "t": {"x": masked, "k": np.ma.array([1, 99], mask=[0, 1])}}, "t") == {
+            "x": [1.5, None], "k": [1, None],
+        }  # fmt: skip
+        assert table({"n": 1, "t": {"x": [np.ma.masked, 1.5]}}, "t") == {"x": [None, 1.5]}
+        assert metrics({"x": np.ma.masked, "y": masked[1:].mean(), "z": masked.mean()}) == {
+            "x": None, "y": None, "z": 1.5,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            pa.chunked_array([[1.5], [None]]),
+            pa.array([1.5, None]),
+            pl.Series([1.5, None]),
+            pd.Series([1.5, None], dtype="Float64"),
+        ],
+    )
+    def test_vectors_of_every_kind_are_one_column(self, values: Any) -> None:
+        assert table({"n": 1, "t": values}, "t") == {"value": [1.5, None]}
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            pd.DataFrame({"d": pd.to_timedelta([90, 30], unit="s")}),
+            pl.DataFrame({"d": [datetime.timedelta(seconds=90), datetime.timedelta(seconds=30)]}),
+            pa.table({"d": pa.array([90, 30], type=pa.duration("s"))}),
+            {"d": np.array([90, 30], dtype="m8[s]")},
+            [{"d": datetime.timedelta(seconds=90)}, {"d": datetime.timedelta(seconds=30)}],
+            [{"d": pd.Timedelta(seconds=90)}, {"d": pd.Timedelta(seconds=30)}],
+        ],
+    )
+    def test_durations_are_seconds_and_a_note_says_so(self, made: Any) -> None:
+        notes: list[str] = []
+        _, tables = read_result({"n": 1, "t": made}, notes.append)
+        assert columns(tables["t"]) == {"d": [90.0, 30.0]}
+        assert set(notes) == {"column 'd' of table 't' holds durations: they are written in seconds"}
+
+    @pytest.mark.parametrize(
+        ("returned", "message"),
+        [
+            ({"m": np.timedelta64(3, "M")}, "'m' is in months or years, which have no one length in seconds"),
+            ({"t": {"m": np.array([1], "m8[Y]")}}, "column 'm' of table 't' holds months or years"),
+            ({"t": pl.DataFrame({"i": pl.Series([2**80], dtype=pl.Int128)})}, "table 't', .*: column 'i' holds Int128"),
+            ({"t": pl.DataFrame({"o": pl.Series([len], dtype=pl.Object)})}, "table 't', .*: column 'o' holds Object"),
+            ({"t": [{"a": datetime.datetime(2024, 1, 1, tzinfo=UTC)}, {"a": datetime.datetime(2024, 1, 1)}]},
+             "column 'a' of table 't' mixes times with and without a time zone"),
+            ({"x": 1, "t": (v for v in [1.5])}, "'t' of what .* is a generator, .*; make a list of it"),
+            ({"x": 1, "t": {1.5, 2.5}}, "'t' of what .* is a set .*; make a list of it"),
+            ({"x": 1, "t": pl.LazyFrame({"a": [1]})}, r"'t' of what .* is a .*LazyFrame.*; collect\(\) it"),
+        ],
+    )  # fmt: skip
+    def test_what_has_no_place_is_refused_by_name_with_what_to_do(self, returned: Any, message: str) -> None:
+        with pytest.raises(UnusableResult, match=message):
+            read_result(returned)
+
+
 class TestMemory:
     """A model may fill the same arrays anew for each replication; results already taken must not change."""
 
@@ -616,6 +690,21 @@ class TestRefusals:
 
 
 class TestWhatLosesDigits:
+    def test_a_decimal_of_more_digits_than_a_double_has_is_noted(self) -> None:
+        notes: list[str] = []
+        short, long = decimal.Decimal("1.1"), decimal.Decimal("12345678901234567890.123")
+        read_result({"x": short, "t": [{"d": short}], "p": pl.DataFrame({"d": [short]})}, notes.append)
+        assert notes == []
+        read_result({"x": long, "t": [{"d": long}], "p": pl.DataFrame({"d": [long]})}, notes.append)
+        assert [note.split(" of more")[0] for note in notes] == [
+            "'x' is a decimal", "column 'd' of table 't' holds decimals", "column 'd' of table 'p' holds decimals",
+        ]  # fmt: skip
+
+    def test_a_time_of_pandas_in_a_row_is_cut_off_with_a_note(self) -> None:
+        notes: list[str] = []
+        read_result({"n": 1, "t": [{"at": pd.Timestamp(1704067200000000001)}]}, notes.append)
+        assert notes == ["column 'at' of table 't' holds times finer than a microsecond: what is finer is cut off"]
+
     @pytest.mark.parametrize("value", [2**63, -(2**64) + 1, np.uint64(2**63 + 1)])
     def test_a_whole_number_beyond_64_bits_is_noted(self, value: Any) -> None:
         notes: list[str] = []

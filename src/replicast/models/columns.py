@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import enum
 import functools
 from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ def ignore_note(_sentence: str) -> None:
 ROUNDED = "holds whole numbers that no double holds exactly: the nearest doubles are kept"
 BEYOND = "is a whole number beyond 64 bits: the nearest double is kept"
 FINER = "holds times finer than a microsecond: what is finer is cut off"
+LONGER = "holds decimals of more digits than a double has: the nearest doubles are kept"
+IN_SECONDS = "holds durations: they are written in seconds"
 
 
 def check_name(name: str, where: str) -> None:
@@ -53,11 +56,14 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str, note
     are refused with the column's name.
     """
     where = f"column '{name}' of table '{table}'"
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.tolist()  # what is masked is None
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
             return timestamps(in_microseconds(values, where, noted), None)
         if values.dtype.kind == "m":
-            return _seconds(values)
+            noted(f"{where} {IN_SECONDS}")
+            return _seconds(values, where)
         if values.dtype.kind in "iufb" and values.dtype.itemsize <= 8 and values.dtype.str != "<f2":
             native = np.array(values, dtype=values.dtype.newbyteorder("="))  # a copy: the model may fill its own anew
             return Array.from_numpy(native) if native.dtype.kind != "b" else Array(native.tolist(), DataType.bool())
@@ -67,7 +73,7 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str, note
         (kind,) = kinds
         return column_array(np.array([kind("NaT") if v is None else v for v in values]), table, name, noted)
     if any(kind.__name__ in MISSING for kind in kinds):
-        values = [None if type(v).__name__ in MISSING else v for v in values]
+        values = [None if is_missing(v) else v for v in values]
         kinds = set(map(type, values)) - {type(None)}
     if any(issubclass(kind, (np.generic, np.ndarray)) for kind in kinds):
         values = [v.item() if isinstance(v, (np.generic, np.ndarray)) and np.ndim(v) == 0 else v for v in values]
@@ -75,8 +81,12 @@ def column_array(values: Sequence[Any] | np.ndarray, table: str, name: str, note
     return _array_of(list(values), kinds, where, noted)
 
 
-MISSING = ("NaTType", "NAType")
-"""Names of pandas' own missing values, which it puts beside those of any other type."""
+MISSING = ("NaTType", "NAType", "MaskedConstant")
+"""Names of the types of what pandas and NumPy put in the place of a missing value of any type."""
+
+
+def is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in MISSING
 
 
 def _array_of(values: list[Any], kinds: set[type], where: str, noted: Noted) -> Array:
@@ -89,20 +99,28 @@ def _array_of(values: list[Any], kinds: set[type], where: str, noted: Noted) -> 
     if all(issubclass(kind, str) for kind in kinds):
         return _array_of_texts([None if v is None else str.__str__(v) for v in values], where)
     if all(issubclass(kind, datetime.datetime) for kind in kinds):
-        return _array_of_datetimes(values)
+        return _array_of_datetimes(values, where, noted)
     if kinds == {datetime.date}:
         days = [None if v is None else (v - datetime.date(1970, 1, 1)).days for v in values]
         return Array(days, DataType.int32()).cast(DataType.date32())
     if kinds == {datetime.time}:
         return Array([None if v is None else v.isoformat() for v in values], DataType.utf8())
-    if kinds == {datetime.timedelta}:
+    if all(issubclass(kind, datetime.timedelta) for kind in kinds):
+        noted(f"{where} {IN_SECONDS}")
         return Array([None if v is None else v.total_seconds() for v in values], DataType.float64())
     if all(hasattr(kind, "__float__") and not hasattr(kind, "__len__") for kind in kinds):
+        if any(is_long(v) for v in values):
+            noted(f"{where} {LONGER}")
         return Array([None if v is None else float(v) for v in values], DataType.float64())
     if all(issubclass(kind, enum.Enum) or kind.__name__ in LABELS for kind in kinds):
         return _array_of_texts([None if v is None else label_of(v) for v in values], where)
     named = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise UnusableResult(f"{where} holds {named}; a column holds numbers, texts, booleans, dates or times")
+
+
+def is_long(value: Any) -> bool:
+    """Whether a decimal has digits that are lost in a double."""
+    return isinstance(value, decimal.Decimal) and value.is_finite() and decimal.Decimal(repr(float(value))) != value
 
 
 def _as_double(value: float, where: str, noted: Noted) -> float:
@@ -135,10 +153,12 @@ def _array_of_texts(values: Sequence[str | None], where: str) -> Array:
         raise
 
 
-def _array_of_datetimes(values: Sequence[datetime.datetime | None]) -> Array:
+def _array_of_datetimes(values: Sequence[datetime.datetime | None], where: str, noted: Noted) -> Array:
     aware = {v.tzinfo is not None for v in values if v is not None}
     if len(aware) > 1:
-        raise UnusableResult("a column mixes times with and without a time zone")
+        raise UnusableResult(f"{where} mixes times with and without a time zone")
+    if any(getattr(v, "nanosecond", 0) for v in values):
+        noted(f"{where} {FINER}")
     utc = datetime.UTC if aware == {True} else None
     epoch = datetime.datetime(1970, 1, 1, tzinfo=utc)
     ticks = [None if v is None else (v - epoch) // datetime.timedelta(microseconds=1) for v in values]
@@ -162,10 +182,13 @@ def timestamps(values: Any, zone: str | None) -> Array:
     return Array.from_numpy(ticks).cast(kind)
 
 
-def _seconds(values: Any) -> Array:
-    """Durations as doubles; a missing one is null."""
+def _seconds(values: Any, where: str) -> Array:
+    """Durations as doubles; a missing one is null. Raises UnusableResult for months and years, of no certain length."""
     missing = np.isnat(values)
-    seconds = (values / np.timedelta64(1, "s")).tolist()
+    try:
+        seconds = (values / np.timedelta64(1, "s")).tolist()
+    except TypeError:
+        raise UnusableResult(f"{where} holds months or years, which have no one length in seconds") from None
     return Array([None if m else s for s, m in zip(seconds, missing, strict=True)], DataType.float64())
 
 
@@ -195,6 +218,10 @@ def plain(table: Table, name: str, noted: Noted = ignore_note) -> Table:
         chunks, target = _plain_chunks(field, table.column(position).chunks)
         if kind == "UInt64" and target == DataType.float64():
             noted(f"column '{field.name}' of table '{name}' {ROUNDED}")
+        if DataType.is_duration(field.type):
+            noted(f"column '{field.name}' of table '{name}' {IN_SECONDS}")
+        if kind.startswith("Decimal") and any(map(is_long, table.column(position).to_pylist())):
+            noted(f"column '{field.name}' of table '{name}' {LONGER}")
         if target is not None:
             table = table.set_column(position, field.with_type(target), ChunkedArray(chunks, type=target))
     return table

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from arro3.core import Array
 
-from .columns import Noted, column_array, ignore_note, in_microseconds, is_zone, timestamps
+from .columns import IN_SECONDS, Noted, column_array, ignore_note, in_microseconds, is_zone, timestamps
 
 ROW_LABELS = "index"
 """The column of labels that have no name, as pandas' own reset_index calls it."""
@@ -68,6 +68,7 @@ def column_of_series(series: Any, table: str, name: str, noted: Noted) -> Array:
         ticks = in_microseconds(plain.to_numpy(), where, noted)
         return timestamps(ticks, None if zone is None else str(zone) if is_zone(str(zone)) else "UTC")
     if kind == "m":
+        noted(f"column '{name}' of table '{table}' {IN_SECONDS}")
         return column_array(series.dt.total_seconds().to_numpy(), table, name)
     missing = series.isna().to_numpy()
     return column_array([None if m else v for v, m in zip(series, missing, strict=True)], table, name, noted)

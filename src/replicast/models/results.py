@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 from replicast.core.scenarios import LONGEST_NAME
 
-from .columns import BEYOND, LABELS, Noted, UnusableResult, check_name, column_array, ignore_note, label_of
+from .columns import BEYOND, LABELS, Noted, UnusableResult, check_name, column_array, ignore_note, is_long, label_of
 from .pandas_frames import free_name
 from .row_objects import as_mapping, as_rows
 from .tables import ANY_KEYS, OURS, Keys, as_table, as_vector, is_column_mapping
@@ -112,7 +112,10 @@ class _Reading:
         if not isinstance(value, DURATIONS):
             return _noted_number(name, value, self.noted)
         self.noted(f"'{name}' is a duration: its value is in seconds")
-        seconds = value / np.timedelta64(1, "s") if isinstance(value, np.timedelta64) else value.total_seconds()
+        try:
+            seconds = value / np.timedelta64(1, "s") if isinstance(value, np.timedelta64) else value.total_seconds()
+        except TypeError:
+            raise UnusableResult(f"'{name}' is in months or years, which have no one length in seconds") from None
         return float(seconds) if value == value else None
 
     def _take_nested(self, outer: str, mapping: Mapping[Any, Any]) -> None:
@@ -152,6 +155,8 @@ def _noted_number(name: str, value: Any, noted: Noted) -> Any:
         ) from None
     if isinstance(value, (int, np.integer)) and isinstance(number, float):
         noted(f"'{name}' {BEYOND}")
+    elif is_long(value):
+        noted(f"'{name}' is a decimal of more digits than a double has: the nearest double is kept")
     return number
 
 
@@ -231,11 +236,11 @@ def as_number(value: Any) -> Any:
         return value
     if value is None or isinstance(value, (int, float)):
         return _fit(value)
+    if type(value).__name__ in ("NAType", "MaskedConstant"):
+        return None
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         item = value.item() if value.dtype.kind != "f" else float(value)
         return as_number(item) if isinstance(item, (bool, int, float)) else NOT_A_NUMBER
-    if type(value).__name__ == "NAType":
-        return None
     if isinstance(value, (str, bytes, Mapping, Sequence, np.ndarray)) or not hasattr(value, "__float__"):
         return NOT_A_NUMBER
     if hasattr(value, "__arrow_c_stream__") or hasattr(value, "__len__"):
@@ -266,6 +271,10 @@ def describe(value: Any) -> str:
 def _cure(value: Any) -> str:
     if isinstance(value, Mapping) and value:
         return "; name what is in it one level up, as in {'icu.wait': 1.5, 'icu.patients': [...]}"
+    if isinstance(value, (Iterator, Set, ValuesView, ItemsView, KeysView, range, deque)):
+        return "; make a list of it"
+    if hasattr(type(value), "collect_schema"):
+        return "; collect() it"
     if isinstance(value, np.ndarray) and value.ndim > 1:
         return f"; its shape is {value.shape}: make it a table, as in pandas.DataFrame(x, columns=['wait', 'stay'])"
     return ""

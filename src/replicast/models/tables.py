@@ -42,7 +42,7 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
     if not value:
         return False
     columns = list(value.values())
-    if not all(isinstance(column, (list, tuple, np.ndarray)) for column in columns):
+    if not all(isinstance(column, (list, tuple, np.ndarray)) and not reader_of(type(column)) for column in columns):
         return False
     if any(isinstance(c, np.ndarray) and c.ndim != 1 for c in columns) or len({len(c) for c in columns}) != 1:
         return False
@@ -118,7 +118,9 @@ def _table_of(value: Any, kind: type, name: str, noted: Noted) -> Table | None:
         return table_of(columns_of_frame(value, name, noted)) if hasattr(kind, "iloc") else _from_polars(value)
     if hasattr(kind, "to_list"):
         return None  # a series: of what, no name says
-    if hasattr(kind, "__arrow_c_stream__") or (hasattr(kind, "__arrow_c_array__") and hasattr(kind, "schema")):
+    if (hasattr(kind, "__arrow_c_stream__") and not hasattr(kind, "num_chunks")) or (
+        hasattr(kind, "__arrow_c_array__") and hasattr(kind, "schema")
+    ):
         return _copied(Table.from_arrow(value))
     if isinstance(value, Mapping) and is_column_mapping(value):
         check_names(list(map(str, value)), name)
@@ -147,6 +149,9 @@ def _from_rows(rows: Sequence[Mapping[Any, Any]], name: str, noted: Noted) -> Ta
 def _from_polars(frame: Any) -> Table:
     polars = sys.modules["polars"]  # the model imported it, so that no worker has to
     null_columns = [name for name, kind in frame.collect_schema().items() if kind == polars.Null]
+    for name, kind in frame.collect_schema().items():
+        if str(kind) in ("Object", "Int128", "UInt128"):
+            raise ValueError(f"column '{name}' holds {kind}, which no store keeps")
     return _copied(Table.from_arrow(frame.with_columns(polars.col(name).cast(polars.Boolean) for name in null_columns)))
 
 
