@@ -30,11 +30,11 @@
 #'   gaps <- rexp(customers, rate) - rexp(customers)
 #'   wait <- Reduce(function(wait, gap) max(0, wait - gap), gaps, accumulate = TRUE)
 #'   list(wait = mean(wait))
+#' }
 #' run <- rc_run(queue, n = 20, seed = 42, grid = list(rate = c(0.5, 0.9)), store = tempfile())
 #' run
 #' rc_summary(run)
 #' rc_compare(run)
-#' }
 #' @export
 rc_run <- function(model, n = 10, seed = NULL, params = list(), scenarios = list(), grid = list(), on = "local", ...,
                    store = default_store(), name = NULL, value = FALSE, progress = interactive()) {

@@ -30,3 +30,8 @@ def test_a_model_finds_packages_in_the_renv_library_of_its_project(
     assert "42." in done.stdout
     assert not (model.parent / "runs" / "x" / "model" / "renv").exists()
     assert replicast("resume", "x", "-n", 3, cwd=model.parent).returncode == 0
+    assert replicast("replay", "x", 2, "--snippet", "one.R", cwd=model.parent).returncode == 0
+    by_hand = subprocess.run(
+        ["Rscript", "--vanilla", model.parent / "one.R"], capture_output=True, text=True, check=True
+    )
+    assert by_hand.stdout.startswith("[1] 42.")

@@ -136,3 +136,41 @@ def test_a_snippet_has_what_the_model_draws_by_name(replicast: Cli, tmp_path: Pa
     assert replicast("run", "model.R", "-n", 4, "--seed", 7, "--name", "r", *pairs).returncode == 0
     assert replicast("replay", "r", 4, "--snippet", "one.R").returncode == 0
     assert metrics_in_plain_r(tmp_path / "one.R") == stored_metrics(replicast, "r", 4, "base")
+
+
+SHAPED = """
+simulate <- function(day = as.Date("2020-01-01"), at = as.POSIXct("2020-01-01", tz = "Europe/Berlin"),
+                     rates = c(a = 1, b = 2), plan = list(beds = 1L, ward = "x"), staff = data.frame(n = 1:2), k = 1,
+                     ...) {
+  list(day = as.numeric(day), at = as.numeric(at), hour = as.POSIXlt(at)$hour, b = rates[["b"]], beds = plan$beds,
+       rows = nrow(staff), kinds = inherits(day, "Date") + inherits(at, "POSIXct") + is.data.frame(staff), y = runif(k))
+}
+"""
+
+
+@pytest.mark.r
+def test_a_snippet_hands_over_dates_times_and_named_vectors_as_the_worker_does(replicast: Cli, tmp_path: Path) -> None:
+    (tmp_path / "model.R").write_text(SHAPED)
+    given = [
+        "day=2024-02-29",
+        "at=2024-06-01T12:00:00+00:00",
+        "rates=[5, 6]",
+        'plan={"beds": 4}',
+        'staff={"n": [1, 2, 3]}',
+    ]
+    options = [word for text in given for word in ("--param", text)]
+    assert replicast("run", "model.R", "-n", 2, "--seed", 1, "--name", "r", *options).returncode == 0
+    assert replicast("replay", "r", 2, "--snippet", "one.R").returncode == 0
+    found = metrics_in_plain_r(tmp_path / "one.R")
+    assert found == stored_metrics(replicast, "r", 2, "base")
+    assert {name: found[name] for name in found if name != "y"} == {
+        "day": 19782, "at": 1717243200, "hour": 14, "b": 6, "beds": 4, "rows": 3, "kinds": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.r
+def test_a_snippet_leaves_a_model_its_own_seed(replicast: Cli, tmp_path: Path) -> None:
+    (tmp_path / "model.R").write_text("simulate <- function(replication) { set.seed(replication); list(y = runif(1)) }")
+    assert replicast("run", "model.R", "-n", 2, "--streams", "own", "--name", "r").returncode == 0
+    assert replicast("replay", "r", 2, "--snippet", "one.R").returncode == 0
+    assert metrics_in_plain_r(tmp_path / "one.R") == stored_metrics(replicast, "r", 2, "base")

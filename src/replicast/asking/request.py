@@ -274,11 +274,8 @@ def new_record(
         host=platform.node(),
         user=_user(),
         versions=versions,
-        signature={
-            "uses": list(signature.uses), "has_collate": signature.has_collate,
-            "collate_argument": signature.collate_argument,
-        },
-    )  # fmt: skip
+        signature=signature.recorded(),
+    )
 
 
 def existing_record(store: Store, request: Request) -> RunRecord | None:

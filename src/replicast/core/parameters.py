@@ -50,6 +50,14 @@ class Signature:
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)
 
+    def recorded(self) -> dict[str, Any]:
+        """What a run's record keeps of it; `like_default`: parameters that reach the model as their defaults are."""
+        structured = [p.name for p in self.parameters if p.type in ("date", "time", "frame", "named", "list")]
+        return {
+            "uses": list(self.uses), "has_collate": self.has_collate, "collate_argument": self.collate_argument,
+            "like_default": structured,
+        }  # fmt: skip
+
     def takes_as_parameter(self, reserved: str) -> bool:
         """Whether a parameter of that reserved name would reach the model, and not be lost to what replicast fills."""
         return self.takes_any and (reserved not in self.uses or "params" in self.uses)

@@ -39,22 +39,10 @@ described <- function(arguments) {
   )
 }
 
-# The functions that may stand in a default which is evaluated to learn its type.
-HARMLESS <- c("c", "list", "-", "+", "*", "/", "^", "(", ":", "as.Date", "as.POSIXct", "data.frame", "seq", "rep")
-
 default_of <- function(default) {
-  if (identical(default, quote(expr = ))) return(list(type = "other"))
-  if (!is_constant(default)) return(list(type = "other"))
-  value <- tryCatch(eval(default, globalenv()), error = function(e) quote(unknown))
+  if (!is_known(default)) return(list(type = "other"))
+  value <- value_of_default(default)
   list(type = type_of(value), value = value)
-}
-
-is_constant <- function(expression) {
-  if (is.call(expression)) {
-    harmless <- is.name(expression[[1L]]) && as.character(expression[[1L]]) %in% HARMLESS
-    return(harmless && all(vapply(as.list(expression)[-1L], is_constant, NA)))
-  }
-  !is.name(expression) || is.atomic(get0(as.character(expression), envir = globalenv()))
 }
 
 is_numeric_vector <- function(value) is.numeric(value) && is.atomic(value) && !is.object(value) && length(value) > 1L
@@ -68,33 +56,4 @@ type_of <- function(value) {
   if (is.list(value) || (is.atomic(value) && length(value) != 1L)) return("list")
   if (is.object(value) || identical(value, NA)) return("other")
   switch(typeof(value), integer = "integer", double = "double", logical = "boolean", character = "string", "other")
-}
-
-# A value as the default is: what came as text, list or vector as the Date, data.frame or named vector that is meant.
-like_default <- function(value, default) {
-  if (is.null(value) || is.null(default)) return(value)
-  if (inherits(default, "Date")) return(as.Date(unlist(value)))
-  if (inherits(default, "POSIXct")) return(as_time(unlist(value), default))
-  if (is_frame(default)) return(as_frame(value))
-  if (is.list(default)) return(if (is.atomic(value)) named_like(as.list(value), default) else named_like(value, default))
-  if (is.atomic(default) && !is.null(names(default))) return(named_like(unlist(value), default))
-  value
-}
-
-as_time <- function(texts, default) {
-  zone <- attr(default, "tzone")
-  as.POSIXct(sub("T", " ", texts, fixed = TRUE), tz = if (is.null(zone) || !nzchar(zone[[1L]])) "UTC" else zone[[1L]])
-}
-
-as_frame <- function(columns) {
-  columns <- lapply(columns, function(column) {
-    if (is.list(column)) unlist(lapply(column, function(value) if (is.null(value)) NA else value)) else column
-  })
-  structure(columns, class = "data.frame", row.names = .set_row_names(length(columns[[1L]])))
-}
-
-# Names of the default, where the value has none and is as long.
-named_like <- function(value, default) {
-  if (is.null(names(value)) && length(value) == length(default)) names(value) <- names(default)
-  value
 }

@@ -19,12 +19,8 @@ SEND_EVERY_SECONDS <- 0.02
 
 # The call that a user would type: `simulate(beds = 12L, replication = 1L)`.
 take_scenario <- function(request) {
-  defaults <- formals(args(model$value))
-  arguments <- names(defaults)
-  given <- request$parameters
-  for (name in intersect(names(given), arguments)) {
-    given[name] <- list(like_default(given[[name]], default_of(defaults[[name]])$value))
-  }
+  arguments <- names(formals(args(model$value)))
+  given <- like_defaults(request$parameters, model$value)
   passed <- if ("..." %in% arguments) given else given[names(given) %in% arguments]
   if ("params" %in% arguments) passed["params"] <- list(given)
   if ("replication" %in% arguments) passed$replication <- 0L

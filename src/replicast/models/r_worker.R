@@ -9,8 +9,8 @@ base::local({
   log_file <- told[[4L]]
   ours <- environment()
   parts <- c(
-    "internals", "answers", "columns", "failures", "model", "describe", "values", "state", "results", "shape", "keep",
-    "block", "streams", "simulate", "collate"
+    "internals", "answers", "columns", "failures", "model", "describe", "like_default", "values", "state", "results",
+    "shape", "keep", "block", "streams", "simulate", "collate"
   )
   for (part in parts) sys.source(file.path(here, paste0("r_", part, ".R")), environment(), keep.source = FALSE)
   rm(part, parts, told, here)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from replicast.core.antithetic import is_mirrored
@@ -36,6 +37,11 @@ STATES
     }
   }
 })"""
+OWN_LIBRARY = (
+    '.libPaths(c(Sys.glob(file.path(LIBRARY, c("", "*"), paste0("R-", getRversion()[, 1:2]), R.version$platform)), '
+    ".libPaths()))"
+)
+LIKE_DEFAULTS = files("replicast.models").joinpath("r_like_default.R").read_text(encoding="utf-8").rstrip()
 RESERVED_WORDS = {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL"}
 
 
@@ -69,6 +75,9 @@ def r_snippet(record: RunRecord, scenario: Scenario, replication: int, folder: s
     names = sorted({name for text in sources for _, name in STREAM_OF.findall(text)})
     if stream is not None and names:
         lines.append(_named_streams({name: named_seed(stream, name) for name in names}))
+    library = Path(record.project, "renv", "library")
+    if library.is_dir():
+        lines.append(OWN_LIBRARY.replace("LIBRARY", literal(str(library))))
     lines += [f"setwd({literal(folder)})", f'source({literal(model.file)}, encoding = "UTF-8")']
     if stream is not None:
         lines.append(f'assign(".Random.seed", {_words(stream)}, envir = globalenv())')
@@ -105,16 +114,29 @@ def _call(record: RunRecord, scenario: Scenario, replication: int) -> str:
             own[name] = f"{seed_of(record.experiment, scenario, replication)}L"
     if "antithetic" in uses:
         own["antithetic"] = literal(is_mirrored(replication, record.experiment.streams.antithetic))
-    given = {_name(name): literal(value) for name, value in scenario.parameters.items()}
-    if "params" not in uses:
-        arguments = ", ".join(f"{name} = {value}" for name, value in (given | own).items())
-        return f"result <- {_name(function)}({arguments})"
-    arguments = ", ".join(["params = given", *(f"{name} = {value}" for name, value in own.items())])
-    known = f"given[names(given) %in% names(formals({_name(function)}))]"
-    return (
-        f"given <- {literal(dict(scenario.parameters))}\n"
-        f"result <- do.call({_name(function)}, c({known}, list({arguments})))"
-    )
+    given, shaped = scenario.parameters, _shaped(record, scenario)
+    if "params" not in uses and not shaped:
+        arguments = {_name(name): literal(value) for name, value in given.items()} | own
+        return f"result <- {_name(function)}({_listed(arguments)})"
+    lines = [f"given <- {literal(dict(given))}"]
+    if shaped:
+        lines = [LIKE_DEFAULTS, *lines, f"given <- like_defaults(given, {_name(function)})"]
+    passed = "given"
+    if "params" in uses:
+        own = {"params": "given"} | own
+        formal = f"names(formals({_name(function)}))"
+        passed = f'given[names(given) %in% {formal} | "..." %in% {formal}]'
+    handed = f"c({passed}, list({_listed(own)}))" if own else passed
+    return "\n".join([*lines, f"result <- do.call({_name(function)}, {handed})"])
+
+
+def _listed(arguments: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in arguments.items())
+
+
+def _shaped(record: RunRecord, scenario: Scenario) -> bool:
+    """Whether a value of the scenario's may reach the model as another type, such as a Date; runs of before do not say."""
+    return any(name in record.signature.get("like_default", (name,)) for name in scenario.parameters)
 
 
 def _name(name: str) -> str:
