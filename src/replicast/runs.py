@@ -34,6 +34,7 @@ from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
     from replicast.core.choosing import Selection
+    from replicast.core.scenarios import Scenario
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
     from replicast.reporting.summary import Summary
@@ -188,19 +189,23 @@ class Run(Answers, Keeping):
         """
         from replicast.verifying.checking import compare_again
 
-        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
-        replication = whole_number(replication, "replay") or 0
-        if replication < 1:
-            raise RequestError(f"replications are numbered from 1, and {replication} is not")
+        chosen, replication = self._replication(scenario, replication)
         with self._pool(1, function_for(self.record, function, self._function)) as pool:
             self.changes = changes_of(self.record, pool)
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
+
+    def _replication(self, scenario: str | None, replication: int) -> tuple[Scenario, int]:
+        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        number = whole_number(replication, "replay") or 0
+        if number < 1:
+            raise RequestError(f"replications are numbered from 1, and {number} is not")
+        return chosen, number
 
     def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
         """The lines of R that simulate one replication from the model's files in `folder`; none for other languages."""
         from replicast.verifying.snippet import has_snippet, r_snippet, source_texts
 
-        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        chosen, replication = self._replication(scenario, replication)
         if not has_snippet(self.record):
             return ""
         return r_snippet(self.record, chosen, replication, folder, source_texts(self.store, self.record))

@@ -174,3 +174,12 @@ def test_a_snippet_leaves_a_model_its_own_seed(replicast: Cli, tmp_path: Path) -
     assert replicast("run", "model.R", "-n", 2, "--streams", "own", "--name", "r").returncode == 0
     assert replicast("replay", "r", 2, "--snippet", "one.R").returncode == 0
     assert metrics_in_plain_r(tmp_path / "one.R") == stored_metrics(replicast, "r", 2, "base")
+
+
+@pytest.mark.r
+def test_a_snippet_of_replication_0_is_refused(replicast: Cli, tmp_path: Path) -> None:
+    write_project(tmp_path, MODEL)
+    assert replicast("run", "model.R", "-n", 1, "--seed", 1, "--name", "r").returncode == 0
+    refused = replicast("replay", "r", 0, "--snippet", "one.R")
+    assert refused.returncode == 2
+    assert "numbered from 1" in refused.stderr

@@ -135,7 +135,7 @@ def _listed(arguments: Mapping[str, str]) -> str:
 
 
 def _shaped(record: RunRecord, scenario: Scenario) -> bool:
-    """Whether a value of the scenario's may reach the model as another type, such as a Date; runs of before do not say."""
+    """Whether a value may reach the model as another type, such as a Date; what older versions ran does not say."""
     return any(name in record.signature.get("like_default", (name,)) for name in scenario.parameters)
 
 
