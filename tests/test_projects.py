@@ -198,6 +198,10 @@ class TestRemedies:
         [
             "[Errno 2] No such file or directory: 'data/x.csv'",
             "[Errno 2] No such file or directory: '/tmp/replicast-abc123/model/data/x.csv'",
+            "[Errno 2] No such file or directory: '/tmp/replicast-abc123/worker-2/model/data/x.csv'",
+            "  File \"model.py\", line 3, in simulate\nFileNotFoundError: [Errno 2] No such file: 'data/x.csv'",
+            "FileNotFoundError: data/x.csv not found.",
+            "No such file or directory (os error 2): data/x.csv",
             "In file(file, \"rt\") : cannot open file 'data/x.csv': No such file or directory",
             "cannot open compressed file 'data/x.csv', probable reason 'No such file or directory'",
         ],
@@ -206,6 +210,22 @@ class TestRemedies:
         assert "[source] include" in remedy(text, "", {"data": "version control ignores it"})
         assert "[source] include" in remedy(text, "/nowhere", {"data/x.csv": "version control ignores it"})
         assert remedy(text, "", {"dat": "no", "x.csv": "no"}) == ""
+
+    def test_a_file_of_the_copy_is_not_what_is_missing(self, tmp_path: Path) -> None:
+        fill(tmp_path, {"model.py": "", ".x.csv": ""})
+        text = "model.py cannot be loaded: no such file: '.x.csv'"
+        assert 'include = [".x.csv"]' in remedy(text, tmp_path, {}, ["model.py"])
+
+    def test_a_file_that_is_read_by_its_full_name_is_named_as_the_project_has_it(
+        self, replicast: Replicast, tmp_path: Path
+    ) -> None:
+        model = READS.format("{}/data/x.txt").replace("'{}/", "__file__.rpartition('/')[0] + '/")
+        fill(tmp_path / "p", {"model.py": model, "data/x.txt": "3", ".gitignore": "data/\n"})
+        subprocess.run(["git", "init", "-q", str(tmp_path / "p")], check=True)
+        for place in ("local", "serial"):
+            done = replicast("run", "p/model.py", "-n", "2", "--on", place)
+            assert done.returncode == 1
+            assert 'include = ["data/x.txt"]' in done.stderr
 
     def test_a_hidden_file_is_found_on_disk(self, tmp_path: Path) -> None:
         fill(tmp_path, {".secret/x.csv": ""})

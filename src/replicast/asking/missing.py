@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 MISSED = re.compile(
     r"No such file|cannot open|not found|[Nn]o module named|does not exist|FileNotFound|no file", re.IGNORECASE
 )
 QUOTED = re.compile(r"'([^'\n]{1,300})'|\"([^\"\n]{1,300})\"|‘([^’\n]{1,300})’")
-IN_COPY = re.compile(r"^.*/replicast-[^/]+/(?:(?:model[^/]*|another folder)(/|$))?")
-USUAL = "it is hidden, a cache, excluded or what a run wrote"
+BARE = re.compile(r"[^\s'\"‘’:;,()]+")
+IN_COPY = re.compile(r"^.*/replicast-[^/]+/(?:worker-\d+/)?(?:(?:model[^/]*|another folder)(/|$))?")
+USUAL = "it is hidden, a cache or what a run wrote, or [source] exclude names it"
 
 
-def remedy(text: str, project: str | Path, left_out: Mapping[str, str]) -> str:
+def remedy(text: str, project: str | Path, left_out: Mapping[str, str], copied: Collection[str] = ()) -> str:
     """What to do about a file that a message says is missing and that the project has; else nothing.
 
-    `project` may be on another machine; `left_out` is what is known then.
+    `project` may be on another machine; `left_out` is what is known then. Of what was `copied`, nothing is missing.
     """
-    if not MISSED.search(text) or "stands in " in text:
+    if "stands in " in text:
         return ""
     root = Path(project) if project else None
-    for name in _names_in(text):
+    missed = "\n".join(line for line in text.splitlines() if MISSED.search(line))
+    for name in _names_in(missed):
+        if os.path.normpath(name) in copied:
+            continue
         if why := _why_left_out(name, left_out):
             return _include(name, why)
         found = _on_disk(name, root) if root is not None and root.is_dir() else None
@@ -46,14 +50,17 @@ def _include(name: str, why: str) -> str:
 
 
 def _names_in(text: str) -> Iterator[str]:
-    for quoted in dict.fromkeys(next(filter(None, groups)) for groups in QUOTED.findall(text)):
-        inside = IN_COPY.match(quoted)
+    """Names in quotes first, then words that could be one; those below the copy's own place as seen from the project."""
+    quoted = [next(filter(None, groups)) for groups in QUOTED.findall(text)]
+    bare = [word.rstrip(".") for word in BARE.findall(QUOTED.sub(" ", text)) if "." in word or "/" in word]
+    for name in dict.fromkeys([*quoted, *bare]):
+        inside = IN_COPY.match(name)
         if inside is None:
-            yield quoted
+            yield name
         elif inside.group(1) is not None:
-            yield quoted[inside.end() :]
+            yield name[inside.end() :]
         else:
-            yield f"../{quoted[inside.end() :]}"
+            yield f"../{name[inside.end() :]}"
 
 
 def _why_left_out(name: str, left_out: Mapping[str, str]) -> str:

@@ -128,7 +128,7 @@ class Preparation:
         try:
             return self.pool.describe()
         except ModelError as error:
-            hint = remedy(f"{error}\n{error.detail}", self.source.folder, self.source.left_out)
+            hint = remedy(f"{error}\n{error.detail}", self.source.folder, self.source.left_out, self.source.files)
             raise ModelError(f"{error}; {hint}" if hint else str(error), error.detail) from None
 
     def _open_store(self) -> Store:

@@ -290,9 +290,8 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():
         say("--- the end of its log ---\n" + first["log"].rstrip()[-2000:] + "\n---")
-    if advice := remedy(
-        "\n".join(str(first[part]) for part in ("error", "traceback", "log")), record.project, record.left_out
-    ):
+    told = "\n".join(str(first[part]) for part in ("error", "traceback", "log"))
+    if advice := remedy(told, record.project, record.left_out, record.files):
         say(advice)
     scenario = ["--scenario", first["scenario"]] if len(handle.record.experiment.scenarios) > 1 else []
     say(f"again, here: {hint('replay', handle.id, store, first['replication'], *scenario)}")
