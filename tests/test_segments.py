@@ -14,7 +14,7 @@ import pytest
 
 import replicast as package
 from replicast.core.record import RunRecord
-from replicast.core.segments import edits_of, surroundings_changes, versions_note
+from replicast.core.segments import edits_of, notes_on_record, surroundings_changes
 from replicast.models.python_outside import imports_in
 
 Replicast = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -195,7 +195,7 @@ class TestPackages:
         old = dataclasses.replace(record, segments=(), digests={}, versions={"python": "3", "numpy": "1"})
         assert surroundings_changes(old, {"python": "3", "numpy": "1", "simpy": "4"}, {"a.py": "x  a.py"}) == []
         assert edits_of(old) == []
-        assert versions_note(old) == versions_note(record) == ""
+        assert [*notes_on_record(old), *notes_on_record(record)] == []
 
 
 @pytest.mark.parametrize(

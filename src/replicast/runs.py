@@ -23,6 +23,7 @@ from replicast.core.given import check_choice, whole_number
 from replicast.core.ports import Damage, Place, Store, Work
 from replicast.core.progress import Conclusion, Watch, ignore_progress
 from replicast.core.record import NAME, RunRecord, check_more
+from replicast.core.segments import edits_of
 from replicast.core.spoken import speaks_python
 from replicast.performing.copies import damaged_source
 from replicast.places import AtHand, open_place
@@ -262,7 +263,7 @@ class Run(Answers, Keeping):
     def damage(self) -> list[str]:
         """What is stored and no longer is what was stored, by its digests; nothing is simulated, nothing changed."""
         source = damaged_source(self.store, self.id, self.record.files)
-        return [*source, *map(str, self.store.damage(self.id))]
+        return [*edits_of(self.record), *source, *map(str, self.store.damage(self.id))]
 
     @speaks_python
     def resume(

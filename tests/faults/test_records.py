@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import json
 import random
 import shutil
@@ -18,6 +19,7 @@ from replicast.cli import main
 from replicast.conducting.presence import CONDUCTOR, someone_at_work
 from replicast.core.errors import ReplicastError, RunNotFound, StoreError
 from replicast.core.record import NAME, RunRecord
+from replicast.core.segments import edits_of
 from replicast.runs import Run, find_run, run
 from replicast.stores import open_store
 
@@ -83,6 +85,45 @@ def test_a_record_edited_anywhere_is_taken_or_refused_by_name(stored: Path) -> N
         else:
             assert RunRecord.from_json(taken.to_json(), "run.json", "one") == taken or b"NaN" in content
     assert refused > EDITS
+
+
+def test_no_flipped_bit_of_a_record_changes_what_decides_numbers_in_silence(stored: Path) -> None:
+    whole = RunRecord.from_json((stored / "one" / NAME).read_bytes(), NAME)
+    options = dataclasses.replace(whole.options, precision="wait=5%", maximum=9, control={"wait": 1.5})
+    kept = dataclasses.replace(whole, planned={"a": 3, "b": 2}, options=options)
+    content = kept.to_json()
+    assert not edits_of(kept)
+
+    def deciding(record: RunRecord) -> Any:
+        return record.experiment.to_dict(), record.planned, record.options.control, record.segments, record.design
+
+    told = 0
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+            with contextlib.suppress(StoreError):
+                record = RunRecord.from_json(flipped, NAME, "one")
+                told += bool(edits_of(record))
+                assert edits_of(record) or deciding(record) == deciding(kept), (place, bit)
+    assert told > 1000
+
+
+@pytest.mark.parametrize("part", ["planned", "rates"])
+def test_numbers_that_go_by_an_edited_record_say_so_and_it_is_damage(
+    runs: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = json.loads((runs / "one" / NAME).read_bytes())
+    if part == "planned":
+        saved["planned"] = {"a": 2, "b": 3}
+    else:
+        saved["experiment"]["scenarios"][1]["parameters"]["beds"] = 50
+    (runs / "one" / NAME).write_text(json.dumps(saved))
+    said = "planned in run.json: was edited" if part == "planned" else "scenarios of the experiment in run.json: was"
+    for words in (["summary"], ["compare"], ["collate", "-o", str(runs / "out")], ["verify", "--stored"]):
+        status = main([words[0], "one", *words[1:], "--store", str(runs)])
+        printed = capsys.readouterr()
+        assert said in printed.out + printed.err, words
+        assert status == (words[0] == "verify")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def _include(name: str, why: str) -> str:
 
 
 def _names_in(text: str) -> Iterator[str]:
-    """Names in quotes first, then words that could be one; those below the copy's own place as seen from the project."""
+    """Names in quotes first, then words that could be one; what lies below the copy, as the project has it."""
     quoted = [next(filter(None, groups)) for groups in QUOTED.findall(text)]
     bare = [word.rstrip(".") for word in BARE.findall(QUOTED.sub(" ", text)) if "." in word or "/" in word]
     for name in dict.fromkeys([*quoted, *bare]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,14 +18,13 @@ from .errors import ReplicastError, RequestError, StoreError
 from .experiment import Experiment, check_seed
 from .scenarios import check_scenarios
 
-if TYPE_CHECKING:
-    pass
-
 FORMAT = 2
 """2: parts are committed by manifests; of format 1 they have none, and are read."""
 NAME = "run.json"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOST_REPLICATIONS = 2**31
+SEALED = ("planned", "control", "segments", "design")
+"""What of a record, beside its experiment and its files, decides numbers or what is said of them."""
 LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
 
 
@@ -104,7 +104,7 @@ class RunRecord:
     where the run is carried out, `place_options` are that place's own. `project` is the folder that the source was
     copied from, on `host`, and `left_out` says why of what was not copied. `files`, `versions` and `outside` are those
     of the last of its `segments`, `digests` those of the experiment's parts. `design` says what sensitivity needs of
-    the design that its scenarios are the points of.
+    the design that its scenarios are the points of. `edited` names parts that are not as they were written.
     """
 
     id: str
@@ -128,13 +128,14 @@ class RunRecord:
     digests: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()
     design: Mapping[str, Any] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
-        content = {"format": FORMAT} | {
-            name: getattr(self, name) for name in self.__slots__ if name not in ("experiment", "options", "segments")
-        }
+        apart = ("experiment", "options", "segments", "edited")
+        content = {"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__ if name not in apart}
         content |= {"experiment": self.experiment.to_dict(), "options": asdict(self.options)}
         content["segments"] = [asdict(segment) for segment in self.segments]
+        content["seals"] = _seals(content) | dict.fromkeys(self.edited, "")
         return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
@@ -150,8 +151,11 @@ class RunRecord:
                     f"{where} was written by a newer replicast (format {saved['format']}); update this one"
                 )
             saved.setdefault("place", _former_place(saved))
-            record = msgspec.convert(saved | {"experiment": Experiment.from_dict(saved["experiment"])}, cls)
+            record = msgspec.convert(
+                saved | {"experiment": Experiment.from_dict(saved["experiment"]), "edited": ()}, cls
+            )
             _check(record, saved)
+            record = replace(record, edited=_edited(saved))
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError, RequestError) as error:
             raise StoreError(f"{where} is damaged: {_reason(error)}") from error
         if run and record.id != run:
@@ -168,6 +172,19 @@ class RunRecord:
     def with_replications(self, number: int) -> RunRecord:
         check_pairs(number, self.experiment.streams.antithetic)
         return replace(self, replications=number, planned={})
+
+
+def _seals(content: Mapping[str, Any]) -> dict[str, str]:
+    """A short digest of each sealed part of a record, as it is stored."""
+    parts = {name: content.get(name) or content["options"].get(name) for name in SEALED}
+    texts = {name: json.dumps(part or None, sort_keys=True, default=str) for name, part in parts.items()}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
+
+
+def _edited(saved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sealed parts that are not what they were written as; records of before seals have none."""
+    seals = saved.get("seals")
+    return tuple(name for name, seal in _seals(saved).items() if isinstance(seals, dict) and seals.get(name) != seal)
 
 
 def _object_of(content: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +25,10 @@ def digests_of(experiment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def edits_of(record: RunRecord) -> list[str]:
-    """Parts of the experiment in a record that are not those with which it was written."""
+    """Parts of a record that are not those with which it was written."""
     now = digests_of(record.experiment.to_dict())
-    return [
-        f"{part} of the experiment in run.json: was edited"
-        for part, was in record.digests.items()
-        if now.get(part) != was
-    ]
+    parts = [f"{part} of the experiment" for part, was in record.digests.items() if now.get(part) != was]
+    return [f"{part} in run.json: was edited" for part in [*parts, *record.edited]]
 
 
 def source_changes(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -70,14 +67,15 @@ def with_segment(record: RunRecord, segment: Segment, files: Mapping[str, str]) 
     first = record.segments or (Segment(record.created, record.code_hash, record.versions, record.outside),)
     return replace(
         record, files=files, code_hash=segment.code_hash, versions=segment.versions, outside=segment.outside,
-        digests=digests_of(record.experiment.to_dict()), segments=(*first, segment),
+        digests=digests_of(record.experiment.to_dict()), segments=(*first, segment), edited=(),
     )  # fmt: skip
 
 
-def versions_note(record: RunRecord) -> str:
-    """What is to be said of numbers that more than one version of the model made."""
+def notes_on_record(record: RunRecord) -> Iterator[str]:
+    """What is to be said of numbers that more than one version of the model made, or whose record was edited."""
     count = len(record.segments)
-    if count < 2:
-        return ""
-    later = [f"{segment.since}: {', '.join(segment.changes)}" for segment in record.segments[1:]]
-    return f"from {IN_WORDS.get(count, count)} versions of the model ({'; '.join(later)})"
+    if count > 1:
+        later = [f"{segment.since}: {', '.join(segment.changes)}" for segment in record.segments[1:]]
+        yield f"from {IN_WORDS.get(count, count)} versions of the model ({'; '.join(later)})"
+    if edits := edits_of(record):
+        yield f"{'; '.join(edits)}; numbers go by it as it is now, and replications were simulated by what it was"

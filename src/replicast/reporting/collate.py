@@ -14,6 +14,7 @@ import polars as pl
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.core.segments import notes_on_record
 
 from .files import beside
 from .for_r import write_r_columns
@@ -72,7 +73,7 @@ def collate(
     for name in wanted:
         if name not in ours:
             tables.unified(name)
-    collated = Collated()
+    collated = Collated(notes=[*notes_on_record(record)])
     files = file_names([*tables.names, *sorted(ours)])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ def collate(
             write: Write = WRITERS[file_format]
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
-                collated.notes += collated.summary.notes
+                collated.notes += [note for note in collated.summary.notes if note not in collated.notes]
                 frames: Iterator[pl.DataFrame] = iter([collated.summary.frame()])
                 schema: dict[str, pl.DataType] = dict(collated.summary.frame().schema)
             elif name in ours:

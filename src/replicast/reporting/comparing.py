@@ -16,7 +16,7 @@ from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
-from replicast.core.segments import versions_note
+from replicast.core.segments import notes_on_record
 from replicast.core.selection import Better, RankedRow, rank
 from replicast.stores.metric_rows import metric_source
 
@@ -57,9 +57,7 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
     values = RunValues(paired=record.experiment.streams.antithetic)
     coverage, source = store.coverage(record.id), metric_source(store, record)
     numeric: set[str] = set()
-    if note := versions_note(record):
-        values.notes.append(note)
-    values.notes += source.notes
+    values.notes += [*notes_on_record(record), *source.notes]
     for scenario in (s.name for s in record.experiment.scenarios):
         reached = max((last for _, last in coverage.done(scenario)), default=0)
         planned = record.planned.get(scenario, max(reached, record.replications))

@@ -16,7 +16,7 @@ from replicast.core.moments import Moments
 from replicast.core.ports import Store
 from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
-from replicast.core.segments import versions_note
+from replicast.core.segments import notes_on_record
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
 from replicast.stores.reading import doubles, replications_of
 
@@ -109,8 +109,7 @@ def summarise_run(
     paired = record.experiment.streams.antithetic
     summary, distinct = Summary(booleans=frozenset() if paired else frozenset(tables.booleans), paired=paired), {}
     doubts: dict[str, dict[str, Doubt]] = {}
-    if note := versions_note(record):
-        summary.notes.append(note)
+    summary.notes += notes_on_record(record)
     summary.notes += not_the_same_again(store, record)
     summary.notes += [*tables.source.notes, *notes_of(store, record.id)]
     warned, place_of_warned = Warned(), len(summary.notes)
