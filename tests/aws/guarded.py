@@ -28,16 +28,19 @@ class Guarded:
     password: str = ""
 
     @classmethod
-    def create(cls, server: Postgres | Mariadb, aws: Aws, name: str = "") -> Guarded:
+    def create(cls, server: Postgres | Mariadb, aws: Aws, name: str = "", *, master: bool = False) -> Guarded:
+        """A `master` may make roles too, as RDS's master user may, and is no superuser either."""
         if name:
             server.execute(f"CREATE DATABASE {name}")
         found = cls(server, aws, name or server.new_database().rpartition("/")[2])
         if isinstance(server, Postgres):
             server.execute(f"DO $$ BEGIN CREATE ROLE {USER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
             server.execute(f"ALTER DATABASE {found.name} OWNER TO {USER}")
+            server.execute(f"ALTER ROLE {USER} {'CREATEROLE' if master else 'NOCREATEROLE'}")
         else:
             server.execute(f"CREATE USER IF NOT EXISTS {USER}")
-            server.execute(f"GRANT ALL ON {found.name}.* TO {USER}")
+            server.execute(f"GRANT ALL ON {found.name}.* TO {USER}" + " WITH GRANT OPTION" * master)
+            server.execute(f"GRANT CREATE USER ON *.* TO {USER}" if master else f"GRANT USAGE ON *.* TO {USER}")
         found.change_password(tell=False)
         created = aws.client("secretsmanager").create_secret(Name=f"results-{found.name}", SecretString=found.content)
         found.arn = created["ARN"]

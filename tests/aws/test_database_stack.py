@@ -79,7 +79,7 @@ def server() -> Iterator[Postgres]:
 def guarded(server: Postgres, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Guarded:
     """The server in whose place the emulated instance stands."""
     server.execute("DROP DATABASE IF EXISTS replicast WITH (FORCE)")
-    found = Guarded.create(server, aws, "replicast")
+    found = Guarded.create(server, aws, "replicast", master=True)
     real = stack_module.template
 
     def emulated(name: str = "template.yaml") -> str:
@@ -139,7 +139,14 @@ def test_a_stack_with_a_database_made_for_it_ends_a_run_in_that_database(
     assert len(network(state)[0]) == 2
     found = commands.status(aws)["database"]
     assert (found["engine"], found["size"], found["connections"]) == ("postgres", "db.t4g.small", 225)
-    assert (found["used"], found["out_of_reach"], found["secret"]) == (True, None, guarded.arn)
+    assert (found["used"], found["out_of_reach"], found["secret"]) == (True, None, made.outputs["RunsSecret"])
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+    assert guarded.server.execute(owners, "replicast") == [("replicast_runs",)]
+    for name in (*ROLES, "replicast-setup"):
+        role, is_setup = role_of(aws, name), name == "replicast-setup"
+        assert allowed(aws, role, "secretsmanager:GetSecretValue", made.outputs["RunsSecret"])
+        assert allowed(aws, role, "secretsmanager:GetSecretValue", guarded.arn) is is_setup
+        assert allowed(aws, role, "s3:GetObject", f"arn:aws:s3:::{state.bucket}/runs/r/run.json") is not is_setup
     assert guarded.password not in json.dumps(commands.status(aws))
 
 
@@ -148,7 +155,9 @@ def test_the_template_as_it_is_makes_a_database_in_which_ten_repetitions_end_wit
     aws: Aws, server: Postgres, rds_stand_in: Path, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     server.execute("DROP DATABASE IF EXISTS replicast WITH (FORCE)")
-    server.execute("DO $$ BEGIN CREATE ROLE replicast LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    server.execute(
+        "DO $$ BEGIN CREATE ROLE replicast LOGIN CREATEROLE; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
     server.execute("CREATE DATABASE replicast OWNER replicast")
     rds_stand_in.write_text(json.dumps({"Address": "127.0.0.1", "Port": str(server.port)}))
     try:
@@ -156,7 +165,8 @@ def test_the_template_as_it_is_makes_a_database_in_which_ten_repetitions_end_wit
     finally:
         rds_stand_in.unlink()
     made = DatabaseStack(aws, "replicast").state().outputs
-    assert made["Secret"].rpartition(":")[2].startswith("rds!db-")
+    assert made["MasterSecret"].rpartition(":")[2].startswith("rds!db-")
+    assert made["RunsSecret"].rpartition(":")[2].startswith("replicast-database-runs-")
     give_model(aws, state, write_model(MODEL), tmp_path / "home", replications=10, seed=42)
     ended = execute(aws, state, repetitions=10)
     assert ended["status"] == "SUCCEEDED", ended

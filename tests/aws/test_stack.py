@@ -211,7 +211,7 @@ def test_memory_of_collating_log_days_and_a_boundary_of_roles_are_settings(aws: 
 
 def test_every_role_of_the_template_is_bounded_where_a_boundary_is_given() -> None:
     roles = [one for one in loads(template())["Resources"].values() if one["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 5
+    assert len(roles) == 6
     for role in roles:
         bound = role["Properties"]["PermissionsBoundary"]["Fn::If"]
         assert bound == ["HasBoundary", {"Ref": "Boundary"}, {"Ref": "AWS::NoValue"}]

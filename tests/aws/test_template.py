@@ -142,6 +142,13 @@ def test_no_arn_names_a_partition_of_its_own() -> None:
 
 def test_no_secret_stands_in_template_or_state_machine() -> None:
     text = (TEMPLATE.read_text() + template("database.yaml") + state_machine()).lower()
-    assert text.count("password") == text.count("managemasteruserpassword: true") == 1
-    for word in ("resolve:", "secretstring", "accesskey", "access_key", "token"):
+    assert text.count("password:") == text.count("managemasteruserpassword: true") == 1
+    assert text.count("secretstring:") == text.count("generatesecretstring:") == 1
+    for word in ("resolve:", "accesskey", "access_key", "token"):
         assert word not in text
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "database.yaml", "batch.yaml"])
+def test_a_template_may_be_sent_as_it_is(name: str) -> None:
+    """51,200 bytes: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html."""
+    assert len(template(name).encode()) < 51_200

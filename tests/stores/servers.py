@@ -165,8 +165,8 @@ class Postgres(Server):
         self.install(program, "-D", data, "-U", "root", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
         if tls:
             self.certify(self.folder / "data", names)
-        rules = f"{'hostssl' if tls else 'host'} all guarded 127.0.0.1/32 scram-sha-256\n"
-        rules += "host all guarded 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n"
+        rules = f"{'hostssl' if tls else 'host'} all guarded,replicast_runs 127.0.0.1/32 scram-sha-256\n"
+        rules += "host all guarded,replicast_runs 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n"
         (self.folder / "data" / "pg_hba.conf").write_text(rules)
         self.start()
 

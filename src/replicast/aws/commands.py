@@ -19,7 +19,7 @@ from .batch import BatchStack, WantedBatch
 from .certificates import with_authorities
 from .connections import connections_of
 from .contents import Contents, PackageKind
-from .database import DatabaseStack, Wanted, crowding_of, settings_for
+from .database import DatabaseStack, Wanted, crowding_of, secrets_of, set_up_role, settings_for
 from .database_runs import PREPARED, DatabaseRuns, OutsideRuns
 from .deployed import keep_model, model_of
 from .functions import DEPLOYED, RUNS
@@ -29,7 +29,7 @@ from .putting import put_image, put_package, with_database_packages, with_defaul
 from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
 from .step_functions import StateMachine
 
-FUNCTIONS, TASKS = ("plan", "simulate", "collate"), "batch"
+FUNCTIONS, SETUP, TASKS = ("plan", "simulate", "collate"), "setup", "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ def deploy(
     settings = with_defaults(aws, settings, before)
     put = put_image if contents.package == "image" else put_package
     state, notes = put(stack, state, contents, settings, batch)
+    set_up_role(aws, state, tell)
     if model is not None:
         keep_model(aws.store(f"s3://{state.bucket}"), model.record, model.source, model.signature)
     said = (unverified,) * bool(unverified)
@@ -176,7 +177,7 @@ def database_status(aws: Aws, state: StackState, made: StackState) -> dict[str, 
     found: dict[str, Any] = {
         "stack": made.name if made.exists else None, "status": made.status or None,
         "engine": made.outputs.get("Engine"), "host": made.outputs.get("Host"), "size": made.outputs.get("Size"),
-        "connections": None, "secret": state.parameters.get("DatabaseSecret") or made.outputs.get("Secret"),
+        "connections": None, "secret": state.parameters.get("DatabaseSecret") or next(iter(secrets_of(made)), None),
         "used": bool(state.database_label), "out_of_reach": None,
     }  # fmt: skip
     if found["engine"] and found["size"]:
@@ -229,9 +230,10 @@ def logs(
     aws: Aws, name: str = DEFAULT_STACK, *, functions: Sequence[str] = (), minutes: float = 60.0
 ) -> Iterator[LogLine]:
     """What the functions, and tasks of AWS Batch, logged lately, one after the other, each in order of time."""
-    has_batch = bool(Stack(aws, name).require().parameters.get("Queue"))
+    state = Stack(aws, name).require()
+    has_batch, has_setup = bool(state.parameters.get("Queue")), bool(state.outputs.get("Setup"))
     since = int((time.time() - 60 * minutes) * 1000)
-    there = (*FUNCTIONS, TASKS) if has_batch else FUNCTIONS
+    there = (*FUNCTIONS, *(SETUP,) * has_setup, *(TASKS,) * has_batch)
     for function in functions or there:
         if function not in there:
             raise RequestError(f"there is no function '{function}': choose from {', '.join(there)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,11 +161,12 @@ def settings_for(
     if wanted.secret:
         secret = find_secret(aws, wanted.secret)
         return network | {
-            "database": secret_url(secret.arn), "database_secret": secret.arn, "database_secret_key": secret.key
+            "database": secret_url(secret.arn), "database_secret": secret.arn, "database_secret_key": secret.key,
+            "database_master": "",
         }  # fmt: skip
     if wanted.engine == "none":
         return {"subnets": (), "security_groups": ()} | network | {
-            "database": "", "database_secret": "", "database_secret_key": ""
+            "database": "", "database_secret": "", "database_secret_key": "", "database_master": ""
         }  # fmt: skip
     if wanted.engine is None:
         return network
@@ -173,20 +175,52 @@ def settings_for(
     return settings_from(stack.make(wanted), wanted)
 
 
+def secrets_of(state: StackState) -> tuple[str, ...]:
+    """Those of a made database: of the functions' role and, as stacks of 0.1.0 used it, of the master user."""
+    return tuple(state.outputs[name] for name in ("RunsSecret", "Secret") if state.outputs.get(name))
+
+
+def set_up_role(aws: Aws, state: StackState, tell: Tell) -> None:
+    """Has Setup, where there is one, make the role that the other functions are. Raises ExecutorError with its words.
+
+    It also shows that functions reach the database, before a run depends on it.
+    """
+    function = state.outputs.get("Setup")
+    if not function:
+        return
+    tell("making the role that functions have in the database")
+    with explained("make the database's role"):
+        answer = aws.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        said = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        why = said.get("errorMessage", said) if isinstance(said, dict) else said
+        raise ExecutorError(f"the role of the functions could not be made in the database: {why}")
+
+
 def settings_from(state: StackState, wanted: Wanted) -> dict[str, Any]:
     """How functions reach the database of a stack."""
     made = state.outputs
-    lacking = [name for name in ("Host", "Port", "Secret", "Subnets", "FunctionsGroup") if not made.get(name)]
+    lacking = [
+        name
+        for name in ("Host", "Port", "MasterSecret", "RunsSecret", "Subnets", "FunctionsGroup")
+        if not made.get(name)
+    ]
     if lacking:
         raise ExecutorError(f"stack '{state.name}' is {state.status} and says no {', '.join(lacking)}")
     engine = made["Engine"]
     url = secret_url(
-        made["Secret"], engine=engine, host=made["Host"], port=made["Port"], database=DATABASE_NAME, **OVER_TLS[engine]
+        made["RunsSecret"],
+        engine=engine,
+        host=made["Host"],
+        port=made["Port"],
+        database=DATABASE_NAME,
+        **OVER_TLS[engine],
     )
     return {
         "subnets": tuple(made["Subnets"].split(",")),
         "security_groups": (made["FunctionsGroup"], *wanted.security_groups),
-        "database": url, "database_secret": made["Secret"], "database_secret_key": "",
+        "database": url, "database_secret": made["RunsSecret"], "database_secret_key": "",
+        "database_master": made["MasterSecret"],
     }  # fmt: skip
 
 
@@ -201,7 +235,7 @@ def crowding_of(
     if wanted.secret or engine == "none":
         return ()
     state = DatabaseStack(aws, name).state()
-    if engine is None and state.outputs.get("Secret") not in (parameters.get("DatabaseSecret"), ""):
+    if engine is None and parameters.get("DatabaseSecret") not in secrets_of(state):
         return ()
     engine = engine or state.outputs.get("Engine")
     size = size or state.outputs.get("Size") or DEFAULT_SIZE

@@ -32,7 +32,13 @@ def collate(event, context):
     return collate_with(Run, event, context)
 
 
-__all__ = ["collate", "plan", "simulate"]
+def setup(event, context):
+    from replicast.aws.database_role import setup as make_role  # drivers of databases
+
+    return make_role(event, context)
+
+
+__all__ = ["collate", "plan", "setup", "simulate"]
 '''
 WORKER_PACKAGES = ("numpy", "obstore", "arro3-core", "arro3-io", "msgspec", "psutil")
 REPORTING_PACKAGES = ("polars",)

@@ -91,6 +91,7 @@ class Settings:
     database: str | None = None
     database_secret: str | None = None
     database_secret_key: str | None = None
+    database_master: str | None = None
     database_authorities: str | None = None
     queue: str | None = None
     spot_queue: str | None = None
@@ -109,7 +110,7 @@ class Settings:
                  "collate_memory": "CollateMemory", "boundary": "Boundary",
                  "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
                  "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey",
-                 "database_authorities": "DatabaseAuthorities",
+                 "database_authorities": "DatabaseAuthorities", "database_master": "DatabaseMaster",
                  "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job", "key": "KmsKey", "schedule": "Schedule",
                  "schedule_input": "ScheduleInput", "alarm": "Alarm", "alarm_email": "AlarmEmail",
                  "base": "Base", "refreshed": "Refreshed"}  # fmt: skip

@@ -37,7 +37,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     destroy.add_argument("--yes", action="store_true", help="do not ask")
     logs = deed("logs", "show what the functions logged")
     logs.add_argument(
-        "--function", action="append", default=[], metavar="NAME", help="plan, simulate, collate or batch"
+        "--function", action="append", default=[], metavar="NAME", help="plan, simulate, collate, setup or batch"
     )
     logs.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how far back (default: 60)")
     policy = deed("policy", "print an IAM policy for whoever deploys the stack, or runs models on it")
