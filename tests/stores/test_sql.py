@@ -208,6 +208,19 @@ def test_a_column_that_is_empty_at_first_keeps_its_plain_name_for_its_values(
     ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_metric_that_is_a_boolean_in_one_batch_and_a_number_in_another_is_what_was_stored(
+    kind: str, new_url: Callable[[str], str]
+) -> None:
+    store, run = open_store(new_url(kind)), new_run()
+    values = [True, 2, None, 2.5, False]
+    for number, value in enumerate(values, 1):
+        store.save(run, [Outcome("base", number, 0.1, {"x": value, "n": number})])
+    assert list(store.damage(run)) == []
+    read = [value for chunk in store.rows(run, "metrics", "base") for value in chunk.column("x").to_pylist()]
+    assert read == values
+
+
 def test_no_connection_is_held_between_saves(postgres: Postgres) -> None:
     url = postgres.new_database()
     database = url.rpartition("/")[2]

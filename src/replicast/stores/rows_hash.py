@@ -17,7 +17,7 @@ KEYS = ("scenario", "replication")
 class RowsHash:
     """A hash of rows by column, the same for the same rows in other chunks.
 
-    With `doubles`, numbers count as doubles: a metric is an integer or a double by the batch that it was saved in.
+    With `doubles`, numbers and booleans do so as doubles: a metric is one or the other by the batch it was saved in.
     """
 
     def __init__(self, *, doubles: bool) -> None:
@@ -55,7 +55,7 @@ def _as_bytes(array: Array, *, doubles: bool) -> Iterator[tuple[np.ndarray, byte
     if DataType.is_temporal(array.type):
         small = DataType.is_date32(array.type) or DataType.is_time32(array.type)
         array = array.cast(DataType.int32() if small else DataType.int64())
-    if doubles and not DataType.is_boolean(array.type):
+    if doubles:
         array = array.cast(DataType.float64())
     if DataType.is_numeric(array.type) and not array.null_count:
         yield np.arange(len(array)), _same_nan(array.to_numpy()).tobytes()
