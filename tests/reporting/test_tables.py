@@ -106,6 +106,18 @@ def test_true_and_false_beside_dates_are_text_and_missing_values_beside_dates_ar
     assert notes[0] == "column 'd' of table 't' came as date, logical: written as text"
 
 
+def test_types_of_replications_without_a_row_change_no_other_s(store: ObjectStore) -> None:
+    day = datetime.date(2020, 1, 2)
+    store.save(RUN, [outcome(1, {"t": pl.DataFrame(schema={"x": pl.String, "d": pl.Int64, "e": pl.Date}), "n": 1})])
+    store.save(RUN, [outcome(2, {"t": [{"x": 1.5, "d": day, "k": 1}], "n": 1})])
+    store.save(RUN, [outcome(3, {"t": [], "n": 1})])
+    frame = RunTables(store, record("base")).frame("t")
+    assert dict(frame.schema)["x"] == pl.Float64
+    assert frame.drop("scenario", "replication").rows(named=True) == [{"x": 1.5, "d": day, "e": None, "k": 1}]
+    notes = RunTables(store, record("base")).unified("t").notes
+    assert not [note for note in notes if "came as" in note]
+
+
 class TestRows:
     """What `run.metrics()` and its like give."""
 

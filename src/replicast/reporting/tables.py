@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arro3.core import DataType, Schema, Table
 
+from replicast.core.arrow import fields_of
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -19,7 +20,7 @@ from .metric_types import KEYS, MetricTypes, metric_types
 if TYPE_CHECKING:
     import polars as pl
 
-    from .unify import Unified
+    from .unify import Types, Unified
 
 CHUNK_ROWS = 100_000
 METRICS = "metrics"
@@ -67,8 +68,11 @@ class RunTables:
         if table not in self._unified:
             schemas = self._schemas_of(table)
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
-            if found.doubtful:
-                found = unify(table, schemas, self._logical(table, found.doubtful))
+            if table != METRICS and found.notes:
+                filled = self._filled(table, len(schemas))
+                found = unify(table, schemas, (), filled)
+                if found.doubtful:
+                    found = unify(table, schemas, self._logical(table, found.doubtful), filled)
             if not found.schema:
                 found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
             self._unified[table] = found
@@ -84,6 +88,20 @@ class RunTables:
             return self.source.schemas(self._schemas[self.source.table])
         lone = lone_schemas(self._schemas, table) if table in self.source.mixed else []
         return [*self._schemas[table], *lone]
+
+    def _filled(self, table: str, most: int) -> set[Types]:
+        """The types of those of the table's schemas of which there are rows."""
+        from .unify import as_key, polars_types
+
+        seen, found = set[Any](), set[Any]()
+        for part in self.parts(table, None):
+            own = tuple((field.name, str(field.type)) for field in fields_of(part.schema))
+            if own not in seen:
+                seen.add(own)
+                found.add(as_key(polars_types(part.schema)))
+            if len(found) == most:
+                break
+        return found
 
     def _logical(self, table: str, columns: Sequence[str]) -> set[str]:
         """Those of the columns that hold true or false somewhere, and not only missing values."""

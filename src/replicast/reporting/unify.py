@@ -5,12 +5,15 @@ integers; dates beside times become times; anything else beside another type bec
 missing values takes the type it has elsewhere; a column that a replication did not return is missing there. Columns
 stand in order of first appearance.
 
+Types of replications that returned no row do not count beside those that did.
+
 A column of nothing but missing values is stored as a logical one. Of a table, `doubtful` names the columns where only
 the rows can tell. A metric that is logical wherever it is stored is a boolean: it is read as 0 and 1.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -35,20 +38,34 @@ class Unified:
     """Columns of row labels, which are 0..n-1 in replications that returned none."""
 
 
+Types = tuple[tuple[str, pl.DataType], ...]
+
+
+def as_key(types: dict[str, pl.DataType]) -> Types:
+    return tuple(types.items())
+
+
 def polars_types(schema: Schema) -> dict[str, pl.DataType]:
     empty = pl.DataFrame(Table.from_batches([], schema=schema))
     return dict(plain(empty).schema)
 
 
-def unify(table: str, schemas: Sequence[Schema], logical: Container[str] = ()) -> Unified:
-    """The schema that all rows of `table` are cast to; `logical` names the doubtful columns that hold true or false."""
+def unify(
+    table: str, schemas: Sequence[Schema], logical: Container[str] = (), filled: Container[Types] | None = None
+) -> Unified:
+    """The schema that all rows of `table` are cast to; `logical` names the doubtful columns that hold true or false.
+
+    `filled` are the types of schemas of which there are rows: others decide on columns that no row has, and no more.
+    """
     unified = Unified()
-    found: dict[str, list[pl.DataType]] = {}
-    present: dict[str, int] = {}
-    for types in map(polars_types, schemas):
+    types_of = [polars_types(schema) for schema in schemas]
+    found: dict[str, list[pl.DataType]] = {name: [] for types in types_of for name in types}
+    present = Counter(name for types in types_of for name in types)
+    hollow = [types for types in types_of if filled is not None and as_key(types) not in filled]
+    in_rows = {name for types in types_of if types not in hollow for name in types}
+    for types in types_of:
         for name, kind in types.items():
-            present[name] = present.get(name, 0) + 1
-            if kind not in found.setdefault(name, []):
+            if kind not in found[name] and (name not in in_rows or types not in hollow):
                 found[name].append(kind)
     for name, kinds in found.items():
         common = pl.String() if name in logical else common_type(kinds)
