@@ -10,6 +10,8 @@ import pytest
 
 import replicast
 from replicast import Run
+from replicast.core.replication import Batch
+from replicast.executors.again import Again
 
 Write = Callable[..., Path]
 
@@ -100,6 +102,36 @@ def test_one_that_is_the_same_is_noted_and_nothing_said(
 
 def test_a_short_run_is_not_looked_at(write_model: Write) -> None:
     assert run(write_model(HANG_ON_SOMETHING["the system's randomness"]), 99).second_looks() == []
+
+
+def test_a_replication_that_takes_too_long_to_be_done_twice_gives_way_to_another(write_model: Write) -> None:
+    model = write_model(
+        "import random, time\n"
+        "def simulate(replication, rng):\n"
+        "    if replication == 1: time.sleep(0.5)\n"
+        "    return random.SystemRandom().random()\n"
+    )
+    (look,) = run(model).second_looks()
+    assert look.replication > 1
+    assert look.differences
+
+
+@pytest.mark.parametrize(
+    ("seconds", "taken"),
+    [([1.0] * 20, 1), ([1.9] + [1.0] * 19, 1), ([3.0] + [1.0] * 19, 2), ([3.0] * 5 + [1.0] * 15, None),
+     ([0.09] + [1e-6] * 19, 1), ([60.0] + [0.01] * 19, 2), ([1.0] * 9, None)],
+)  # fmt: skip
+def test_a_second_look_costs_less_than_a_hundredth_of_what_the_others_take(seconds: list[float], taken: Any) -> None:
+    one: Any = object()
+    other: Any = object()
+    again = Again([Batch("base", 1, 200)], wanted=True)
+    for number, took in enumerate(seconds, 1):
+        again.saved(one, Batch("base", number, number), took)
+        again.done(one)
+    again.done(other)
+    assert again.take(one, waits_for_other=False) is None
+    found = again.take(other, waits_for_other=False)
+    assert (found.first if found else None) == taken
 
 
 def test_a_process_that_dies_at_the_second_look_costs_no_replication(write_model: Write) -> None:

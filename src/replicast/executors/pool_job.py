@@ -157,7 +157,7 @@ class PoolJob:
             where, failed, seconds, first_metric = news["saved"]
             batch = Batch(*where)
             process.saved.append((batch.first, batch.last))
-            self._again.saved(process, batch)
+            self._again.saved(process, batch, seconds)
             self._news.append(Saved(batch, failed, seconds, tuple(first_metric) if first_metric else None))
         elif "done" in news:
             if process.batch is not None:
