@@ -343,7 +343,7 @@ def list_runs(store: str | Path | None = None, tags: Sequence[str] = ()) -> list
             found.append(Run(place, name))
         except (StoreError, RequestError) as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
-    tagged = [handle for handle in found if set(tags) <= set(handle.labels.tags)]
+    tagged = [handle for handle in found if not tags or set(tags) <= set(handle.labels.tags)]
     return sorted(tagged, key=lambda handle: (handle.record.created, handle.id))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from replicast.core.errors import RunNotFound, StoreError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.stores.glance import folders_of
 from replicast.stores.records import read_record
 
 
@@ -18,8 +19,10 @@ def find_run(store: Store, name: str, left_out: list[str] | None = None) -> RunR
     try:
         return read_record(store, name)
     except RunNotFound:
+        matching = [run for run in folders_of(store) if run.startswith(name)]
+    if len(matching) != 1:
         known = store.runs()
-    matching = [run for run in known if run.startswith(name)]
+        matching = [run for run in known if run.startswith(name)]
     if len(matching) > 1:
         listed = ", ".join(matching[:5])
         raise RunNotFound(f"'{name}' is the beginning of {len(matching)} runs: {listed}; give more of it")
@@ -30,10 +33,12 @@ def find_run(store: Store, name: str, left_out: list[str] | None = None) -> RunR
 
 def _latest(store: Store, left_out: list[str]) -> RunRecord:
     records = []
-    for run in store.runs():
+    for run in folders_of(store):
         try:
             records.append(read_record(store, run))
-        except (StoreError, RunNotFound) as error:
+        except RunNotFound:
+            continue  # a folder of something else, or a run that was removed meanwhile
+        except StoreError as error:
             left_out.append(str(error))
     if records:
         return max(records, key=lambda record: (record.created, record.id))

@@ -59,9 +59,10 @@ def list_runs(chosen: argparse.Namespace) -> int:
     from replicast.asking.settings import default_store
     from replicast.runs import Run
     from replicast.stores import open_named_store
+    from replicast.stores.glance import at_a_glance
     from replicast.stores.labels import labels_of
 
-    store = open_named_store(chosen.store or default_store())
+    store = at_a_glance(open_named_store(chosen.store or default_store()))
     found, labels = [], {}
     for name in store.runs():
         labels[name] = labels_of(store, name)

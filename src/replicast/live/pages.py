@@ -12,6 +12,7 @@ from replicast.core.ports import Store
 from replicast.reporting.charts import Interval, distribution_plot, interval_plot
 from replicast.reporting.drawing import short
 from replicast.runs import Run
+from replicast.stores.glance import at_a_glance
 from replicast.stores.labels import Labels, labels_of
 
 MOST_FAILURES, MOST_METRICS = 50, 12
@@ -33,7 +34,7 @@ class Line:
 
 def lines(store: Store) -> list[Line]:
     """All runs of the store, the newest first; one that cannot be read is a line too."""
-    found = []
+    found, store = [], at_a_glance(store)
     for name in store.runs():
         labels = labels_of(store, name)
         try:

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from .after_fork import check_not_forked
 from .names import one_line
 from .removing import MARKER, finish_removal, remove_folder, remove_objects
 
+READERS = 32
+"""Requests to a bucket at once, where each is of one small object."""
 HALF_WRITTEN = re.compile(r"#\d+$")
 
 
@@ -57,12 +60,27 @@ class ObjectDocuments:
         """The IDs of all runs that have this document, in order."""
         if self.folder is not None:
             return sorted(path.relative_to(self.folder).parts[0] for path in self.folder.glob(f"*/{document}"))
-        return sorted(name for name in self._folders() if self.read(name, document) is not None)
+        if "/" in document:
+            return [name for name in self.folders() if self.read(name, document) is not None]
+        return [name for name, names in self.documents_by_run().items() if document in names]
 
-    def _folders(self) -> list[str]:
-        """Names of what lies below the store's own prefix, in no order."""
+    def folders(self) -> list[str]:
+        """Names of what lies below the store's own prefix, runs or not, in order; one request of a bucket."""
+        if self.folder is not None:
+            return sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
         listing = self._call(obstore.list_with_delimiter, None)
-        return [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
+        return sorted(prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"])
+
+    def documents_by_run(self) -> dict[str, frozenset[str]]:
+        """The documents that lie in each folder itself, at one request a folder, several at a time."""
+
+        def listed(folder: str) -> frozenset[str]:
+            found = self._call(obstore.list_with_delimiter, f"{folder}/")
+            return frozenset(item["path"].rpartition("/")[2] for item in found["objects"])
+
+        folders = self.folders()
+        with ThreadPoolExecutor(READERS) as readers:
+            return dict(zip(folders, readers.map(listed, folders), strict=True))
 
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:
         if self.folder is None and run not in self._begun and (name == RUN or name.startswith("model/")):

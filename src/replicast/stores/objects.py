@@ -43,15 +43,13 @@ from .names import (
     one_line,
     safe_name,
 )
-from .object_documents import ObjectDocuments, can_be_written
+from .object_documents import READERS, ObjectDocuments, can_be_written
 from .registry import StoreKind
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
 
 MANIFESTS_REMEMBERED = 20_000
-READERS = 32
-"""Requests to a bucket at once, where each is of one small object."""
 
 __all__ = ["ObjectStore", "artefact_folder", "can_be_written", "encode_name", "new_token", "safe_name"]
 
