@@ -1,7 +1,9 @@
 """What an R model may return, and what becomes of it."""
 
+import datetime
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from r_bench import Bench, columns, perform, types
@@ -309,6 +311,59 @@ def test_a_difftime_keeps_its_unit_in_a_note(bench: Bench) -> None:
     outcome = bench.one("simulate <- function() list(stay = as.difftime(2, units = 'hours'), x = 1)")
     assert dict(outcome.metrics) == {"stay": 7200.0, "x": 1.0}
     assert outcome.notes == ("'stay' is a difftime: it is written in seconds",)
+
+
+def noted(column: str, said: str) -> tuple[str, ...]:
+    return (f"column '{column}' of table 't' {said}",)
+
+
+OF_CLASS = "is of class '{}': its numbers are kept, and not what the class says of them"
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("list(x = structure(5, units = 'km', class = 'units'))", ("'x' " + OF_CLASS.format("units"),)),
+        ("list(x = 1, t = structure(c(5, 6), class = 'own'))", noted("value", OF_CLASS.format("own"))),
+        ("list(t = {t <- data.frame(m = 1:2); class(t$m) <- 'own'; t})", noted("m", OF_CLASS.format("own"))),
+        ("list(t = {t <- data.frame(m = 1:2); class(t$m) <- 'ITime'; t})",
+         noted("m", "is an ITime: it is written in seconds")),
+        ("list(t = data.frame(m = I(c(1, 2)), f = factor(1:2), d = Sys.Date() + 1:2, s = Sys.time() + 1:2))", ()),
+        ("list(x = object.size(1), t = table(c(1, 1)), s = summary(c(1, 2)))", ()),
+    ],
+)  # fmt: skip
+def test_what_a_class_says_of_numbers_is_noted_where_it_is_lost(bench: Bench, returned: str, said: Any) -> None:
+    assert bench.one(f"simulate <- function() {returned}").notes == said
+
+
+def test_numbers_that_mean_nothing_without_their_slots_are_no_numbers(bench: Bench) -> None:
+    period = "setClass('Span', contains = 'numeric', representation(minute = 'numeric'))\n"
+    made = "new('Span', 0, minute = 5)"
+    kept = bench.one(f"{period}simulate <- function() list(x = 1, h = {made})")
+    assert kept.metrics == {"x": 1.0}
+    assert "'h' of what the model returned is an object of class Span" in kept.notes[0]
+    column = f"simulate <- function() {{ t <- data.frame(a = 1); t[['h']] <- {made}; list(t = t) }}"
+    failure = bench.one(period + column).failure
+    assert failure is not None
+    assert failure.message.startswith("column 'h' of table 't' is of class Span; a column holds numbers")
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        ("ts(matrix(1:4, 2), start = 2024)", {"time": [2024.0, 2025.0], "Series 1": [1, 2], "Series 2": [3, 4]}),
+        ("ts(cbind(time = 1:2, b = 3:4), start = 2024)", {"time_1": [2024.0, 2025.0], "time": [1, 2], "b": [3, 4]}),
+        ("ts(5, start = 2024)", {"time": [2024.0], "value": [5.0]}),
+        ("structure(c(5, 6), index = as.Date('2024-01-01') + 0:1, class = 'zoo')",
+         {"time": [datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], "value": [5.0, 6.0]}),
+        ("structure(5, index = as.Date('2024-01-01'), class = 'zoo')",
+         {"time": [datetime.date(2024, 1, 1)], "value": [5.0]}),
+    ],
+)  # fmt: skip
+def test_series_keep_their_times(bench: Bench, series: str, expected: Any) -> None:
+    outcome = bench.one(f"simulate <- function() list(x = 1, s = {series})")
+    assert outcome.metrics == {"x": 1.0}
+    assert columns(outcome.tables["s"]) == expected
 
 
 def test_a_note_is_sent_once_by_a_process_and_a_failure_loses_none(bench: Bench) -> None:

@@ -34,9 +34,7 @@ own_columns_of <- function(frame, table) {
   if (is.character(rows) && !all(grepl(ROW_COUNTED, rows))) {
     columns <- c(structure(list(rows), names = free_name("row", names(columns))), columns)
   }
-  for (column in names(columns)) {
-    if (inherits(columns[[column]], "difftime")) note("column '", column, "' of table '", table, "'", IN_SECONDS)
-  }
+  for (column in names(columns)) note_class(columns[[column]], "column '", column, "' of table '", table, "'")
   for (key in intersect(OURS, names(columns))) columns <- give_way(columns, key, table)
   for (column in names(columns)) if (is.factor(columns[[column]])) tell_levels(table, column, columns[[column]])
   columns
@@ -44,7 +42,23 @@ own_columns_of <- function(frame, table) {
 
 # Names that R makes of rows' numbers, also of a row that was taken twice.
 ROW_COUNTED <- "^[0-9]+(\\.[0-9]+)*$"
-IN_SECONDS <- " is a difftime: it is written in seconds"
+DURATIONS <- c("difftime", "Duration", "ITime")
+# Classes that say no more of numbers than is kept.
+PLAIN_CLASSES <- c("AsIs", "table", "noquote", "summaryDefault", "proc_time", "object_size", "integer64", "ts", "mts", "zoo", "xts")
+TIMES <- c("Date", "POSIXct", "POSIXlt", "factor")
+
+# What is lost of numbers with a class: their unit, their labels.
+note_class <- function(values, ...) {
+  if (!is.object(values) || inherits(values, TIMES) || has_slots(values)) return()
+  if (!is.double(values) && !is.integer(values)) return()
+  known <- DURATIONS[inherits(values, DURATIONS, which = TRUE) > 0L]
+  other <- setdiff(class(values), c(PLAIN_CLASSES, "matrix", "array", "numeric", "integer"))
+  if (length(known)) note(..., if (known[[1L]] == "ITime") " is an " else " is a ", known[[1L]], ": it is written in seconds")
+  else if (length(other)) note(..., " is of class '", other[[1L]], "': its numbers are kept, and not what the class says of them")
+}
+
+# Numbers whose meaning lies in slots beside them, as a Period's minutes and hours.
+has_slots <- function(values) isS4(values) && !inherits(values, "Duration")
 
 # A key column of the model's own that is not the same in all rows is kept under another name; of one that is, and holds
 # another value than ours (or 1, by which simmer numbers a single environment), a note says that it is left out.
@@ -122,6 +136,7 @@ as_plain_time <- function(values) if (inherits(values, "POSIXlt")) as.POSIXct(va
 check_column <- function(values, rows, column, table) {
   refuse_as <- function(...) unusable("column '", column, "' of table '", table, "' ", ...)
   if (length(dim(values)) > 1L) refuse_as("is a matrix or a table; give each of its columns a name of its own")
+  if (has_slots(values)) refuse_as("is of class ", class(values)[[1L]], "; a column holds numbers, texts, truths, dates or times")
   if (is.na(kind_of_column(values))) {
     refuse_as("is of type ", typeof(values), "; a column holds numbers, texts, truths, dates or times")
   }
@@ -134,6 +149,7 @@ kind_of_column <- function(values) {
     if (inherits(values, "Date")) return(DATE)
     if (inherits(values, "POSIXct")) return(TIME)
     if (inherits(values, "integer64")) return(INTEGER64)
+    if (has_slots(values)) return(NA_real_)
   }
   switch(typeof(values),
     double = DOUBLE, integer = INTEGER, raw = INTEGER, logical = LOGICAL, character = TEXT, NA_real_

@@ -51,16 +51,21 @@ is_frame <- function(value) inherits(value, "data.frame")
 
 # Whether a vector is of numbers, classes set aside: what has a class of its own may be anything.
 is_numeric <- function(value) {
-  if (is.object(value)) return(inherits(value, c("difftime", "integer64")) || (is.numeric(value) && !is.factor(value)))
+  if (is.object(value)) {
+    if (has_slots(value)) return(FALSE)
+    return(inherits(value, c(DURATIONS, "integer64")) || (is.numeric(value) && !is.factor(value)))
+  }
   is.double(value) || is.integer(value) || is.logical(value)
 }
 
+SERIES <- c("ts", "zoo")
+
 is_number <- function(value) is_single(value) && is.null(names(value))
 
-# One number, whose own name, as of a quantile, does not count; what tapply() and table() name is a mapping, and a ts is a
-# table, however long.
+# One number, whose own name, as of a quantile, does not count; what tapply() and table() name is a mapping, and a series
+# is a table, however long.
 is_single <- function(value) {
-  length(value) == 1L && is_numeric(value) && is.null(dimnames(value)) && length(dim(value)) < 2L && !inherits(value, "ts")
+  length(value) == 1L && is_numeric(value) && is.null(dimnames(value)) && length(dim(value)) < 2L && !inherits(value, SERIES)
 }
 
 is_numbers <- function(value) {
@@ -87,7 +92,7 @@ kind_of <- function(value) {
   else INTEGER
 }
 
-note_unit <- function(name, value) if (inherits(value, "difftime")) note("'", name, "'", IN_SECONDS)
+note_unit <- function(name, value) if (is_single(value) || is_numbers(value)) note_class(value, "'", name, "'")
 
 add_metrics <- function(names, values, kinds) {
   kept <- !(names %in% OURS)
@@ -138,7 +143,7 @@ add_element <- function(name, element) {
   else if (is_text(element)) texts_found[[name]] <<- written(element)
   else if (is_mapping(element) && all(vapply(element, is_single_or_text, NA))) add_mixed(name, element)
   else if (is_vector(element)) add_table(name, vector_frame(element))
-  else if (is_matrix(element)) add_table(name, as.data.frame(element, stringsAsFactors = FALSE))
+  else if (is_matrix(element)) add_table(name, matrix_frame(element))
   else skip(name, element)
 }
 
@@ -172,9 +177,18 @@ is_vector <- function(element) {
 vector_frame <- function(element) {
   if (inherits(element, "POSIXlt")) element <- as.POSIXct(element)
   labels <- if (inherits(element, "ts")) list(time = as.double(stats::time(element)))
+  else if (inherits(element, "zoo")) list(time = attr(element, "index"))
   else if (!is.null(names(element))) list(name = names(element))
-  value <- if (inherits(element, "ts")) bare(element) else unname(element)
+  value <- if (inherits(element, SERIES)) bare(element) else unname(element)
   structure(c(labels, list(value = value)), class = "data.frame", row.names = .set_row_names(length(value)))
+}
+
+# The columns, beside the times of several series.
+matrix_frame <- function(element) {
+  frame <- as.data.frame(element, stringsAsFactors = FALSE)
+  if (!inherits(element, "ts")) return(frame)
+  times <- structure(list(as.double(stats::time(element))), names = free_name("time", names(frame)))
+  structure(c(times, frame), class = "data.frame", row.names = .set_row_names(nrow(frame)))
 }
 
 is_matrix <- function(element) {
