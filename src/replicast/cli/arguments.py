@@ -215,6 +215,24 @@ def _add_looking(add: Add) -> None:
     listed.add_argument("--tag", action="append", default=[], metavar="T", help="only runs with this tag (repeatable)")
     listed.add_argument("--top", type=at_least_one, metavar="K", help="the newest K runs only")
     _run_argument(add("cancel", "look_commands:cancel", "stop a run; what is stored stays"))
+    _add_summary(add)
+    _add_collate(add)
+    artefacts = add("artefacts", "artefact_command:artefacts", "fetch the files that replications left to a folder")
+    _run_argument(artefacts)
+    artefacts.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
+    artefacts.add_argument("--scenario", metavar="NAME", help="default: all, each to a folder of its name")
+    artefacts.add_argument("--name", default="", metavar="FILE", help="only files of that name, such as result.rds")
+    failures = add("failures", "look_commands:failures", "show what failed, with the model's own tracebacks")
+    _run_argument(failures)
+    _top(failures)
+    failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
+    warnings = add("warnings", "warning_command:warnings", "show what replications warned of")
+    _run_argument(warnings)
+    _top(warnings)
+    warnings.add_argument("--csv", action="store_true", help="print the warnings as CSV")
+
+
+def _add_summary(add: Add) -> None:
     summary = add("summary", "look_commands:summary", "means, intervals and quartiles of each metric and scenario")
     _run_argument(summary)
     _confidence(summary)
@@ -233,6 +251,9 @@ def _add_looking(add: Add) -> None:
         help="mean, median or percentile of all rows together, instead (repeatable)",
     )  # fmt: skip
     _control(summary, "means adjusted by a metric whose true mean is known, instead (repeatable)")
+
+
+def _add_collate(add: Add) -> None:
     collate = add("collate", "look_commands:collate", "write every table of a run, all replications in one file")
     _run_argument(collate)
     collate.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
@@ -242,19 +263,6 @@ def _add_looking(add: Add) -> None:
     )
     _trust(collate)
     collate.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table (repeatable)")
-    artefacts = add("artefacts", "artefact_command:artefacts", "fetch the files that replications left to a folder")
-    _run_argument(artefacts)
-    artefacts.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
-    artefacts.add_argument("--scenario", metavar="NAME", help="default: all, each to a folder of its name")
-    artefacts.add_argument("--name", default="", metavar="FILE", help="only files of that name, such as result.rds")
-    failures = add("failures", "look_commands:failures", "show what failed, with the model's own tracebacks")
-    _run_argument(failures)
-    _top(failures)
-    failures.add_argument("--csv", action="store_true", help="print the failures as CSV")
-    warnings = add("warnings", "warning_command:warnings", "show what replications warned of")
-    _run_argument(warnings)
-    _top(warnings)
-    warnings.add_argument("--csv", action="store_true", help="print the warnings as CSV")
 
 
 def _control(parser: argparse.ArgumentParser, text: str) -> None:

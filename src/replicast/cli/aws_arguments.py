@@ -45,6 +45,10 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
+    _add_estimate(add, add_model)
+
+
+def _add_estimate(add: Add, add_model: ModelOptions) -> None:
     estimate = add("estimate", "aws_estimate:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
     estimate.add_argument("-n", "--replications", type=int, metavar="N", help="replications of each scenario")
@@ -89,6 +93,12 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     parser.add_argument("--base-image", metavar="IMAGE", help="of Debian or Ubuntu; its own R is taken if it has one")
     parser.add_argument("--r-version", metavar="X.Y.Z", help="of R in the image, from rocker's (default: Debian's)")
     parser.add_argument("--refresh", action="store_true", help="make the image anew, with the packages of today")
+    _add_functions(parser)
+    _add_batch(parser)
+    _add_database(parser)
+
+
+def _add_functions(parser: Parser) -> None:
     parser.add_argument("--runtime", metavar="python3.N", help="default: as here")
     parser.add_argument("--architecture", metavar="A", help="arm64 (default) or x86_64")
     parser.add_argument("--memory", type=int, metavar="MB", help="of a function (default: 1769, one processor)")
@@ -112,6 +122,9 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
         "--seconds", type=int, metavar="S", help="a function's timeout (default: 900, the most there is)"
     )
     parser.add_argument("--concurrency", type=int, metavar="C", help="functions at once (default: 1000)")
+
+
+def _add_batch(parser: Parser) -> None:
     parser.add_argument(
         "--batch", action="store_true", default=None, help="with AWS Batch, for replications that no function can hold"
     )
@@ -124,6 +137,9 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     parser.add_argument(
         "--batch-private", action="store_true", help="those subnets are private, with endpoints of S3, ECR and logs"
     )
+
+
+def _add_database(parser: Parser) -> None:
     parser.add_argument(
         "--database", metavar="postgres|mysql|none", help="make a database, and keep results there; none: in the bucket"
     )

@@ -6,13 +6,18 @@ import argparse
 from collections.abc import Callable
 
 Adds = Callable[[argparse.ArgumentParser], None]
+AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
+AddControl = Callable[[argparse.ArgumentParser, str], None]
 
 
-def add_results(
-    add: Callable[[str, str, str], argparse.ArgumentParser], run: Adds, confidence: Adds, top: Adds,
-    control: Callable[[argparse.ArgumentParser, str], None],
-) -> None:  # fmt: skip
+def add_results(add: AddCommand, run: Adds, confidence: Adds, top: Adds, control: AddControl) -> None:
     """The others add RUN with --store, --confidence, --top and --control."""
+    _add_compare(add, run, confidence, top)
+    _add_report(add, run, confidence, control)
+    _add_warmup(add, run, confidence)
+
+
+def _add_compare(add: AddCommand, run: Adds, confidence: Adds, top: Adds) -> None:
     compare = add("compare", "statistics_commands:compare", "say how scenarios differ from one of them")
     run(compare)
     compare.add_argument("--baseline", metavar="SCENARIO", help="default: the first scenario")
@@ -30,6 +35,9 @@ def add_results(
         "metric, or metrics of each scenario",
     )  # fmt: skip
     compare.add_argument("--csv", action="store_true", help="print the comparison as CSV")
+
+
+def _add_report(add: AddCommand, run: Adds, confidence: Adds, control: AddControl) -> None:
     report = add("report", "statistics_commands:report", "write a run's results to one page that needs no network")
     run(report)
     report.add_argument("-o", "--output", metavar="FILE", help="F.html or F.md (default: RUN.html in this folder)")
@@ -54,6 +62,9 @@ def add_results(
         "--family", default="all", metavar="WHICH", help="as of compare: all (default), scenarios, metrics"
     )
     confidence(report)
+
+
+def _add_warmup(add: AddCommand, run: Adds, confidence: Adds) -> None:
     warmup = add("warmup", "statistics_commands:warmup", "say how much of the start of a run's tables to leave out")
     run(warmup)
     warmup.add_argument("--table", required=True, metavar="T", help="a table that the model returned")
