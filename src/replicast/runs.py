@@ -44,51 +44,30 @@ if TYPE_CHECKING:
 
 @speaks_python
 def run(
-    model: str | Path | Callable[..., Any] | None = None,
-    n: int | None = None,
-    *,
-    seed: int | None = None,
-    params: Mapping[str, Any] | None = None,
-    scenarios: Mapping[str, Mapping[str, Any]] | None = None,
+    model: str | Path | Callable[..., Any] | None = None, n: int | None = None, *, seed: int | None = None,
+    params: Mapping[str, Any] | None = None, scenarios: Mapping[str, Mapping[str, Any]] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     design: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    experiment: str | Path | None = None,
-    command: Sequence[str] = (),
-    on: str = "local",
-    options: Mapping[str, Any] | None = None,
-    workers: int | None = None,
-    store: str | Path | None = None,
-    name: str | None = None,
-    timeout: float | None = None,
-    memory: str | int | None = None,
-    retries: int | None = None,
+    experiment: str | Path | None = None, command: Sequence[str] = (),
+    on: str = "local", options: Mapping[str, Any] | None = None, workers: int | None = None,
+    store: str | Path | None = None, name: str | None = None,
+    timeout: float | None = None, memory: str | int | None = None, retries: int | None = None,
     tolerate: str | int | None = None,
-    precision: str | None = None,
-    maximum: int | None = None,
-    look_ahead: int | None = None,
-    select: str | None = None,
-    indifference: float | None = None,
-    budget: int | None = None,
-    control: Mapping[str, float] | None = None,
-    keep: str | None = None,
-    collate: str | None = None,
-    streams: str | None = None,
-    common: bool | None = None,
-    antithetic: bool | None = None,
-    project: str | Path | None = None,
-    watch: Watch | None = None,
-    on_failure: OnFailure = "warn",
-) -> Run:
+    precision: str | None = None, maximum: int | None = None, look_ahead: int | None = None,
+    select: str | None = None, indifference: float | None = None, budget: int | None = None,
+    control: Mapping[str, float] | None = None, keep: str | None = None, collate: str | None = None,
+    streams: str | None = None, common: bool | None = None, antithetic: bool | None = None,
+    project: str | Path | None = None, watch: Watch | None = None, on_failure: OnFailure = "warn",
+) -> Run:  # fmt: skip
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
 
     `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
     callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
-    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication, `memory` what a
-    worker with all that it starts may use ("2GB"). `tolerate` is a count or a
-    share such as "5%". A `seed` that is not given is chosen, and recorded. `project` is the folder that travels with
-    the model, where that is not the model's own. `antithetic` runs
-    replications in pairs, of which the second mirrors the first. `control` names metrics whose true means are known.
-    `options` are those of the place, as {"partition": "long"} of `on="slurm"`.
+    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication, `memory` what a worker
+    with all that it starts may use ("2GB"). `tolerate` is a count or a share such as "5%". A `seed` that is not given
+    is chosen, and recorded. `project` is the folder that travels with the model, where that is not the model's own.
+    `antithetic` runs replications in pairs, of which the second mirrors the first. `control` names metrics whose true
+    means are known. `options` are those of the place, as {"partition": "long"} of `on="slurm"`.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`. Where all replications of a scenario failed,
@@ -99,21 +78,25 @@ def run(
     request = Request(
         model=model, command=command, replications=n, seed=seed, parameters=params or {}, scenarios=scenarios or {},
         grid=grid or {}, design=design, streams=streams, common=common, antithetic=antithetic, keep=keep,
-        collate=collate, name=name,
-        timeout_seconds=timeout, memory=memory, retries=retries, tolerate=None if tolerate is None else str(tolerate),
-        precision=precision, maximum=maximum, look_ahead=look_ahead, select=select,
-        indifference=indifference, budget=budget, control=control or {}, workers=workers, project=project,
-        file=None if experiment is None else read_experiment_file(Path(experiment)),
+        collate=collate, name=name, timeout_seconds=timeout, memory=memory, retries=retries,
+        tolerate=None if tolerate is None else str(tolerate), precision=precision, maximum=maximum,
+        look_ahead=look_ahead, select=select, indifference=indifference, budget=budget, control=control or {},
+        workers=workers, project=project, file=None if experiment is None else read_experiment_file(Path(experiment)),
     )  # fmt: skip
     with Preparation(request, on=on, options=options, store_url=None if store is None else str(store)) as preparation:
-        preparation.create()
-        conclusion = preparation.conduct(watch or ignore_progress)
-        finished = Run(preparation.store, preparation.record.id)
-        finished._function = preparation.located.function
-        finished.keep_summary()
+        finished, conclusion = _carried_out(preparation, watch or ignore_progress)
     if conclusion.failed and on_failure != "ignore":
         tell_of_failures(finished, conclusion, on_failure)
     return finished
+
+
+def _carried_out(preparation: Preparation, watch: Watch) -> tuple[Run, Conclusion]:
+    preparation.create()
+    conclusion = preparation.conduct(watch)
+    finished = Run(preparation.store, preparation.record.id)
+    finished._function = preparation.located.function
+    finished.keep_summary()
+    return finished, conclusion
 
 
 class Run(Answers, Keeping):
@@ -299,22 +282,22 @@ class Run(Answers, Keeping):
                 record = ready_to_go_on(record, self.store, pool, accept=accept_changes)
             if n is not None and n > record.replications:
                 record = record.with_replications(n)
-            if on is not None or options:
-                kept = record.place_options if on is None or on == record.place else {}
-                record = replace(record, place=on or record.place, place_options={**kept, **(options or {})})
+            record = _placed(record, on, options)
             at_hand = AtHand(workers=workers, function=function, join=join, pool=pool)
             place = open_place(record.place, record.place_options, at_hand)
             place.check(record, self.store)
             self.mended = self.mend()
-            if record != self.record:
-                self._record = record
-                self.store.write(self.id, NAME, record.to_json())
-            conclusion = place.conduct(
-                record, self.store, watch or ignore_progress, self._failed() if retry_failed else None
-            )
+            self._write(record)
+            redo = self._failed() if retry_failed else None
+            conclusion = place.conduct(record, self.store, watch or ignore_progress, redo)
         self._record, self._final = find_run(self.store, self.id), None
         self.keep_summary()
         return conclusion
+
+    def _write(self, record: RunRecord) -> None:
+        if record != self.record:
+            self._record = record
+            self.store.write(self.id, NAME, record.to_json())
 
     def _failed(self) -> dict[str, Sequence[int]]:
         coverage = self.store.coverage(self.id)
@@ -329,6 +312,14 @@ class Run(Answers, Keeping):
     def edited(self) -> list[str]:
         """Files that were edited in the project since; the run goes on from its copy of them."""
         return edited_in_project(self.record)
+
+
+def _placed(record: RunRecord, on: str | None, options: Mapping[str, Any] | None) -> RunRecord:
+    """The record, with the place and its options that were named; another place has none of those of the one before."""
+    if on is None and not options:
+        return record
+    kept = record.place_options if on is None or on == record.place else {}
+    return replace(record, place=on or record.place, place_options={**kept, **(options or {})})
 
 
 def list_runs(store: str | Path | None = None, tags: Sequence[str] = ()) -> list[Run]:

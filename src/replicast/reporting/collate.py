@@ -79,28 +79,31 @@ def collate(
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             path = folder / f"{files[name]}.{ending(file_format)}"
-            write: Write = WRITERS[file_format]
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
                 collated.notes += [note for note in collated.summary.notes if note not in collated.notes]
-                frames: Iterator[pl.DataFrame] = iter([collated.summary.frame()])
-                schema: dict[str, pl.DataType] = dict(collated.summary.frame().schema)
+                frame = collated.summary.frame()
+                rows = write_frames(iter([frame]), dict(frame.schema), path, WRITERS[file_format])
             elif name in ours:
-                listed = scenarios_frame(record.experiment)
-                frames, schema = iter([listed]), dict(listed.schema)
+                frame = scenarios_frame(record.experiment)
+                rows = write_frames(iter([frame]), dict(frame.schema), path, WRITERS[file_format])
             else:
-                unified = tables.unified(name)
-                collated.notes += unified.notes
-                frames, schema = tables.chunks(name), unified.schema
-                if file_format == R_FORMAT:
-                    levels = levels_of(store, record.id, name)
-                    write = partial(write_r_columns, booleans=unified.booleans, levels=levels)
-            collated.rows[name] = write_frames(frames, schema, path, write)
-            collated.files[name] = path
-            report(name, collated.rows[name])
+                rows = _write_table(tables, name, path, file_format)
+                collated.notes += tables.unified(name).notes
+            collated.rows[name], collated.files[name] = rows, path
+            report(name, rows)
     except OSError as error:
         raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
+
+
+def _write_table(tables: RunTables, name: str, path: Path, file_format: str) -> int:
+    """Writes a table that the model returned; returns the number of rows."""
+    unified, write = tables.unified(name), WRITERS[file_format]
+    if file_format == R_FORMAT:
+        levels = levels_of(tables.store, tables.record.id, name)
+        write = partial(write_r_columns, booleans=unified.booleans, levels=levels)
+    return write_frames(tables.chunks(name), unified.schema, path, write)
 
 
 def ending(file_format: str) -> str:

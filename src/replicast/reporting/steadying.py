@@ -9,7 +9,7 @@ import numpy as np
 
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
-from replicast.core.steady import USUAL_BATCHES, steady
+from replicast.core.steady import USUAL_BATCHES, Steady, steady
 
 from .tables import RunTables
 from .warming import check_columns, rows_of
@@ -67,29 +67,17 @@ def steady_rows(
             values = own[value].to_numpy()
             finite = values[np.isfinite(values)]
             found = steady(finite, batches=batches, left_out=left_out, confidence=confidence)
-            gone = len(values) - len(finite)
-            notes = [found.warning, f"{gone} values are missing, NaN or infinite" if gone else ""]
-            mean, width, wide = found.mean, found.half_width, found.overlapping_half_width
-            rows.append(
-                SteadyRow(
-                    scenario,
-                    int(number),
-                    found.left_out,
-                    found.n,
-                    found.batches,
-                    found.size,
-                    mean,
-                    width,
-                    mean - width,
-                    mean + width,
-                    wide,
-                    mean - wide,
-                    mean + wide,
-                    found.variance,
-                    found.overlapping_variance,
-                    found.lag_one,
-                    found.lag_one_p,
-                    "; ".join(filter(None, notes)),
-                )
-            )
+            rows.append(_row(scenario, int(number), found, len(values) - len(finite)))
     return rows
+
+
+def _row(scenario: str, replication: int, found: Steady, gone: int) -> SteadyRow:
+    """`gone` values were left out, since they are no numbers."""
+    mean, width, wide = found.mean, found.half_width, found.overlapping_half_width
+    notes = [found.warning, f"{gone} values are missing, NaN or infinite" if gone else ""]
+    return SteadyRow(
+        scenario, replication, found.left_out, found.n, found.batches, found.size,
+        mean, width, mean - width, mean + width,
+        wide, mean - wide, mean + wide,
+        found.variance, found.overlapping_variance, found.lag_one, found.lag_one_p, "; ".join(filter(None, notes)),
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,7 @@ def performance_rows(
     schema = tables.unified(source).schema
     columns = [name for name in (estimate, se, df, by) if name is not None]
     truth_column = [true] if isinstance(true, str) and true in schema else []
-    for name in columns:
-        if name not in schema:
-            raise RequestError(f"{_where(source)} has no column '{name}'{nearest(name, schema)}")
+    _check_columns(columns, schema, source)
     rows: list[PerformanceRow] = []
     for scenario in record.experiment.scenarios:
         chunks = [chunk.select([*columns, *truth_column]) for chunk in tables.chunks(source, [scenario.name])]
@@ -72,11 +70,10 @@ def performance_rows(
             continue
         for label, own in _groups(pl.concat(chunks), by):
             truth = _truth(true, own, scenario)
-            values = [None if name is None else _doubles(own, name) for name in (estimate, se, df)]
-            assert values[0] is not None  # an estimate has a name
-            known = np.isfinite(values[0])
-            kept = [None if column is None else column[known] for column in values]
-            found = measures(kept[0], truth=truth, se=kept[1], df=kept[2], confidence=confidence)  # type: ignore[arg-type]
+            values = _doubles(own, estimate)
+            known = np.isfinite(values)
+            errors, degrees = (None if name is None else _doubles(own, name)[known] for name in (se, df))
+            found = measures(values[known], truth=truth, se=errors, df=degrees, confidence=confidence)
             rows += [
                 PerformanceRow(
                     scenario.name, label, one.name, one.n, len(own) - one.n, truth, one.estimate, one.mcse,
@@ -85,6 +82,12 @@ def performance_rows(
                 for one in found
             ]  # fmt: skip
     return rows
+
+
+def _check_columns(columns: Iterable[str], schema: Collection[str], source: str) -> None:
+    for name in columns:
+        if name not in schema:
+            raise RequestError(f"{_where(source)} has no column '{name}'{nearest(name, schema)}")
 
 
 def _where(source: str) -> str:

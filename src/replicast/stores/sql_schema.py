@@ -27,6 +27,8 @@ MYSQL_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf
 LONGEST = 2**32 - 1
 """In MySQL the length decides which type of text or content it is."""
 
+WHOLE, KEY = sa.BigInteger(), sa.Integer()
+
 LOCK_NAME = "replicast"
 LOCK_NUMBER = 0x7265706C
 LOCK_WAIT_SECONDS = 60
@@ -73,40 +75,65 @@ class Schema:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.all = sa.MetaData()
-        name, long_name, text = text_type(server, 100), text_type(server, 250), text_type(server)
-        scenario, document = text_type(server, 200), text_type(server, 620)
-        whole, key, column = sa.BigInteger(), sa.Integer(), sa.Column
-        double: sa.Double[float] = sa.Double()
-        self.version = self._table("replicast_schema", column("version", sa.Integer(), primary_key=True))
-        self.runs = self._table(
+        self._name, self._long_name, self._text = text_type(server, 100), text_type(server, 250), text_type(server)
+        self._scenario, self._short = text_type(server, 200), text_type(server, 64)
+        self._double: sa.Double[float] = sa.Double()
+        self.version = self._table("replicast_schema", sa.Column("version", sa.Integer(), primary_key=True))
+        self.runs = self._runs()
+        self.scenarios = self._scenarios()
+        self.shapes = self._shapes()
+        self.replications = self._replications()
+        self.metric_names = self._metric_names()
+        self.metric_values = self._metric_values()
+        self.summary = self._summary()
+        self.documents = self._documents()
+        self.batches = self._batches()
+        self.model_tables = self._model_tables()
+        self.model_columns = self._model_columns()
+
+    def _runs(self) -> sa.Table:
+        name, text, column = self._name, self._text, sa.Column
+        return self._table(
             "runs",
             column("run", name, primary_key=True), column("created", text), column("model", text),
-            column("seed", whole), column("replications", whole), column("executor", text), column("host", text),
+            column("seed", WHOLE), column("replications", WHOLE), column("executor", text), column("host", text),
             column("code_hash", text), column("git_commit", text),
         )  # fmt: skip
-        self.scenarios = self._table(
+
+    def _of_run(self, **options: Any) -> sa.Column[str]:
+        """The column `run` of what goes when the run goes."""
+        return sa.Column("run", self._name, sa.ForeignKey("runs.run", ondelete="CASCADE"), **options)
+
+    def _scenarios(self) -> sa.Table:
+        column = sa.Column
+        return self._table(
             "scenarios",
-            column("scenario_id", key, primary_key=True, autoincrement=True),
-            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), nullable=False),
-            column("scenario", scenario, nullable=False),
-            column("position", sa.Integer()), column("parameters", text),
+            column("scenario_id", KEY, primary_key=True, autoincrement=True),
+            self._of_run(nullable=False),
+            column("scenario", self._scenario, nullable=False),
+            column("position", sa.Integer()), column("parameters", self._text),
             sa.UniqueConstraint("run", "scenario", name="scenarios_by_name"),
             sqlite_autoincrement=True,
         )  # fmt: skip
-        self.shapes = self._table(
+
+    def _shapes(self) -> sa.Table:
+        return self._table(
             "shapes",
-            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), primary_key=True),
-            column("shape", text_type(server, 16), primary_key=True),
-            column("definition", text, nullable=False),
-        )  # fmt: skip
-        self.replications = self._table(
+            self._of_run(primary_key=True),
+            sa.Column("shape", text_type(self.server, 16), primary_key=True),
+            sa.Column("definition", self._text, nullable=False),
+        )
+
+    def _replications(self) -> sa.Table:
+        text, column = self._text, sa.Column
+        table = self._table(
             "replications",
-            column("run", name, primary_key=True), column("scenario", scenario, primary_key=True),
-            column("replication", whole, primary_key=True, autoincrement=False),
-            column("state", text_type(server, 10), nullable=False), column("seconds", double),
-            column("worker", text), column("attempt", whole), column("saved", server.time),
-            column("fingerprint", whole), column("shape", text_type(server, 16)),
-            column("warning_count", whole), column("warnings", text), column("error_kind", text),
+            column("run", self._name, primary_key=True), column("scenario", self._scenario, primary_key=True),
+            column("replication", WHOLE, primary_key=True, autoincrement=False),
+            column("state", text_type(self.server, 10), nullable=False), column("seconds", self._double),
+            column("worker", text), column("attempt", WHOLE), column("saved", self.server.time),
+            column("fingerprint", WHOLE), column("shape", text_type(self.server, 16)),
+            column("warning_count", WHOLE), column("warnings", text), column("error_kind", text),
             column("error_type", text), column("error", text), column("traceback", text), column("log", text),
             sa.ForeignKeyConstraint(
                 ["run", "scenario"], ["scenarios.run", "scenarios.scenario"],
@@ -114,61 +141,74 @@ class Schema:
             ),
         )  # fmt: skip
         failed = sa.text("state = 'failed'")
-        sa.Index(
-            "replications_by_state", self.replications.c.run, self.replications.c.state,
-            postgresql_where=failed, sqlite_where=failed,
-        )  # fmt: skip
-        self.metric_names = self._table(
+        sa.Index("replications_by_state", table.c.run, table.c.state, postgresql_where=failed, sqlite_where=failed)
+        return table
+
+    def _metric_names(self) -> sa.Table:
+        return self._table(
             "metric_names",
-            column("metric_id", key, primary_key=True, autoincrement=True),
-            column("metric", long_name, nullable=False, unique=True),
+            sa.Column("metric_id", KEY, primary_key=True, autoincrement=True),
+            sa.Column("metric", self._long_name, nullable=False, unique=True),
             sqlite_autoincrement=True,
         )
-        self.metric_values = self._table(
+
+    def _metric_values(self) -> sa.Table:
+        column = sa.Column
+        return self._table(
             "metric_values",
-            column("scenario_id", key, primary_key=True, autoincrement=False),
-            column("metric_id", key, primary_key=True, autoincrement=False),
-            column("replication", whole, primary_key=True, autoincrement=False),
-            column("value", double), column("whole", whole), column("exact", text_type(server, 12)),
+            column("scenario_id", KEY, primary_key=True, autoincrement=False),
+            column("metric_id", KEY, primary_key=True, autoincrement=False),
+            column("replication", WHOLE, primary_key=True, autoincrement=False),
+            column("value", self._double), column("whole", WHOLE), column("exact", text_type(self.server, 12)),
             sqlite_with_rowid=False,
         )  # fmt: skip
-        self.summary = self._table(
+
+    def _summary(self) -> sa.Table:
+        return self._table(
             "summary",
-            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), primary_key=True),
-            column("scenario", scenario, primary_key=True),
-            column("metric", long_name, primary_key=True),
-            column("position", sa.Integer()),
-            *(column(number, whole) for number in ("planned", "n", "failed", "non_finite")),
-            *(column(number, double) for number in SUMMARY_NUMBERS),
+            self._of_run(primary_key=True),
+            sa.Column("scenario", self._scenario, primary_key=True),
+            sa.Column("metric", self._long_name, primary_key=True),
+            sa.Column("position", sa.Integer()),
+            *(sa.Column(number, WHOLE) for number in ("planned", "n", "failed", "non_finite")),
+            *(sa.Column(number, self._double) for number in SUMMARY_NUMBERS),
         )
-        self.documents = self._table(
+
+    def _documents(self) -> sa.Table:
+        return self._table(
             "documents",
-            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), primary_key=True),
-            column("name", document, primary_key=True),
-            column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
-            column("content", server.content, nullable=False),
+            self._of_run(primary_key=True),
+            sa.Column("name", text_type(self.server, 620), primary_key=True),
+            sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
+            sa.Column("content", self.server.content, nullable=False),
         )
-        self.batches = self._table(
+
+    def _batches(self) -> sa.Table:
+        return self._table(
             "batches",
-            column("batch_id", key, primary_key=True, autoincrement=True),
-            column("run", name, sa.ForeignKey("runs.run", ondelete="CASCADE"), nullable=False, index=True),
-            column("scenario", scenario, nullable=False),
-            column("content", text, nullable=False),
+            sa.Column("batch_id", KEY, primary_key=True, autoincrement=True),
+            self._of_run(nullable=False, index=True),
+            sa.Column("scenario", self._scenario, nullable=False),
+            sa.Column("content", self._text, nullable=False),
             sqlite_autoincrement=True,
         )
-        self.model_tables = self._table(
+
+    def _model_tables(self) -> sa.Table:
+        return self._table(
             "model_tables",
-            column("table_name", long_name, primary_key=True),
-            column("view_name", text_type(server, 64), nullable=False, unique=True),
-            column("rows_name", text_type(server, 64), nullable=False, unique=True),
+            sa.Column("table_name", self._long_name, primary_key=True),
+            sa.Column("view_name", self._short, nullable=False, unique=True),
+            sa.Column("rows_name", self._short, nullable=False, unique=True),
         )
-        self.model_columns = self._table(
+
+    def _model_columns(self) -> sa.Table:
+        return self._table(
             "model_columns",
-            column("table_name", long_name, sa.ForeignKey("model_tables.table_name"), primary_key=True),
-            column("column_name", long_name, primary_key=True),
-            column("storage", text_type(server, 10), primary_key=True),
-            column("stored_as", text_type(server, 64), nullable=False),
-            column("position", sa.Integer(), nullable=False),
+            sa.Column("table_name", self._long_name, sa.ForeignKey("model_tables.table_name"), primary_key=True),
+            sa.Column("column_name", self._long_name, primary_key=True),
+            sa.Column("storage", text_type(self.server, 10), primary_key=True),
+            sa.Column("stored_as", self._short, nullable=False),
+            sa.Column("position", sa.Integer(), nullable=False),
         )
 
     def _table(self, name: str, *parts: sa.schema.SchemaItem, **options: Any) -> sa.Table:
