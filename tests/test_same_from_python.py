@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,12 @@ import pytest
 import replicast as library
 from replicast.cli.arguments import build_parser
 from replicast.core.errors import RequestError, RunNotFound
+from replicast.reporting.collate import collate as write_tables
+from replicast.reporting.comparing import compare_run
+from replicast.reporting.own_collation import collate_run
+from replicast.reporting.steadying import steady_rows
+from replicast.reporting.studies import performance_rows
+from replicast.reporting.warming import find_warm_up
 from replicast.runs import Run
 
 FROM_PYTHON = {
@@ -29,6 +36,49 @@ OF_THE_MACHINE = {"init", "check", "estimate", "aws", "ui", "doctor", "completio
 def test_every_command_about_a_run_has_its_method() -> None:
     _, commands = build_parser()
     assert set(commands) == FROM_PYTHON.keys() | OF_THE_MACHINE
+
+
+HANDED_ON = {
+    "compare": [compare_run, Run.compare_and_rank], "collate": [collate_run, write_tables], "warmup": [find_warm_up],
+    "steady": [steady_rows], "performance": [performance_rows],
+}  # fmt: skip
+"""Whose parameters the `**options` of a command's method are."""
+
+OF_THE_TERMINAL = {"help", "json", "csv", "top", "quiet", "run", "store", "output", "yes", "detach", "pdb", "trust"}
+"""What is shown and asked there, whose shell may close, and what a `Run` is opened with."""
+
+CALLED_OTHERWISE = {
+    "run": {"replications": "n", "param": "params", "scenario": "scenarios"}, "resume": {"replications": "n"},
+    "list": {"tag": "tags"}, "tag": {"tag": "tags"}, "copy": {"target": "store"},
+    "compare": {"adjust": "adjustment", "metric": "metrics"},
+    "collate": {"format": "file_format", "table": "only", "spreadsheet_safe": "file_format"},
+    "report": {"format": "file_format", "ratio": "ratios"}, "warmup": {"scenario": "scenarios"},
+    "steady": {"scenario": "scenarios", "leave_out": "left_out"}, "sensitivity": {"metric": "metrics"},
+    "verify": {"sample": "size"},
+}  # fmt: skip
+OF_ANOTHER_METHOD = {
+    "status": {"watch": library.run}, "replay": {"snippet": Run.write_snippet}, "verify": {"stored": Run.damage},
+    "copy": {"source": Run}, "warmup": {"output": Run.report},
+}  # fmt: skip
+"""`watch` is a function that `run` and `resume` take."""
+
+
+@pytest.mark.parametrize("command", sorted(FROM_PYTHON.keys() - {"summary"}))
+def test_every_option_of_a_command_is_a_parameter_of_its_method(command: str) -> None:
+    _, commands = build_parser()
+    asked = (
+        {action.dest for action in commands[command]._actions}
+        - OF_THE_TERMINAL
+        - OF_ANOTHER_METHOD.get(command, {}).keys()
+    )
+    asked = {CALLED_OTHERWISE.get(command, {}).get(name, name) for name in asked}
+    asked = {"options" if name.startswith("place_options.") else name for name in asked}
+    taken = {
+        name
+        for one in (FROM_PYTHON[command], *HANDED_ON.get(command, []))
+        for name in inspect.signature(one).parameters
+    }
+    assert asked - taken == set()
 
 
 def test_every_further_table_of_summary_has_its_method() -> None:

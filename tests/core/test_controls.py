@@ -68,6 +68,18 @@ def test_what_cannot_be_regressed_says_why(controls: np.ndarray, says: str) -> N
         controlled(np.arange(9.0) ** 2, controls, np.zeros(controls.shape[1]))
 
 
+def test_a_metric_that_does_not_vary_has_no_adjusted_mean() -> None:
+    with pytest.raises(ValueError, match="the metric does not vary"):
+        controlled(np.full(40, 0.1), np.random.default_rng(4).random((40, 1)), HALF)
+
+
+def test_what_the_controls_explain_wholly_is_known_without_error() -> None:
+    x = np.random.default_rng(4).random((40, 1))
+    found = controlled(2.0 * x[:, 0], x, HALF)
+    assert (found.se, found.left) == (0.0, 0.0)
+    assert found.estimate == pytest.approx(1.0, abs=1e-14)
+
+
 def test_values_beyond_the_squares_of_doubles_have_an_estimate() -> None:
     x = np.random.default_rng(4).random((20, 1))
     assert controlled(1e200 * (x[:, 0] + x[:, 0] ** 2), x, HALF).estimate == pytest.approx(0.83e200, rel=0.2)

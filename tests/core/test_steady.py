@@ -76,6 +76,15 @@ def test_what_cannot_be_cut_is_refused(options):
         steady(np.random.default_rng(1).normal(size=1000), **options)
 
 
-def test_a_run_that_does_not_vary_has_a_mean_of_no_width():
+def test_a_run_that_does_not_vary_has_no_interval_and_says_so():
     found = steady(np.full(1000, 3.0), left_out=0)
-    assert (found.mean, found.half_width, found.lag_one_p) == (3.0, 0.0, 1.0)
+    assert (found.mean, found.lag_one_p) == (3.0, 1.0)
+    assert np.isnan([found.half_width, found.overlapping_half_width]).all()
+    assert "no interval" in found.warning
+
+
+def test_a_short_run_is_told_what_may_be_said_instead():
+    with pytest.raises(RequestError, match="run longer, or say how long the warm-up is"):
+        steady(np.arange(20.0))
+    with pytest.raises(RequestError, match="takes 0 or more"):
+        steady(np.arange(1000.0), left_out=-3)

@@ -77,3 +77,10 @@ def test_the_scenarios_of_each_metric_are_a_family(make_run: MakeRun) -> None:
     found = make_run(values).compare(family="scenarios")
     assert [row.interval_confidence for row in found.differences] == pytest.approx([0.975] * 4)
     assert "all 2 scenarios of each metric hold together" in describe_method(found, 0.95, "bonferroni")
+
+
+def test_a_ratio_to_what_may_have_the_mean_0_says_so(make_run: MakeRun) -> None:
+    rng = np.random.default_rng(1)
+    run = make_run({"base": [{"a": float(a), "b": float(b)} for a, b in rng.normal(0.3, 1.0, (20, 2))]})
+    (row,) = run.ratio("a/b").to_dicts()
+    assert "may have the mean 0" in row["note"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl
@@ -88,3 +91,63 @@ def test_what_is_no_spreadsheet_is_refused(tmp_path: Path) -> None:
     for name, says in (("d.xlsx", "cannot be read as a spreadsheet"), ("none.xlsx", "there is no file")):
         with pytest.raises(RequestError, match=says):
             find_points(name, tmp_path)
+
+
+def write_sheet(path: Path, rows: list[list[object]], merged: str = "") -> Path:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    if merged:
+        book.active.merge_cells(merged)
+    book.create_sheet("notes").append(["=1+1"])
+    book.save(path)
+    return path
+
+
+def test_days_and_times_of_a_spreadsheet_are_read_as_they_are_written(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["scenario", "day"], ["a", date(2024, 2, 29)], ["b", datetime(2024, 3, 1, 8, 30)]]
+    points = find_points(write_sheet(tmp_path / "d.xlsx", rows), tmp_path)
+    assert [dict(values) for values in points.values()] == [{"day": "2024-02-29"}, {"day": "2024-03-01T08:30:00"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "merged", "says"),
+    [
+        ([["scenario", "a"], ["p", "=1+1"]], "", "B2 is a formula without its value"),
+        ([["scenario", "a"], ["p", 1], ["q", None]], "B2:B3", "B2:B3 are merged"),
+        ([["scenario", "a"], ["p", "#N/A"]], "", "B2 is an error, #N/A"),
+        ([["scenario", None, "a"], ["p", 1, 2]], "", "column 2 has values and no name"),
+        ([["scenario", "a", "a"], ["p", 1, 2]], "", "two columns called 'a'"),
+        ([], "", "no rows|is empty"),
+    ],
+)
+def test_cells_that_would_be_read_as_something_else_are_refused(
+    rows: list[list[object]], merged: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match=says):
+        find_points(write_sheet(tmp_path / "d.xlsx", rows, merged), tmp_path)
+
+
+def test_a_column_without_name_and_values_is_passed_over(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["scenario", None, "a"], ["p", None, 2]]
+    points = find_points(write_sheet(tmp_path / "d.xlsx", rows), tmp_path)
+    assert [dict(values) for values in points.values()] == [{"a": "2"}]
+
+
+@pytest.mark.long
+def test_libreoffice_opens_a_spreadsheet_and_sees_its_values(make_run: MakeRun, tmp_path: Path) -> None:
+    office = shutil.which("soffice")
+    if office is None:
+        pytest.skip("soffice is not installed (Debian: apt install libreoffice-calc-nogui)")
+    run = make_run(
+        {"base": [{"wait": 1.5, "ward": 3}, {"wait": 0.25, "ward": 4}], "more ü": [{"wait": -1.0, "ward": 5}]}
+    )
+    sheet = run.collate(tmp_path / "out", file_format="xlsx").files["metrics"]
+    subprocess.run(
+        [office, "--headless", f"-env:UserInstallation=file://{tmp_path / 'profile'}", "--convert-to",
+         "csv:Text - txt - csv (StarCalc):44,34,76", "--outdir", str(tmp_path), str(sheet)],
+        check=True, capture_output=True, timeout=120, env=os.environ | {"HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").split() == [
+        "scenario,replication,wait,ward", "base,1,1.5,3", "base,2,0.25,4", "more", "ü,1,-1,5",
+    ]  # fmt: skip

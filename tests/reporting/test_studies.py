@@ -69,3 +69,10 @@ def test_a_long_replication_has_its_steady_state(make_run: MakeRun) -> None:
     assert (first["replication"], second["replication"], first["batches"]) == (1, 2, 20)
     with pytest.raises(RequestError, match=r"behind a warm-up of 4,001 need 4,201 values.*--leave-out"):
         run.steady("series", "v", left_out=4001)
+
+
+def test_a_long_replication_that_does_not_vary_has_no_interval(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"x": 1.0}]}, series=lambda _scenario, _replication: {"v": np.full(4000, 3.0)})
+    (row,) = run.steady("series", "v").to_dicts()
+    assert (row["mean"], row["half_width"], row["overlapping_upper"]) == (3.0, None, None)
+    assert "no interval" in row["note"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from replicast.asking.sheets import sheet_as_csv
 from replicast.core.designs import Points, points_of_csv, points_of_rows, spread
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ranges import Range, check_ranges
@@ -53,7 +54,7 @@ def rows_of_frame(frame: Any) -> list[dict[str, Any]] | None:
 def read_points(path: Path) -> Points:
     """Of a CSV file or, by its suffix, of the first sheet of a spreadsheet."""
     if path.suffix.lower() == ".xlsx":
-        return points_of_csv(_sheet_as_csv(path), path.name)
+        return points_of_csv(sheet_as_csv(path), path.name)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -61,23 +62,6 @@ def read_points(path: Path) -> Points:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"'{path}' cannot be read: {error}") from None
     return points_of_csv(text, path.name)
-
-
-def _sheet_as_csv(path: Path) -> str:
-    """The rows as they would stand in a CSV file, so that types go by the model's defaults alike."""
-    if not path.is_file():
-        raise RequestError(f"there is no file '{path}' to read a design from")
-    try:
-        import polars as pl
-
-        frame = pl.read_excel(path)
-    except ModuleNotFoundError:
-        raise RequestError(
-            "a design in a spreadsheet needs fastexcel: python -m pip install 'replicast[xlsx]'; or save it as CSV"
-        ) from None
-    except Exception as error:  # the reader's errors have no class of their own
-        raise RequestError(f"'{path}' cannot be read as a spreadsheet: {error}") from None
-    return frame.filter(~pl.all_horizontal(pl.all().is_null())).write_csv()
 
 
 def _points_of_table(design: Mapping[str, Any], folder: Path) -> Points:

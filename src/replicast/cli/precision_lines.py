@@ -34,6 +34,8 @@ def precision_lines(record: RunRecord, judgements: Mapping[str, Judgement]) -> l
     for scenario, judgement in judgements.items():
         if judgement.state != "met" or not briefly:
             lines.append(f"{record.options.precision}: {scenario}: {_verdict(judgement)}")
+    if lines and record.options.control:
+        lines.append("--precision judges plain means, and not those that --control adjusts")
     return lines
 
 

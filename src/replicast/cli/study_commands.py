@@ -75,7 +75,7 @@ def steady(chosen: argparse.Namespace) -> int:
         return 0
     cells = [
         [row.scenario, f"{row.replication:,}", f"{row.left_out:,}", f"{row.n:,}", f"{row.batches} of {row.size:,}",
-         shown(row.mean, row.half_width), f"±{number(row.half_width)}", f"±{number(row.overlapping_half_width)}",
+         shown(row.mean, row.half_width), _width(row.half_width), _width(row.overlapping_half_width),
          f"{row.lag_one:.2f}", f"{row.lag_one_p:.2f}"]
         for row in rows.objects
     ]  # fmt: skip
@@ -86,6 +86,10 @@ def steady(chosen: argparse.Namespace) -> int:
         if row.note:
             say_note(f"{row.scenario}, replication {row.replication}: {row.note}")
     return 0
+
+
+def _width(half_width: float | None) -> str:
+    return "none" if half_width is None else f"±{number(half_width)}"
 
 
 def _printed(rows: Any, chosen: argparse.Namespace, name: str) -> bool:

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from .distributions import check_confidence, t_critical
 from .errors import RequestError
 
+NOISE = 1e-26
+"""Less than this share of a variance is what rounding leaves of a metric that the controls explain wholly."""
+
 LEAST_DF = 2
 """With fewer degrees of freedom an interval is too wide to say anything."""
 
@@ -77,6 +80,8 @@ def controlled(values: NDArray[np.float64], controls: NDArray[np.float64], means
     df = n - q - 1
     if df < LEAST_DF:
         raise ValueError(f"{n} values are too few for {q} control{'s' * (q > 1)}")
+    if float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max()):
+        raise ValueError("the metric does not vary")
     spread = controls.std(axis=0)
     if (spread <= 1e-12 * np.abs(controls).max(axis=0)).any():
         raise ValueError("a control does not vary")
@@ -90,8 +95,10 @@ def controlled(values: NDArray[np.float64], controls: NDArray[np.float64], means
     inverse = np.linalg.inv(upper)
     rest = float(residuals @ residuals)
     total = float(((values / scale - (values / scale).mean()) ** 2).sum())
+    if rest <= NOISE * total:
+        rest = 0.0
     se = math.sqrt(rest / df * float(inverse[0] @ inverse[0]))
     return Controlled(
         n, scale * float(solution[0]), scale * se, df, tuple(scale * solution[1:] / spread),
-        rest / total if total else math.nan,
+        rest / total,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from .warm_up import recommend
 USUAL_BATCHES = 20
 FEWEST_BATCHES, FEWEST_IN_BATCH = 5, 10
 CORRELATED_BELOW = 0.05
+NO_SPREAD = "the means of all batches are the same: no interval"
 
 Array = NDArray[np.float64]
 
@@ -29,7 +30,8 @@ class Steady:
     """The mean of `n` values behind the first `left_out`, by batches of `size` and by overlapping ones.
 
     `variance` is n·var(mean) as batches see it; `lag_one` the correlation of neighbouring batches, with the probability
-    of so much if they were independent. `warning` is empty if the answer can be relied on.
+    of so much if they were independent. `warning` is empty if the answer can be relied on. Half-widths are NaN where
+    batches do not vary.
     """
 
     left_out: int
@@ -57,8 +59,13 @@ def steady(
     if batches < FEWEST_BATCHES:
         raise RequestError(f"a run is cut into {FEWEST_BATCHES} batches or more, and {batches} are fewer")
     warning = ""
+    if left_out is not None and left_out < 0:
+        raise RequestError(f"--leave-out takes 0 or more values, and {left_out} is fewer")
     if left_out is None:
-        found = recommend(values)
+        try:
+            found = recommend(values)
+        except RequestError as short:
+            raise RequestError(f"{short}: run longer, or say how long the warm-up is (--leave-out)") from None
         left_out, warning = found.columns, found.warning
     rest = values[left_out:]
     size = len(rest) // batches
@@ -74,6 +81,8 @@ def steady(
     means = rest.reshape(batches, size).mean(axis=1)
     variance, overlapping = size * float(means.var(ddof=1)), overlapping_variance(rest, size)
     lag_one, p = von_neumann(means)
+    if variance == 0.0:
+        return Steady(len(values) - n, n, batches, size, mean, math.nan, 0.0, math.nan, 0.0, lag_one, p, NO_SPREAD)
     if p < CORRELATED_BELOW and not warning:
         warning = "neighbouring batches are correlated: the interval is too narrow; run longer, or in fewer batches"
     return Steady(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from replicast.core.distributions import check_confidence
+from replicast.core.distributions import check_confidence, t_critical
 from replicast.core.errors import RequestError, nearest
 from replicast.core.pooled import Pooled, parse_statistic, pooled
 from replicast.core.ports import Store
@@ -83,10 +83,13 @@ def _ratio_row(
         why = "replications are copies" if copies else "fewer than two replications, or nothing to divide by"
         estimate = float(top.sum()) / total if total else None
         return RatioRow(scenario, text, len(top), estimate, *(None,) * 9, own, why)
-    note = "" if len(ratios) == len(top) else f"{len(top) - len(ratios)} have 0 below: not in the mean of ratios"
+    notes = [] if len(ratios) == len(top) else [f"{len(top) - len(ratios)} have 0 below: not in the mean of ratios"]
+    below = bottom / np.abs(bottom).max()
+    if abs(below.mean()) <= t_critical(confidence, found.n - 1) * below.std(ddof=1) / math.sqrt(found.n):
+        notes.append("what is divided by may have the mean 0: no interval can be relied on")
     return RatioRow(
         scenario, text, found.n, found.estimate, found.jackknife, found.se, *found.interval,
-        0.5 * (found.interval[1] - found.interval[0]), *found.delta, *found.bootstrap, own, note,
+        0.5 * (found.interval[1] - found.interval[0]), *found.delta, *found.bootstrap, own, "; ".join(notes),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,12 +31,12 @@ class SteadyRow:
     batches: int
     size: int
     mean: float
-    half_width: float
-    ci_lower: float
-    ci_upper: float
-    overlapping_half_width: float
-    overlapping_lower: float
-    overlapping_upper: float
+    half_width: float | None
+    ci_lower: float | None
+    ci_upper: float | None
+    overlapping_half_width: float | None
+    overlapping_lower: float | None
+    overlapping_upper: float | None
     variance: float
     overlapping_variance: float
     lag_one: float
@@ -73,11 +74,14 @@ def steady_rows(
 
 def _row(scenario: str, replication: int, found: Steady, gone: int) -> SteadyRow:
     """`gone` values were left out, since they are no numbers."""
-    mean, width, wide = found.mean, found.half_width, found.overlapping_half_width
+    mean = found.mean
     notes = [found.warning, f"{gone} values are missing, NaN or infinite" if gone else ""]
     return SteadyRow(
         scenario, replication, found.left_out, found.n, found.batches, found.size,
-        mean, width, mean - width, mean + width,
-        wide, mean - wide, mean + wide,
+        mean, *_interval(mean, found.half_width), *_interval(mean, found.overlapping_half_width),
         found.variance, found.overlapping_variance, found.lag_one, found.lag_one_p, "; ".join(filter(None, notes)),
     )  # fmt: skip
+
+
+def _interval(mean: float, half_width: float) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if math.isnan(half_width) else (half_width, mean - half_width, mean + half_width)
