@@ -31,6 +31,7 @@ from replicast.places.registry import kind_of
 from replicast.reporting.answers import Answers
 from replicast.reporting.failed import OnFailure, tell_of_failures
 from replicast.reporting.keeping import Keeping
+from replicast.reporting.noted import damaged_notes
 from replicast.stores import open_named_store
 
 if TYPE_CHECKING:
@@ -238,15 +239,13 @@ class Run(Answers, Keeping):
 
     def mend(self) -> list[Damage]:
         """Sets aside what no longer is what was stored, so that `resume` computes it again; says what that is."""
-        if not self._is_sound:
-            self._is_sound, found = True, set_aside_damage(self.store, self.id)
-            return found
-        return []
+        looked, self._is_sound = self._is_sound, True
+        return [] if looked else set_aside_damage(self.store, self.id)
 
     def damage(self) -> list[str]:
         """What is stored and no longer is what was stored, by its digests; nothing is simulated, nothing changed."""
-        source = damaged_source(self.store, self.id, self.record.files)
-        return [*edits_of(self.record), *source, *map(str, self.store.damage(self.id))]
+        said = [*edits_of(self.record), *damaged_source(self.store, self.id, self.record.files)]
+        return [*said, *damaged_notes(self.store, self.id), *map(str, self.store.damage(self.id))]
 
     @speaks_python
     def resume(

@@ -12,23 +12,41 @@ from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.performing.second_look import second_looks
-from replicast.performing.worker import LEVELS, NOTES
+from replicast.performing.worker import LEVELS, NOTES, document_of
 
 
 def notes_of(store: Store, run: str) -> list[str]:
-    """Each sentence once, in order."""
-    found = (store.read(run, name) for name in store.documents(run, NOTES))
-    return sorted(content.decode() for content in found if content)
+    """Each sentence once, in order; of one that is not what was noted, that alone."""
+    found = ((name, store.read(run, name) or b"") for name in store.documents(run, NOTES))
+    return sorted(content.decode() if _is_sound(name, content) else _damage(name) for name, content in found)
+
+
+def _is_sound(name: str, content: bytes) -> bool:
+    folder, _, _ = name.rpartition("/")
+    return name == document_of(folder, content)
+
+
+def _damage(name: str) -> str:
+    return f"'{name}' is not what was noted (its SHA-256 differs)"
+
+
+def damaged_notes(store: Store, run: str) -> list[str]:
+    """What replications noted, or met as levels of a factor, and is not any more what was stored."""
+    named = [name for folder in (NOTES, LEVELS) for name in store.documents(run, folder)]
+    return [_damage(name) for name in named if not _is_sound(name, store.read(run, name) or b"")]
 
 
 def levels_of(store: Store, run: str, table: str) -> dict[str, FactorLevels]:
     """The levels of each column that was a factor with the same levels in all replications in which it was one."""
     found: dict[str, list[FactorLevels]] = {}
     for name in store.documents(run, LEVELS):
-        try:
-            levels = FactorLevels.from_json(store.read(run, name) or b"")
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"'{name}' of run {run} in '{store.label}' cannot be read: {error}") from None
+        content = store.read(run, name) or b""
+        if not _is_sound(name, content):
+            raise StoreError(
+                f"{_damage(name)}; it is part of run {run} in '{store.label}', and holds the levels of a factor: "
+                "put it back from a copy of the run, or remove it, and its column is one of texts"
+            )
+        levels = FactorLevels.from_json(content)
         if levels.table == table:
             found.setdefault(levels.column, []).append(levels)
     return {column: sets[0] for column, sets in found.items() if len(sets) == 1 and sets[0].labels}

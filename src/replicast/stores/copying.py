@@ -18,13 +18,14 @@ from replicast.core.planning import merge
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Failure, Outcome
+from replicast.core.segments import edits_of
 from replicast.machine.inside import inside
 
 from .names import ARTEFACT
 from .reading import replications_of
 from .rows_hash import KEYS, hash_rows
 
-METRICS = "metrics"
+METRICS, MODEL = "metrics", "model"
 OF_THE_MOMENT, CLOUD, SHARING = ("conductor.json", "cancel"), "cloud/", "at-work/"
 """Documents that say who is at work on a run, and how far, which is nobody at work on its copy."""
 
@@ -57,15 +58,15 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     if record is None:
         raise RunNotFound(f"there is no run '{run}' in '{source.label}'")
     refuse_another(target, run, record)
+    said = RunRecord.from_json(record, f"{NAME} of run {run}", run)
     names = [name for name in documents_of(source, run) if name != NAME]
+    _refuse_changes(source, said)
     for name in names:
         content = source.read(run, name)
         if content is not None:
             target.write(run, name, content)
     coverage = source.coverage(run)
-    scenarios = [
-        scenario.name for scenario in RunRecord.from_json(record, f"{NAME} of run {run}", run).experiment.scenarios
-    ]
+    scenarios = [scenario.name for scenario in said.experiment.scenarios]
     for scenario in scenarios:
         kept = _artefacts_by_replication(source, run, scenario)
         for batch in outcomes_of(source, run, scenario):
@@ -78,6 +79,22 @@ def copy_run(source: Store, target: Store, run: str) -> CopyReport:
     report.replications = sum(last - first + 1 for name in scenarios for first, last in merge(coverage.ok(name)))
     report.content_hash = _compare(source, target, run, scenarios, report)
     return report
+
+
+def _refuse_changes(source: Store, record: RunRecord) -> None:
+    """Raises StoreError where the record, or the copy of the model, is not what was stored."""
+    found = edits_of(record)
+    for name, sha256 in record.files.items():
+        content = source.read(record.id, f"{MODEL}/{name}")
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            found.append(
+                f"'{MODEL}/{name}' is {'gone' if content is None else 'not what it was (its SHA-256 differs)'}"
+            )
+    if found:
+        raise StoreError(
+            f"{'; '.join(found)}; so nothing of run {record.id} in '{source.label}' was copied. "
+            f"The ways on: replicast resume {record.id}"
+        )
 
 
 def refuse_another(target: Store, run: str, record: bytes) -> None:
