@@ -100,6 +100,17 @@ def test_scenarios_and_parameters_typed_by_hand_take_the_types_of_the_models_def
         ({"name": ""}, "a run cannot be called ''"),
         ({"precision": "mean=5%", "max": 1}, "'max' takes 3 or more, and 1 is not"),
         ({"max": 50}, "'max' is the most that 'precision' or 'select' may take; without them, give 'repetitions'"),
+        ({"scenarios": {"few": 5}}, "scenario 'few' takes an object, such as {\"beds\": 12}, and 5 is none"),
+        (
+            {"select": "mean=lower", "budget": 90},
+            "'select' chooses among scenarios, and there is one: give 'scenarios' or a 'grid'",
+        ),
+        ({"grid": {"n": [1, 2]}, "select": "mean=lower"}, "'select' goes with 'indifference'"),
+        ({"grid": {"n": [1, 2]}, "select": {"mean": "lower"}}, "'select' takes text in quotes, such as"),
+        ({"budget": 100}, "'indifference' and 'budget' are of 'select' METRIC=lower; without it, they say nothing"),
+        ({"run": 5}, "'run' takes the name of a run in quotes, and 5 is none"),
+        ({"run": "../x"}, "a run cannot be called '../x'"),
+        ({"run": "mine", "repetitions": 20}, "so 'repetitions' has no place beside it"),
         ([1], 'start it with an object, such as {"repetitions": 10}, and not with [1]'),
         ({"repetitions": 3, "parameters": {"men": 1.0}}, "did you mean 'mean'?"),
     ],
@@ -111,6 +122,33 @@ def test_a_wrong_field_ends_in_a_failure_that_names_it(
     ended = execute_with(aws, stack, typed)
     assert ended["status"] == "FAILED"
     assert cause in json.loads(ended["cause"])["errorMessage"] if ended["cause"].startswith("{") else ended["cause"]
+
+
+@pytest.mark.long
+def test_a_selection_started_by_hand_spends_its_budget_as_one_at_home_does(
+    aws: Aws, stack: StackState, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    give_model(aws, stack, write_model(MODEL), tmp_path / "other", replications=10, seed=1)
+    means = {"short": {"mean": 1.0}, "usual": {"mean": 2.0}, "long": {"mean": 6.0}}
+    ended = execute(aws, stack, repetitions=10, seed=7, scenarios=means, select="mean=lower", budget=90)
+    assert ended["status"] == "SUCCEEDED", ended
+    run = Run(aws.store(f"s3://{stack.bucket}/runs"), json.loads(ended["output"])["run"])
+    planned = run.record.planned
+    assert sum(planned.values()) == 90
+    assert min(planned.values()) >= 10
+    assert planned["long"] < max(planned["short"], planned["usual"])
+    model = str(tmp_path / "project" / "model.py")
+    request = Request(model=model, replications=10, seed=7, scenarios=means, select="mean=lower", budget=90)
+    with Preparation(request, store_url=str(tmp_path / "home")) as home:
+        home.create()
+        home.conduct()
+        there = Run(home.store, home.record.id)
+    assert sum(there.record.planned.values()) == 90
+    ours, theirs = (
+        {(row["scenario"], row["replication"]): row["mean"] for row in one.metrics().to_dicts()} for one in (run, there)
+    )
+    assert len(ours.keys() & theirs.keys()) >= 30
+    assert all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
 
 
 def test_a_stack_without_a_model_says_how_to_give_it_one(aws: Aws, stack: StackState) -> None:

@@ -31,6 +31,7 @@ from .stack import PLACE
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "repetitions": int, "replications": int, "seed": int, "parameters": dict, "scenarios": dict, "grid": dict,
     "precision": str, "max": int, "tolerate": (str, int), "timeout": (int, float), "retries": int, "name": str,
+    "select": str, "indifference": (int, float), "budget": int,
 }  # fmt: skip
 
 
@@ -38,7 +39,10 @@ WANTED = {
     int: "a whole number, such as 10, without quotes", str: 'text in quotes', dict: 'an object, such as {"beds": 12}',
     (str, int): 'a share or a count, such as "5%" or 3', (int, float): "a number of seconds, such as 600",
 }  # fmt: skip
-EXAMPLE = {"precision": 'text in quotes, such as "value=5%"'}
+EXAMPLE = {
+    "precision": 'text in quotes, such as "value=5%"', "select": 'text in quotes, such as "value=lower"',
+    "indifference": "a number in the metric's unit, such as 0.5",
+}  # fmt: skip
 FLAG = re.compile(r"(?<![\w-])--?([a-z][a-z-]*)")
 
 
@@ -46,7 +50,21 @@ def order_of(given: Any) -> dict[str, Any]:
     """What the state machine was started with. Raises RequestError where that is no object."""
     if not isinstance(given, Mapping):
         raise RequestError(f'start it with an object, such as {{"repetitions": 10}}, and not with {json.dumps(given)}')
+    if "run" in given and "round" not in given:
+        check_prepared(given)
     return dict(given)
+
+
+def check_prepared(given: Mapping[str, Any]) -> None:
+    """A run that is there says for itself what is wanted of it. Raises RequestError."""
+    if not isinstance(given["run"], str):
+        raise RequestError(f"field 'run' takes the name of a run in quotes, and {json.dumps(given['run'])} is none")
+    check_run_name(given["run"])
+    if others := sorted(set(given) - {"run"}):
+        raise RequestError(
+            f"'run' is a run that is there, with all that was asked of it, so '{others[0]}' has no place beside it; "
+            "to top up one that was started by hand, give its 'name'"
+        )
 
 
 def record_by_hand(
@@ -78,7 +96,9 @@ def _record(
     )
     check_seed(experiment.seed, experiment.model, experiment.streams)
     check_pairs(replications, experiment.streams.antithetic)
-    name = typed.get("name")
+    name, options = typed.get("name"), check_options(_options(typed, deployed.options), replications)
+    if options.select and len(experiment.scenarios) < 2:
+        raise RequestError("'select' chooses among scenarios, and there is one: give 'scenarios' or a 'grid'")
     return dataclasses.replace(
         deployed,
         id=run_id_of(execution, started) if name is None else check_run_name(name),
@@ -87,7 +107,7 @@ def _record(
         digests=digests_of(experiment.to_dict()),
         replications=replications,
         created=started,
-        options=check_options(_options(typed, deployed.options), replications),
+        options=options,
         place=PLACE,
         host="aws",
         user="",
@@ -108,6 +128,9 @@ def _check_fields(typed: Mapping[str, Any]) -> None:
 def _scenarios(typed: Mapping[str, Any], deployed: Experiment, signature: Signature) -> tuple[Scenario, ...]:
     """Those of the deployed experiment unless others are given; `parameters` go before theirs."""
     parameters = typed.get("parameters", {})
+    for name, own in typed.get("scenarios", {}).items():
+        if not isinstance(own, Mapping):
+            raise RequestError(f"scenario '{name}' takes {WANTED[dict]}, and {json.dumps(own)} is none")
     if "scenarios" in typed or "grid" in typed:
         crossed = cross(parameters, typed.get("scenarios", {}), typed.get("grid", {}))
     else:
@@ -122,9 +145,16 @@ def _scenarios(typed: Mapping[str, Any], deployed: Experiment, signature: Signat
 
 def _options(typed: Mapping[str, Any], deployed: Options) -> Options:
     tolerate = typed.get("tolerate")
+    if "precision" in typed or "select" in typed:  # the one rule goes before the other that was deployed
+        deployed = dataclasses.replace(deployed, precision=None, select=None, indifference=None, budget=None)
+    if "budget" in typed or "indifference" in typed:
+        deployed = dataclasses.replace(deployed, indifference=None, budget=None, maximum=None)
     return dataclasses.replace(
         deployed,
         precision=typed.get("precision", deployed.precision),
+        select=typed.get("select", deployed.select),
+        indifference=typed.get("indifference", deployed.indifference),
+        budget=typed.get("budget", deployed.budget),
         maximum=typed.get("max", deployed.maximum),
         timeout_seconds=typed.get("timeout", deployed.timeout_seconds),
         retries=typed.get("retries", deployed.retries),
