@@ -33,7 +33,7 @@ from replicast.aws.estimate import Pilot, estimate
 from replicast.aws.limits import Capacity
 from replicast.aws.prices import Bill, Usage, bill
 from replicast.aws.sandbox import environment, started
-from replicast.aws.stack import Settings
+from replicast.aws.settings import Settings
 
 MODEL = "def simulate(rng):\n    return float(rng.exponential(2.0))\n"
 CONCURRENCY = 2

@@ -95,13 +95,33 @@ def measured(scenarios: int, parts: int, milliseconds: float, failing: float) ->
     return seconds, store.requests
 
 
+def read_through(scenarios: int, parts: int, milliseconds: float) -> tuple[float, int]:
+    """Seconds and requests of reading the metrics of such a run as Collate does, once."""
+    record = record_of("def simulate():\n    return 1.0\n", scenarios, 2 * parts)
+    store = SlowBucket(milliseconds / 1000)
+    filled(store, record.id, [s.name for s in record.experiment.scenarios], parts, 2, 0.0)
+    store.slow, store.requests = True, 0
+    started = time.perf_counter()
+    rows = sum(
+        chunk.num_rows for s in record.experiment.scenarios for chunk in store.rows(record.id, "metrics", s.name)
+    )
+    assert rows == 2 * parts * scenarios
+    return time.perf_counter() - started, store.requests
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenarios", type=int, default=200)
     parser.add_argument("--parts", type=int, default=500, help="of each scenario")
     parser.add_argument("--milliseconds", type=float, default=25.0, help="of a request")
     parser.add_argument("--failing", type=float, default=0.0, help="share of parts in which a replication failed")
+    parser.add_argument("--read", action="store_true", help="read the metrics instead, as Collate does")
     given = parser.parse_args()
+    if given.read:
+        seconds, requests = read_through(given.scenarios, given.parts, given.milliseconds)
+        print(f"{given.scenarios} scenarios x {given.parts} parts:")
+        print(f"metrics read in {seconds:.1f} s with {requests:,} requests of {given.milliseconds:g} ms")
+        return
     seconds, requests = measured(given.scenarios, given.parts, given.milliseconds, given.failing)
     print(f"{given.scenarios} scenarios x {given.parts} parts, {given.failing:.0%} with a failure:")
     print(f"planned in {seconds:.1f} s with {requests:,} requests of {given.milliseconds:g} ms")

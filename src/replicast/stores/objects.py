@@ -45,6 +45,7 @@ from .names import (
 )
 from .object_documents import READERS, ObjectDocuments, can_be_written
 from .registry import StoreKind
+from .several import in_order
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
@@ -209,19 +210,26 @@ class ObjectStore(ObjectDocuments):
 
     def rows(self, run: str, table: str, scenario: str) -> Iterator[Table]:
         """Tables of one schema each, whose rows follow each other by replication."""
-        from .reading import keep_replications, order_by_replication
+        from .reading import order_by_replication
 
         encoded, segments = encode_name(table), self._segments(run, scenario)
         old: dict[str, list[KeptFile]] = {}
         if any(old_parts.is_old(segment.part) for segment in segments):
             old = old_parts.files_by_token(self._list_relative(run, f"parts/{encoded}/{encode_name(scenario)}"))
-        for segment in segments:
-            part = segment.part
-            files = old.get(part.token, []) if old_parts.is_old(part) else self._manifest(run, part).files_of(encoded)
-            read = [self._table(run, file) for file in files]
-            if (segment.first, segment.last) != (part.first, part.last):
-                read = [keep_replications(piece, segment.first, segment.last) for piece in read]
-            yield from read if len(read) < 2 else order_by_replication(read)
+        read = partial(self._rows_of, run, encoded, old)
+        for pieces in in_order(read, segments, 1 if self.folder is not None else READERS):
+            yield from pieces if len(pieces) < 2 else order_by_replication(pieces)
+
+    def _rows_of(self, run: str, table: str, old: Mapping[str, list[KeptFile]], segment: Segment) -> list[Table]:
+        """What a segment's part has of a table, one piece for each schema."""
+        from .reading import keep_replications
+
+        part = segment.part
+        files = old.get(part.token, []) if old_parts.is_old(part) else self._manifest(run, part).files_of(table)
+        read = [self._table(run, file) for file in files]
+        if (segment.first, segment.last) == (part.first, part.last):
+            return read
+        return [keep_replications(piece, segment.first, segment.last) for piece in read]
 
     def _table(self, run: str, file: KeptFile) -> Table:
         from . import parts
