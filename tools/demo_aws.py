@@ -30,7 +30,8 @@ from replicast.aws import commands
 from replicast.aws.access import Aws
 from replicast.aws.database import Wanted
 from replicast.aws.sandbox import environment, started
-from replicast.aws.stack import Settings, StackState
+from replicast.aws.settings import Settings
+from replicast.aws.stack import StackState
 from replicast.runs import Run
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -30,7 +30,8 @@ from replicast.aws.functions import RUNS
 from replicast.aws.limits import Capacity
 from replicast.aws.prices import Usage, bill
 from replicast.aws.progress import map_runs
-from replicast.aws.stack import Settings, Stack
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack
 from replicast.aws.step_functions import StateMachine
 from replicast.core.errors import ReplicastError
 

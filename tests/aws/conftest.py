@@ -17,7 +17,8 @@ from replicast.aws.access import Aws
 from replicast.aws.image import context
 from replicast.aws.package import worker_package
 from replicast.aws.sandbox import started
-from replicast.aws.stack import Settings, Stack, StackState
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack, StackState
 
 from .image_engines import Docker, Engine, RootFileSystem, docker_answers
 

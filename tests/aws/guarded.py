@@ -10,7 +10,7 @@ from servers import Mariadb, Postgres
 
 from replicast.aws.access import Aws
 from replicast.aws.database import secret_url
-from replicast.aws.stack import Settings
+from replicast.aws.settings import Settings
 
 from .conftest import SMALL
 

@@ -16,7 +16,8 @@ from replicast.aws import commands, package
 from replicast.aws.access import Aws
 from replicast.aws.image import own_architecture
 from replicast.aws.sandbox import NEEDS, next_command
-from replicast.aws.stack import Settings, Stack
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack
 from replicast.aws.stores import open_s3
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.segments import edits_of

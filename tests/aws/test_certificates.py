@@ -16,7 +16,8 @@ from replicast.aws.access import Aws
 from replicast.aws.bucket import bucket_exists
 from replicast.aws.certificates import amazons_roots, authorities, checked, fetched, organisation, with_fact
 from replicast.aws.database import Wanted, secret_url
-from replicast.aws.stack import Settings, Stack
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack
 from replicast.aws.verification import local_copy
 from replicast.core.errors import RequestError, StoreError
 from replicast.stores import open_store

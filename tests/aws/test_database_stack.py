@@ -21,7 +21,8 @@ from replicast.aws import stack as stack_module
 from replicast.aws.access import Aws
 from replicast.aws.connections import connections_of, most_functions
 from replicast.aws.database import DatabaseStack, Wanted, find_secret
-from replicast.aws.stack import Settings, Stack, StackState, template
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack, StackState, template
 from replicast.core.errors import RequestError
 
 from .conftest import SMALL

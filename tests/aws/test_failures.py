@@ -14,7 +14,8 @@ from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws.access import Aws
 from replicast.aws.functions import RUNS
-from replicast.aws.stack import Settings, StackState
+from replicast.aws.settings import Settings
+from replicast.aws.stack import StackState
 from replicast.core.record import RunRecord
 from replicast.runs import Run
 

@@ -14,7 +14,8 @@ from replicast.asking.request import Request, new_record
 from replicast.aws import commands
 from replicast.aws import stack as stack_module
 from replicast.aws.access import Aws
-from replicast.aws.stack import Settings, Stack, StackState, template
+from replicast.aws.settings import Settings
+from replicast.aws.stack import Stack, StackState, template
 from replicast.core.errors import ExecutorError, RequestError
 
 from .conftest import REGION, SMALL

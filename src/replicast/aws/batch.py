@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from replicast.core.errors import RequestError
 
 from .access import Aws, explained
-from .stack import Settings, Stack, StackState, Tell
+from .settings import Settings
+from .stack import Stack, StackState, Tell
 from .zones import two_zones
 
 

@@ -20,7 +20,8 @@ from replicast.core.errors import RequestError
 
 from .access import Aws
 from .image import is_here
-from .stack import Settings, Stack, StackState
+from .settings import Settings
+from .stack import Stack, StackState
 from .verification import AUTHORITIES
 
 PUBLISHED = {

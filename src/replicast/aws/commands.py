@@ -26,7 +26,8 @@ from .functions import DEPLOYED, RUNS
 from .limits import SETTINGS, check_settings, width
 from .operation import Operation
 from .putting import put_image, put_package, with_database_packages, with_defaults
-from .stack import DEFAULT_STACK, PLACE, Settings, Stack, StackState, Tell
+from .settings import Settings
+from .stack import DEFAULT_STACK, PLACE, Stack, StackState, Tell
 from .step_functions import StateMachine
 
 FUNCTIONS, SETUP, TASKS = ("plan", "simulate", "collate"), "setup", "batch"

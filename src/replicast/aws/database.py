@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,8 @@ from replicast.core.errors import ExecutorError, RequestError
 
 from .access import Aws, error_code, explained
 from .connections import connections_of, crowding, most_functions
-from .stack import Settings, Stack, StackState, Tell
+from .settings import Settings
+from .stack import Stack, StackState, Tell
 from .zones import two_zones
 
 SCHEME = "aws-secret"
@@ -103,9 +105,29 @@ class DatabaseStack(Stack):
         """Takes the protection off and deletes the stack; its last snapshot stays. False if there is none."""
         if not self.state().exists:
             return False
-        self.apply({"Protection": "false"})
         self._delete()
         return True
+
+    def _delete(self) -> None:
+        """However far the stack was made: one that is half made or half removed takes no update of its protection."""
+        self._settle()
+        self._take_protection_off()
+        super()._delete()
+
+    def _take_protection_off(self) -> None:
+        from botocore.exceptions import ClientError
+
+        events = self._events(datetime.min.replace(tzinfo=UTC))
+        names = {e["PhysicalResourceId"] for e in events if e["LogicalResourceId"] == "Database"} - {""}
+        with explained("take the protection off the database"):
+            for name in names:
+                try:
+                    self.aws.client("rds").modify_db_instance(
+                        DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+                    )
+                except ClientError as error:
+                    if error_code(error) not in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+                        raise
 
 
 def network_of(aws: Aws, subnets: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from .batch import BatchStack, WantedBatch, queues_for
 from .contents import Contents
 from .image import BASE, build_and_push, is_here, own_architecture
 from .package import database_requirements, default_runtime, reporting_package, worker_package
-from .stack import Settings, Stack, StackState
+from .settings import Settings
+from .stack import Stack, StackState
 
 Put = tuple[StackState, tuple[str, ...]]
 

@@ -16,6 +16,7 @@ from replicast.core.errors import ExecutorError, RequestError
 from .access import Aws, error_code, error_message, explained
 from .bucket import bucket_exists, close_bucket, remove_bucket
 from .package import Package
+from .settings import Settings
 
 PLACE, DEFAULT_STACK = "aws", "replicast"
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -28,6 +29,7 @@ TAGS = {"replicast": "stack"}
 
 GONE = "DELETE_COMPLETE"
 SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+ROLLED_HALF_BACK = "UPDATE_ROLLBACK_FAILED"
 FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 Tell = Callable[[str], None]
 
@@ -71,56 +73,6 @@ class StackState:
     def database_label(self) -> str:
         """The name of the store of a stack whose results go to a database; empty for others."""
         return stack_url(self.name) if self.parameters.get("DatabaseSecret") else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the functions are to be; None keeps what the stack has, or the template's default."""
-
-    runtime: str | None = None
-    architecture: str | None = None
-    memory: int | None = None
-    scratch: int | None = None
-    seconds: int | None = None
-    concurrency: int | None = None
-    log_days: int | None = None
-    collate_memory: int | None = None
-    boundary: str | None = None
-    subnets: tuple[str, ...] | None = None
-    security_groups: tuple[str, ...] | None = None
-    database: str | None = None
-    database_secret: str | None = None
-    database_secret_key: str | None = None
-    database_master: str | None = None
-    database_authorities: str | None = None
-    queue: str | None = None
-    spot_queue: str | None = None
-    job: str | None = None
-    key: str | None = None
-    schedule: str | None = None
-    schedule_input: str | None = None
-    alarm: str | None = None
-    alarm_email: str | None = None
-    base: str | None = None
-    refreshed: str | None = None
-
-    def to_parameters(self) -> dict[str, str]:
-        names = {"runtime": "Runtime", "architecture": "Architecture", "memory": "Memory", "scratch": "Scratch",
-                 "seconds": "Seconds", "concurrency": "Concurrency", "log_days": "LogDays",
-                 "collate_memory": "CollateMemory", "boundary": "Boundary",
-                 "subnets": "Subnets", "security_groups": "SecurityGroups", "database": "Database",
-                 "database_secret": "DatabaseSecret", "database_secret_key": "DatabaseSecretKey",
-                 "database_authorities": "DatabaseAuthorities", "database_master": "DatabaseMaster",
-                 "queue": "Queue", "spot_queue": "SpotQueue", "job": "Job", "key": "KmsKey", "schedule": "Schedule",
-                 "schedule_input": "ScheduleInput", "alarm": "Alarm", "alarm_email": "AlarmEmail",
-                 "base": "Base", "refreshed": "Refreshed"}  # fmt: skip
-        given = {parameter: getattr(self, name) for name, parameter in names.items()}
-        texts = {
-            parameter: ",".join(value) if isinstance(value, tuple) else str(value)
-            for parameter, value in given.items()
-            if value is not None
-        }
-        return texts | ({"NetworkRights": "true"} if self.subnets else {})
 
 
 class Stack:
@@ -189,15 +141,26 @@ class Stack:
             self.tell(f"waiting for what is under way in stack '{self.name}' ({state.status})")
             self._settle()
             state = self.state()
-        if state.status == "UPDATE_ROLLBACK_FAILED":
-            self.tell("going on with the way back from a failed update")
-            with explained(f"bring stack '{self.name}' back"):
-                self._formation.continue_update_rollback(StackName=self.name)
-            state = self._settle()
+        if state.status == ROLLED_HALF_BACK:
+            state = self._go_on_back()
         if state.exists and state.status in FAILED_CREATION:
             self.tell(f"removing what is left of a failed attempt ({state.status})")
             self._delete()
             state = self.state()
+        return state
+
+    def _go_on_back(self) -> StackState:
+        """From a failed update to what was there before; what would not go back a second time is left as it is."""
+        self.tell("going on with the way back from a failed update")
+        since = datetime.now(UTC)
+        with explained(f"bring stack '{self.name}' back"):
+            self._formation.continue_update_rollback(StackName=self.name)
+        state = self._settle()
+        if state.status == ROLLED_HALF_BACK and (stuck := self._failed("UPDATE_FAILED", since)):
+            self.tell(f"leaving {', '.join(stuck)} as CloudFormation could not bring them back")
+            with explained(f"bring stack '{self.name}' back"):
+                self._formation.continue_update_rollback(StackName=self.name, ResourcesToSkip=list(stuck))
+            state = self._settle()
         return state
 
     def put(self, key: str, content: bytes) -> bool:
@@ -291,12 +254,23 @@ class Stack:
             time.sleep(self.poll_seconds)
         return state
 
-    def first_failure(self, since: datetime) -> str:
-        """`RESOURCE (TYPE): reason` of the first that failed: the others were only cancelled because of it."""
+    def _events(self, since: datetime) -> list[dict[str, Any]]:
         with explained("read the stack's events"):
             pages = self._formation.get_paginator("describe_stack_events").paginate(StackName=self.name)
-            events = [event for page in pages for event in page["StackEvents"] if event["Timestamp"] >= since]
-        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+            return [event for page in pages for event in page["StackEvents"] if event["Timestamp"] >= since]
+
+    def _failed(self, status: str, since: datetime) -> dict[str, str]:
+        """Resources of the stack that came to that status since: their names, and what they are called in AWS."""
+        found = (event for event in self._events(since) if event["ResourceStatus"] == status)
+        return {
+            event["LogicalResourceId"]: event.get("PhysicalResourceId", "")
+            for event in found
+            if event["ResourceType"] != "AWS::CloudFormation::Stack"
+        }
+
+    def first_failure(self, since: datetime) -> str:
+        """`RESOURCE (TYPE): reason` of the first that failed: the others were only cancelled because of it."""
+        failed = [event for event in self._events(since) if event["ResourceStatus"].endswith("_FAILED")]
         told = [event for event in failed if "cancelled" not in event.get("ResourceStatusReason", "")]
         if not told:
             return "CloudFormation names no reason; look at the stack's events in the console"
@@ -314,7 +288,20 @@ class Stack:
             remove_bucket(self.aws, bucket)
 
     def _delete(self) -> None:
-        since = datetime.now(UTC)
+        """Raises ExecutorError where something would not go; what would not go a second time is left, and named."""
+        before, since = self._settle().status, datetime.now(UTC)
         with explained(f"delete stack '{self.name}'"):
             self._formation.delete_stack(StackName=self.name)
+        state = self._settle()
+        if "DELETE_FAILED" == before == state.status and (stuck := self._failed("DELETE_FAILED", since)):
+            named = ", ".join(f"{name} ({physical})" for name, physical in stuck.items())
+            self.tell(f"these would not go, stay, and may cost what they cost: {named}; {self.first_failure(since)}")
+            with explained(f"delete stack '{self.name}'"):
+                self._formation.delete_stack(StackName=self.name, RetainResources=list(stuck))
+        elif state.status == "DELETE_FAILED":
+            why = self.first_failure(since)
+            raise ExecutorError(
+                f"stack '{self.name}' is not removed: {why}; the same command again tries once more, and then leaves "
+                "what does not go"
+            )
         self._wait(since)

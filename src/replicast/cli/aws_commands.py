@@ -39,7 +39,7 @@ def deploy(chosen: argparse.Namespace) -> int:
     from replicast.aws.commands import deploy as deploy_stack
     from replicast.aws.database import Wanted
     from replicast.aws.operation import Operation, tags_of
-    from replicast.aws.stack import Settings
+    from replicast.aws.settings import Settings
 
     if chosen.package not in ("zip", "image"):
         raise RequestError(f"--package takes zip or image, not '{chosen.package}'")
