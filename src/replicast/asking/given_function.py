@@ -45,7 +45,7 @@ def function_for(record: RunRecord, given: Function | None, remembered: Function
     name = model.function
     if function is None:
         raise RequestError(
-            f"run {record.id} is of the function '{name}', which no file defines, so this process does not have it; "
+            f"run {record.id} is of the function '{name}', which no file defines, so its source is not stored with it; "
             f"replay, verify or resume it from Python, and give it again: .replay(17, function={name}), "
             f".verify(function={name}) or .resume(function={name}). A function in a file travels with its run"
         )

@@ -17,6 +17,7 @@ from replicast.core.record import NAME, RunRecord
 from replicast.core.replication import Batch
 from replicast.core.so_far import SoFar
 from replicast.machine.processes import available_cores
+from replicast.models import language_of
 
 from .cancelling import CANCEL, Lookout
 from .presence import Attendance, Shareable
@@ -107,7 +108,9 @@ class Conductor:
         except KeyboardInterrupt:
             job.cancel()
             self._take_in(job)
-            raise Interrupted(self._conclude(Ending.INTERRUPTED), self.record.id) from None
+            model = self.record.experiment.model
+            function = "" if language_of(model).travels else model.function
+            raise Interrupted(self._conclude(Ending.INTERRUPTED), self.record.id, function) from None
         return Ending.CANCELLED if state is JobState.CANCELLED else Ending.DONE
 
     def _portion(self, batches: Sequence[Batch]) -> Sequence[Batch]:

@@ -99,8 +99,12 @@ class Conclusion:
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM: what was simulated is stored. A KeyboardInterrupt, so that no `except Exception` goes on."""
 
-    def __init__(self, conclusion: Conclusion, run: str = "") -> None:
-        super().__init__(f"run {run} was interrupted; what was simulated is stored; go on with: replicast resume {run}")
+    def __init__(self, conclusion: Conclusion, run: str = "", function: str = "") -> None:
+        """`function` names the model of a run that no file defines."""
+        command = (
+            f"replicast.Run(STORE, '{run}').resume(function={function})" if function else f"replicast resume {run}"
+        )
+        super().__init__(f"run {run} was interrupted; what was simulated is stored; go on with: {command}")
         self.conclusion, self.run = conclusion, run
 
 

@@ -6,10 +6,13 @@ A model that ends its process ends this one; the pool is there for models that m
 from __future__ import annotations
 
 import platform
+import signal
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from replicast.core.errors import ExecutorError, RequestError
@@ -88,6 +91,35 @@ class Serial:
         return self._stack.enter_context(started(assignment, model, work.store, self._news.append))
 
 
+class Interruption(BaseException):
+    """Someone wants this process to stop. A model may raise a KeyboardInterrupt of its own, which is its failure."""
+
+
+@contextmanager
+def interruptions_told_apart() -> Iterator[None]:
+    """Has signals that raise a KeyboardInterrupt do so behind the model, whose replication is absent then."""
+    before = dict[int, Callable[[int, FrameType | None], Any]]()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        try:
+            before[number](number, frame)
+        except KeyboardInterrupt:
+            raise Interruption from None
+
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in before:
+            signal.signal(number, interrupt)
+        yield
+    except Interruption:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class SerialJob:
     """Fulfils `core.ports.Job`: each poll performs one replication, or more of quick ones."""
 
@@ -106,7 +138,8 @@ class SerialJob:
             return JobState.ENDED
         before = len(self._news)
         try:
-            self._worker.perform(batch)
+            with interruptions_told_apart():
+                self._worker.perform(batch)
         except Spoilt as error:
             raise ExecutorError(
                 f"a replication made this process unusable: {error}; a pool replaces such a process"
