@@ -226,7 +226,7 @@ def _collated(handle: Any, output: str | None, *, good: bool) -> Collated | None
     if not output:
         return None
     try:
-        found: Collated = handle.collate(output)
+        found: Collated = handle.final_collate(output)
     except CollationError as error:
         if good:
             raise
@@ -255,7 +255,7 @@ def _say_what_was_done(
     from replicast.reporting.noted import checking
 
     record = handle.record
-    if conclusion.failed < conclusion.done and not handle.second_looks():
+    if conclusion.failed < conclusion.done and not handle.final_summary().looked_again:
         say(f"not checked: {checking(record, _from_here(record, chosen))}")
     rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
     say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .plotting import Plots
     from .rows import Rows
     from .summary import Summary
+    from .tables import RunTables
     from .warming import WarmUps
 
 
@@ -29,6 +30,7 @@ class Answers(Estimates):
     """Nothing is simulated and nothing of the run changes; what is damaged is refused by name."""
 
     _final: Summary | None = None
+    _read: RunTables | None = None
 
     @property
     def id(self) -> str:
@@ -54,8 +56,17 @@ class Answers(Estimates):
     def final_summary(self) -> Summary:
         """As `summary`, made once for all who ask right after the run was carried out."""
         if self._final is None:
-            self._final = self.summary()
+            from .summary import summarise_run
+            from .tables import RunTables
+
+            self._read = RunTables(self.store, self.record)
+            self._final = summarise_run(self.store, self.record, self._read)
         return self._final
+
+    def final_collate(self, folder: str | Path) -> Collated:
+        """As `collate`, right after the run was carried out: what its final summary read is not read again."""
+        self.final_summary()
+        return self.collate(folder, tables=self._read)
 
     def metrics(self) -> Rows:
         """A row per successful replication, a column per metric."""

@@ -59,6 +59,7 @@ def collate(
     only: Iterable[str] = (),
     confidence: float = 0.95,
     report: Report = lambda _table, _rows: None,
+    tables: RunTables | None = None,
 ) -> Collated:
     """Writes `metrics`, each model table and `summary` to `folder`, each whole or not at all.
 
@@ -67,7 +68,7 @@ def collate(
     Raises RequestError for a format or table that is not there, StoreError where a file cannot be written.
     """
     check_format(file_format)
-    tables = RunTables(store, record)
+    tables = tables or RunTables(store, record)
     ours = own_tables(tables)
     wanted = list(dict.fromkeys(only)) or [*tables.names, *sorted(ours)]
     for name in wanted:
@@ -82,11 +83,9 @@ def collate(
             if name == "summary":
                 collated.summary = summarise_run(store, record, tables, confidence=confidence)
                 collated.notes += [note for note in collated.summary.notes if note not in collated.notes]
-                frame = collated.summary.frame()
-                rows = write_frames(iter([frame]), dict(frame.schema), path, WRITERS[file_format])
+                rows = _write_frame(collated.summary.frame(), path, file_format)
             elif name in ours:
-                frame = scenarios_frame(record.experiment)
-                rows = write_frames(iter([frame]), dict(frame.schema), path, WRITERS[file_format])
+                rows = _write_frame(scenarios_frame(record.experiment), path, file_format)
             else:
                 rows = _write_table(tables, name, path, file_format)
                 collated.notes += tables.unified(name).notes
@@ -95,6 +94,10 @@ def collate(
     except OSError as error:
         raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
+
+
+def _write_frame(frame: pl.DataFrame, path: Path, file_format: str) -> int:
+    return write_frames(iter([frame]), dict(frame.schema), path, WRITERS[file_format])
 
 
 def _write_table(tables: RunTables, name: str, path: Path, file_format: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from arro3.core import Table
@@ -11,7 +12,7 @@ from replicast.core.errors import StoreError
 from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
-from replicast.performing.second_look import second_looks
+from replicast.performing.second_look import SecondLook
 from replicast.performing.worker import LEVELS, NOTES, document_of
 
 
@@ -52,11 +53,11 @@ def levels_of(store: Store, run: str, table: str) -> dict[str, FactorLevels]:
     return {column: sets[0] for column, sets in found.items() if len(sets) == 1 and sets[0].labels}
 
 
-def not_the_same_again(store: Store, record: RunRecord) -> list[str]:
+def not_the_same_again(record: RunRecord, looks: Iterable[SecondLook]) -> list[str]:
     """A sentence for each replication that came out otherwise when it was simulated a second time."""
     several = len(record.experiment.scenarios) > 1
     found = []
-    for look in second_looks(store, record.id):
+    for look in looks:
         if look.differences:
             where = f" of scenario '{look.scenario}'" if several else ""
             found.append(

@@ -45,7 +45,7 @@ def collate_run(
     if not own or not has_own_collation(record):
         return collate(store, record, folder, **options)
     file_format, wanted = options.get("file_format", "csv"), list(options.get("only", ()))
-    tables = RunTables(store, record)
+    tables = options.setdefault("tables", RunTables(store, record))
     beyond = [name for name in wanted if name not in {*tables.names, *own_tables(tables)}]
     check_format(file_format)
     standard = [name for name in wanted if name not in beyond]

@@ -18,6 +18,7 @@ from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
 from replicast.core.segments import notes_on_record
 from replicast.core.statistics import QUARTILES, SummaryRow, summary_row
+from replicast.performing.second_look import second_looks
 from replicast.stores.reading import doubles, replications_of
 
 from .noted import Warned, not_the_same_again, notes_of
@@ -55,6 +56,7 @@ class Summary:
     """`rows` in the order of the experiment's scenarios and of the metrics' first appearance.
 
     `booleans` are the metrics that are proportions, with Wilson's interval. `paired`: counts are of antithetic pairs.
+    `looked_again` replications were simulated twice, see `Run.second_looks`.
     """
 
     rows: list[SummaryRow] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Summary:
     distinct: Mapping[str, Copies] = field(default_factory=dict)
     booleans: frozenset[str] = frozenset()
     paired: bool = False
+    looked_again: int = 0
 
     def frame(self) -> pl.DataFrame:
         import polars as pl
@@ -103,14 +106,24 @@ def summary_schema() -> dict[str, pl.DataType]:
 def summarise_run(
     store: Store, record: RunRecord, tables: RunTables | None = None, *, confidence: float = 0.95
 ) -> Summary:
-    """Statistics of every metric of every scenario over what is stored now."""
+    """Statistics of every metric of every scenario over what is stored now; of the same `tables`, made once."""
     tables = tables or RunTables(store, record)
+    if confidence not in tables.summaries:
+        tables.summaries[confidence] = _summarised(tables, confidence)
+    summary: Summary = tables.summaries[confidence]
+    return summary
+
+
+def _summarised(tables: RunTables, confidence: float) -> Summary:
+    store, record = tables.store, tables.record
     coverage = store.coverage(record.id)
     paired = record.experiment.streams.antithetic
     summary, distinct = Summary(booleans=frozenset() if paired else frozenset(tables.booleans), paired=paired), {}
     doubts: dict[str, dict[str, Doubt]] = {}
     summary.notes += notes_on_record(record)
-    summary.notes += not_the_same_again(store, record)
+    looks = second_looks(store, record.id)
+    summary.looked_again = len(looks)
+    summary.notes += not_the_same_again(record, looks)
     summary.notes += [*tables.source.notes, *notes_of(store, record.id)]
     warned, place_of_warned = Warned(), len(summary.notes)
     for scenario in (s.name for s in record.experiment.scenarios):

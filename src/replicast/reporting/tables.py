@@ -23,11 +23,18 @@ if TYPE_CHECKING:
     from .unify import Types, Unified
 
 CHUNK_ROWS = 100_000
+KEPT_BYTES = 32 << 20
+"""Of metrics that are kept once they are read, since a summary and a table are made of them; of more, none."""
+
 METRICS = "metrics"
 
 
 class RunTables:
-    """The tables of one run, each in one schema; rows ordered by scenario (as in the experiment) and replication."""
+    """The tables of one run, each in one schema; rows ordered by scenario (as in the experiment) and replication.
+
+    One reading of the run: what is asked of it twice is not read twice, and `summaries` are those made of it, by
+    confidence.
+    """
 
     def __init__(self, store: Store, record: RunRecord) -> None:
         self.store, self.record = store, record
@@ -35,6 +42,9 @@ class RunTables:
         self._unified: dict[str, Unified] = {}
         self._source: MetricSource | None = None
         self._metric_types: MetricTypes | None = None
+        self._kept: dict[str, list[Table]] = {}
+        self._room = KEPT_BYTES
+        self.summaries: dict[float, Any] = {}
 
     @property
     def source(self) -> MetricSource:
@@ -135,11 +145,28 @@ class RunTables:
         """Rows as they are stored, of all replications that count; no part is empty."""
         names = scenarios if scenarios is not None else [s.name for s in self.record.experiment.scenarios]
         for scenario in names:
-            planned = self.record.planned.get(scenario)
-            for part in self._rows(table, scenario):
-                counted = part if planned is None else keep_replications(part, 1, planned)
-                if counted.num_rows:
-                    yield counted
+            yield from self._metrics(scenario) if table == METRICS else self._counted(table, scenario)
+
+    def _metrics(self, scenario: str) -> Iterator[Table]:
+        """The parts of a scenario's metrics, kept once all of them were read and if they are small."""
+        if scenario in self._kept:
+            yield from self._kept[scenario]
+            return
+        seen, size = list[Table](), 0
+        for part in self._counted(METRICS, scenario):
+            size += part.nbytes
+            if size <= self._room:
+                seen.append(part)
+            yield part
+        if size <= self._room:
+            self._kept[scenario], self._room = seen, self._room - size
+
+    def _counted(self, table: str, scenario: str) -> Iterator[Table]:
+        planned = self.record.planned.get(scenario)
+        for part in self._rows(table, scenario):
+            counted = part if planned is None else keep_replications(part, 1, planned)
+            if counted.num_rows:
+                yield counted
 
     def _rows(self, table: str, scenario: str) -> Iterator[Table]:
         if table == METRICS:
