@@ -22,7 +22,7 @@ from hypothesis import settings
 settings.register_profile("replicast", deadline=None, max_examples=50)
 settings.load_profile("replicast")
 
-MAY_BE_SKIPPED = ("simmer", "docker", "real_aws")
+MAY_BE_SKIPPED = ("simmer", "renv", "office", "docker", "real_aws")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -39,6 +39,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("R is not installed (Debian: apt install r-base-core)")
     if item.get_closest_marker("simmer") and not r_has("simmer"):
         pytest.skip("R's package simmer is not installed (in R: install.packages('simmer'))")
+    if item.get_closest_marker("renv") and not r_has("renv"):
+        pytest.skip("R's package renv is not installed (in R: install.packages('renv'))")
+    if item.get_closest_marker("office") and not shutil.which("soffice"):
+        pytest.skip("LibreOffice is not installed (Debian: apt install libreoffice-calc-nogui)")
 
 
 @pytest.hookimpl(wrapper=True)
