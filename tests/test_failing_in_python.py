@@ -33,6 +33,20 @@ def test_a_model_that_always_fails_warns_with_count_traceback_and_the_way_back(w
     assert warning.filename == __file__
 
 
+def test_of_a_function_that_no_file_defines_no_command_is_named_that_would_be_refused(tmp_path: Path) -> None:
+    def nowhere() -> float:
+        raise ValueError("no bed")
+
+    with pytest.warns(replicast.FailureWarning) as caught:
+        done = replicast.run(nowhere, n=2, seed=1)
+    assert str(caught[0].message).endswith("again, here: run.replay(1)")
+    page = done.report(tmp_path / "r.md").read_text(encoding="utf-8")
+    assert "run.replay(1, function=nowhere)" in page
+    assert "run.verify(function=nowhere)" in page
+    assert "replicast replay" not in page
+    assert "replicast verify" not in page
+
+
 def test_it_can_be_raised_or_left(write_model: Write) -> None:
     path = write_model(FAILING)
     with pytest.raises(replicast.ReplicationsFailed, match="5 of 5 replications") as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -11,6 +10,9 @@ from replicast.core.errors import FailureWarning, ReplicationsFailed
 from replicast.core.ports import Store
 from replicast.core.progress import Conclusion
 from replicast.core.record import RunRecord
+from replicast.models import language_of
+
+from .report_failures import replay
 
 OnFailure = Literal["raise", "warn", "ignore"]
 
@@ -51,9 +53,15 @@ def about_failures(store: Store, record: RunRecord, failed: int, planned: int) -
     return (
         f"{failed:,} of {planned:,} replications of {record.experiment.model.label} failed; replication {replication}"
         + (f" of scenario '{scenario}'" if several else "")
-        + f" with {said}\nagain, here: run.replay({replication}{which}), or replicast replay {record.id} {replication}"
-        + (f" --scenario {shlex.quote(scenario)}" if several else "")
+        + f" with {said}\nagain, here: run.replay({replication}{which})"
+        + ("" if given_function(record) else f", or {replay(record.id, scenario, replication, several)}")
     )
+
+
+def given_function(record: RunRecord) -> str:
+    """The name of the function that a run is of, where no file defines it; commands cannot simulate it again."""
+    model = record.experiment.model
+    return "" if language_of(model).travels else model.function
 
 
 def tell_of_failures(finished: Any, conclusion: Conclusion, on_failure: OnFailure) -> None:

@@ -72,7 +72,7 @@ def checking(record: RunRecord, named: str = "") -> str:
     """The command that looks whether a model's replications come out the same again; `named` is the model from here."""
     model = record.experiment.model
     if model.language == "callable":
-        return "run.verify()"
+        return f"run.verify(function={model.function})"
     if model.language == "command":
         return f"replicast verify {record.id}"
     return f"replicast check {shlex.quote(named or model.label)}"

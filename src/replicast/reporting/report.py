@@ -11,11 +11,12 @@ from replicast.core.record import RunRecord
 
 from .as_toml import experiment_as_toml
 from .blocks import Block, Code, Document, Facts, Folded, Notes, Paragraph, Part
+from .failed import given_function
 from .findings import Findings, find
 from .page import page
 from .report_design import correlations
 from .report_estimates import Asked, estimates, options_of
-from .report_failures import failures, warnings
+from .report_failures import failures, replay, warnings
 from .report_methods import methods, origin
 from .report_results import comparison, gathered, metrics, results, scenarios
 from .report_sensitivity import sensitivity
@@ -39,7 +40,7 @@ def report(
     """`asked` says what is to be estimated beside means, `family` which comparisons are held together."""
     asked = asked or Asked()
     found = find(store, record, baseline=baseline, confidence=confidence, family=family)
-    several = len(found.scenarios) > 1
+    several, given = len(found.scenarios) > 1, given_function(record)
     sections: dict[str, tuple[str, Iterable[Block]]] = {
         "results": ("Results", results(found)),
         "metrics": ("Metric by metric", metrics(found)),
@@ -49,8 +50,8 @@ def report(
         "comparison": ("Comparison", comparison(found)),
         "series": ("Over time", series(found)),
         "scenarios": ("Scenarios", scenarios(found)),
-        "failures": ("Failures", failures(record.id, found.failures, several_scenarios=several)),
-        "warnings": ("Warnings", warnings(record.id, found.work, several_scenarios=several)),
+        "failures": ("Failures", failures(record.id, found.failures, several_scenarios=several, function=given)),
+        "warnings": ("Warnings", warnings(record.id, found.work, several_scenarios=several, function=given)),
         "methods": ("Methods, for a paper", methods(found)),
         "again": ("Every number again", _again(found, asked)),
         "origin": ("How it was made", origin(found)),
@@ -101,7 +102,7 @@ def _first_to_know(found: Findings) -> Iterator[str]:
 def _again(found: Findings, asked: Asked) -> Iterator[Block]:
     record = found.record
     run = shlex.quote(record.id)
-    scenario = f" --scenario {shlex.quote(found.scenarios[0])}" if len(found.scenarios) > 1 else ""
+    given = given_function(record)
     family = f" --family {found.comparison.family}" if found.comparison and found.comparison.family != "all" else ""
     commands = [
         f"replicast summary {run} --confidence {found.confidence:g}",
@@ -114,8 +115,8 @@ def _again(found: Findings, asked: Asked) -> Iterator[Block]:
         ),
         *([f"replicast sensitivity {run}"] if record.design else []),
         *([f"replicast failures {run}"] if found.failures else []),
-        f"replicast replay {run} 1{scenario}",
-        f"replicast verify {run}",
+        replay(record.id, found.scenarios[0], 1, len(found.scenarios) > 1, given),
+        f"run.verify(function={given})" if given else f"replicast verify {run}",
     ]
     yield Paragraph(
         "From the stored run, in the folder whose folder runs/ holds it; elsewhere with --store: the summary, every "
