@@ -17,13 +17,13 @@ from replicast.asking.roots import root_of, root_said
 from replicast.asking.source import check_function
 from replicast.core.errors import ModelError, RequestError, nearest
 from replicast.core.experiment import Collation, ModelReference, model_reference_from_text
+from replicast.models import language_by_suffix, suffixes
 from replicast.models.placeholders import COLLATION, Template
 from replicast.models.r_advice import for_notebook
 
 if TYPE_CHECKING:
     from .request import Request
 
-R_SUFFIXES = (".r",)
 DOCUMENTS_WITH_R = (".rmd", ".qmd")
 
 
@@ -60,7 +60,7 @@ def _locate_model(request: Request, base: Path) -> Located:
     return _locate_text(model, base, request)
 
 
-def _in_project(request: Request, path: Path, language: Any, function: str) -> Located:
+def _in_project(request: Request, path: Path, language: str, function: str) -> Located:
     """A model in a file, named from the root of its project."""
     root, path = root_of(request, path)
     name = path.relative_to(root).as_posix()
@@ -71,13 +71,13 @@ def _locate_text(text: str | os.PathLike[str], base: Path, request: Request) -> 
     head, function = model_reference_from_text(os.fspath(text))
     suffix = Path(head).suffix.lower()
     path = base / head
-    if suffix in (".py", *R_SUFFIXES):
-        if not path.is_file():
-            neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in (".py", *R_SUFFIXES)]
-            raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
-        return _in_project(request, path, "python" if suffix == ".py" else "r", function)
+    if suffix in suffixes() and not path.is_file():
+        neighbours = [p.name for p in path.parent.glob("*") if p.suffix.lower() in suffixes()]
+        raise ModelError(f"there is no file '{head}'{nearest(Path(head).name, neighbours)}")
     if suffix in DOCUMENTS_WITH_R and path.is_file():
         raise ModelError(for_notebook(head))
+    if suffix and path.is_file() and (language := language_by_suffix(suffix)):
+        return _in_project(request, path, language, function)
     if (path.exists() and not (path / "__init__.py").is_file()) or "/" in head:
         what = (
             "is a folder"

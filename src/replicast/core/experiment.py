@@ -15,7 +15,8 @@ from .scenarios import Scenario
 
 StreamKind = Literal["parallel", "future", "doRNG", "own"]
 STREAM_KINDS: tuple[str, ...] = get_args(StreamKind)
-Language = Literal["python", "r", "command", "callable"]
+Language = str
+"""python, r, command, callable, or a plug-in's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,20 @@ def language_of(reference: ModelReference) -> LanguageKind:
     return kind
 
 
+def language_by_suffix(suffix: str) -> str | None:
+    """The name of the language whose files end so, in lower case; plug-ins are asked where none of ours do."""
+    for name, text in BUILT_IN.items():
+        if suffix in REGISTRY.load(text).suffixes:
+            return name
+    plugged = [name for name in REGISTRY.names() if name not in BUILT_IN]
+    return next((name for name in plugged if suffix in language_of(ModelReference(name)).suffixes), None)
+
+
+def suffixes() -> list[str]:
+    """Those of the files of our own languages."""
+    return [suffix for text in BUILT_IN.values() for suffix in REGISTRY.load(text).suffixes]
+
+
 def open_model(
     folder: Path,
     experiment: Experiment,

@@ -97,7 +97,8 @@ def _test(comparison: Comparison) -> str:
 def _implementation(found: Findings) -> str:
     record = found.record
     experiment, versions = record.experiment, record.versions
-    language = {"r": "R", "python": "Python", "callable": "Python", "command": ""}[experiment.model.language]
+    known = {"r": "R", "python": "Python", "callable": "Python", "command": ""}
+    language = known.get(experiment.model.language, experiment.model.language)
     version = versions.get(language.lower(), "")
     text = [f"The model ({experiment.model.label}"]
     text.append(f", {language} {version}".rstrip() if language else ", a program of its own")
@@ -120,6 +121,8 @@ def _generator(record: RunRecord) -> str:
         return PYTHON_STREAMS
     if record.experiment.model.language == "command":
         return "one 63-bit seed a replication, which the program is given"
+    if record.experiment.model.language not in ("r", "python", "callable"):
+        return "a seed or stream of its own for each replication"
     return STREAMS[record.experiment.streams.kind]
 
 
