@@ -47,9 +47,11 @@ class OwnBucket(ObjectStore):
                 Bucket=self._bucket, Prefix=self._root + prefix, ExpectedBucketOwner=self._owner, **more
             )
 
-    def _folders(self) -> list[str]:
-        found = (one["Prefix"] for page in self._pages("", Delimiter="/") for one in page.get("CommonPrefixes", []))
-        return [prefix.rstrip("/").rpartition("/")[2] for prefix in found]
+    def _below(self, prefix: str) -> tuple[list[str], list[str]]:
+        pages = list(self._pages(prefix, Delimiter="/"))
+        folders = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
+        objects = [one["Key"] for page in pages for one in page.get("Contents", [])]
+        return [name.rstrip("/").rpartition("/")[2] for name in folders], [key.rpartition("/")[2] for key in objects]
 
     def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
         for page in self._pages(f"{prefix.strip('/')}/"):

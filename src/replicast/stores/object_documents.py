@@ -68,15 +68,19 @@ class ObjectDocuments:
         """Names of what lies below the store's own prefix, runs or not, in order; one request of a bucket."""
         if self.folder is not None:
             return sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
-        listing = self._call(obstore.list_with_delimiter, None)
-        return sorted(prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"])
+        return sorted(self._below("")[0])
+
+    def _below(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Names of folders and of objects that lie right below a prefix, in a bucket."""
+        found = self._call(obstore.list_with_delimiter, prefix or None)
+        folders = [name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"]]
+        return folders, [item["path"].rpartition("/")[2] for item in found["objects"]]
 
     def documents_by_run(self) -> dict[str, frozenset[str]]:
         """The documents that lie in each folder itself, at one request a folder, several at a time."""
 
         def listed(folder: str) -> frozenset[str]:
-            found = self._call(obstore.list_with_delimiter, f"{folder}/")
-            return frozenset(item["path"].rpartition("/")[2] for item in found["objects"])
+            return frozenset(self._below(f"{folder}/")[1])
 
         folders = self.folders()
         with ThreadPoolExecutor(READERS) as readers:
