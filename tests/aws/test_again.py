@@ -12,7 +12,7 @@ import pytest
 
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
-from replicast.aws import commands, package
+from replicast.aws import commands, package, putting
 from replicast.aws.access import Aws
 from replicast.aws.image import own_architecture
 from replicast.aws.sandbox import NEEDS, next_command
@@ -60,6 +60,46 @@ def test_a_second_deploy_with_nothing_changed_only_reads(
     assert [name for name in asked if not name.startswith(READING)] == []
     assert 0 < len(asked) < 15
     assert written == []
+
+
+def test_packages_are_made_again_only_if_something_of_them_is_another(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def tiny(name: str) -> Callable[..., package.Package]:
+        def make(*requirements: object, **_: object) -> package.Package:
+            made.append(name)
+            return package.zipped([(name, repr(requirements).encode())], ("PACKAGES DIFFER: numpy",))
+
+        return make
+
+    monkeypatch.setattr(putting, "worker_package", tiny("worker"))
+    monkeypatch.setattr(putting, "reporting_package", tiny("reporting"))
+
+    def again(*requirements: str) -> commands.Deployed:
+        made.clear()
+        contents = commands.Contents(requirements=requirements)
+        return commands.deploy(aws, contents=contents, settings=SMALL, poll_seconds=0.1)
+
+    first = again("simpy==4.1.1")
+    assert made == ["worker", "reporting"]
+    second = again("simpy==4.1.1")
+    assert (made, second) == ([], first)
+    assert any("PACKAGES DIFFER" in note for note in second.notes)
+    other = again("simpy==4.1.0")
+    assert made == ["worker", "reporting"]
+    assert other.state.parameters["Code"] != first.state.parameters["Code"]
+    for loose in ("simpy", "simpy==4.*"):
+        again(loose)
+        again(loose)
+        assert made == ["worker", "reporting"], "what is not pinned may be another version by now"
+    aws.client("s3").delete_object(Bucket=first.state.bucket, Key=first.state.parameters["Code"])
+    assert again("simpy==4.1.1").state.parameters["Code"] == first.state.parameters["Code"]
+    assert made == ["worker", "reporting"]
+    monkeypatch.setattr(package, "own_files", lambda: iter([("replicast/x.py", b"another release")]))
+    again("simpy==4.1.1")
+    assert made == ["worker", "reporting"]
 
 
 def test_what_did_change_is_deployed(aws: Aws, model: Path, tmp_path: Path) -> None:

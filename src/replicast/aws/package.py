@@ -64,6 +64,13 @@ class Package:
         return f"code/{hashlib.sha256(self.content).hexdigest()[:32]}.zip"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A package that is in the bucket already, under this key."""
+
+    key: str
+
+
 def default_runtime() -> str:
     """The Python of this process where Lambda has it, so that a model runs there under what it was tried with."""
     own = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -103,6 +110,20 @@ def database_requirements(package: str) -> list[str]:
         return pinned((*DATABASE_PACKAGES, *(("boto3",) if package == "image" else ())))
     except importlib.metadata.PackageNotFoundError:
         raise RequestError("results in a database need: python -m pip install 'replicast[sql]'") from None
+
+
+def made_of(requirements: Sequence[str], runtime: str, architecture: str) -> str:
+    """A digest of all that decides what the packages are and what is to be said of them; empty where that is not known.
+
+    A requirement without its version may be another one tomorrow.
+    """
+    if any("==" not in requirement or "*" in requirement for requirement in requirements):
+        return ""
+    here = sorted((one.name, one.version) for one in importlib.metadata.distributions())
+    digest = hashlib.sha256(repr((sorted(requirements), runtime, architecture, here, ENTRY)).encode())
+    for name, content in own_files():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:32]
 
 
 def platforms(runtime: str, architecture: str) -> list[str]:

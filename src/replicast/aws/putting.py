@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 from replicast.machine.processes import available_cores
 
-from .access import Aws
+from .access import Aws, explained
 from .batch import BatchStack, WantedBatch, queues_for
 from .contents import Contents
 from .image import BASE, build_and_push, is_here, own_architecture
-from .package import database_requirements, default_runtime, reporting_package, worker_package
+from .package import (
+    Kept,
+    database_requirements,
+    default_runtime,
+    made_of,
+    reporting_package,
+    worker_package,
+)
 from .settings import Settings
 from .stack import Stack, StackState
 
@@ -35,15 +43,38 @@ def put_image(stack: Stack, state: StackState, contents: Contents, settings: Set
 
 
 def put_package(stack: Stack, _state: StackState, contents: Contents, settings: Settings, _batch: WantedBatch) -> Put:
-    """Makes the zip packages and gives them to the functions; with what is to be said of them."""
+    """Gives the zip packages to the functions, once they are made; with what is to be said of them.
+
+    The bucket remembers what packages were made of, so that the same ones are not made again.
+    """
     runtime, architecture = settings.runtime or "", settings.architecture or ""
+    digest = made_of(contents.requirements, runtime, architecture) if contents.dependencies else ""
+    record = f"code/of-{digest}.json"
+    if digest and (known := _known(stack, record)):
+        code, reporting, notes = known
+        return stack.deploy(code=Kept(code), reporting=Kept(reporting), settings=settings), notes
     stack.tell(f"packing for {runtime} on {architecture}")
-    code = worker_package(
+    made = worker_package(
         contents.requirements, runtime=runtime, architecture=architecture, dependencies=contents.dependencies
     )
-    reporting = reporting_package(runtime=runtime, architecture=architecture) if contents.dependencies else None
-    notes = tuple(dict.fromkeys([*code.notes, *(reporting.notes if reporting else ())]))
-    return stack.deploy(code=code, reporting=reporting, settings=settings), notes
+    beside = reporting_package(runtime=runtime, architecture=architecture) if contents.dependencies else None
+    notes = tuple(dict.fromkeys([*made.notes, *(beside.notes if beside else ())]))
+    state = stack.deploy(code=made, reporting=beside, settings=settings)
+    if digest and beside:
+        content = {"code": made.key, "reporting": beside.key, "notes": notes}
+        stack.put(record, json.dumps(content).encode())
+    return state, notes
+
+
+def _known(stack: Stack, record: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Keys of both packages, and what was said of them, where they were made of the same and are still there."""
+    if not stack.has(record):
+        return None
+    with explained(f"read '{record}'"):
+        body = stack.aws.client("s3").get_object(Bucket=stack.bucket_name, Key=record)["Body"].read()
+    found = json.loads(body)
+    code, reporting = str(found["code"]), str(found["reporting"])
+    return (code, reporting, tuple(found["notes"])) if stack.has(code) and stack.has(reporting) else None
 
 
 def with_defaults(aws: Aws, settings: Settings, before: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ from replicast.core.errors import ExecutorError, RequestError
 
 from .access import Aws, error_code, error_message, explained
 from .bucket import bucket_exists, close_bucket, remove_bucket
-from .package import Package
+from .package import Kept, Package
 from .settings import Settings
 
 PLACE, DEFAULT_STACK = "aws", "replicast"
@@ -165,21 +165,32 @@ class Stack:
 
     def put(self, key: str, content: bytes) -> bool:
         """Uploads to the stack's bucket what is not there yet: keys of code are named after their content."""
+        if self.has(key):
+            return False
+        with explained(f"upload '{key}'"):
+            self.aws.client("s3").put_object(Bucket=self.bucket_name, Key=key, Body=content)
+        return True
+
+    def has(self, key: str) -> bool:
+        """Whether that is in the stack's bucket."""
         from botocore.exceptions import ClientError
 
-        storage = self.aws.client("s3")
-        with explained(f"upload '{key}'"):
+        with explained(f"look for '{key}'"):
             try:
-                storage.head_object(Bucket=self.bucket_name, Key=key)
+                self.aws.client("s3").head_object(Bucket=self.bucket_name, Key=key)
             except ClientError as error:
                 if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
                     raise
-                storage.put_object(Bucket=self.bucket_name, Key=key, Body=content)
-                return True
-        return False
+                return False
+        return True
 
     def deploy(
-        self, *, code: Package | None = None, reporting: Package | None = None, image: str = "", settings: Settings
+        self,
+        *,
+        code: Package | Kept | None = None,
+        reporting: Package | Kept | None = None,
+        image: str = "",
+        settings: Settings,
     ) -> StackState:
         """Puts functions and state machine in place; what is the same already stays untouched."""
         definition = state_machine().encode()
@@ -189,7 +200,7 @@ class Stack:
         for name, package in (("Code", code), ("Reporting", reporting)):
             if package is not None:
                 parameters[name] = package.key
-                if self.put(package.key, package.content):
+                if isinstance(package, Package) and self.put(package.key, package.content):
                     self.tell(f"uploaded {len(package.content) / 2**20:.1f} MB of code")
         self.apply(parameters | settings.to_parameters())
         state = self.state()
