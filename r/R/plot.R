@@ -17,6 +17,7 @@ plot.replicast_run <- function(x, type = c("means", "running", "distribution"), 
   type <- match.arg(type)
   metrics <- as.data.frame(rc_metrics(x))
   known <- setdiff(names(metrics), c("scenario", "replication"))
+  if (!length(known)) stop("run ", x$id, " has no metric to draw; see rc_failures() and rc_tables()", call. = FALSE)
   metric <- if (is.null(metric)) known[[1L]] else match.arg(metric, known)
   switch(type,
     means = plot_means(x, metric, confidence, ...),

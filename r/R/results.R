@@ -29,7 +29,12 @@ rc_metrics <- function(run) rc_table(run, "metrics")
 
 #' @rdname rc_metrics
 #' @export
-rc_table <- function(run, name) as_frame(collated(run, name)[[1L]])
+rc_table <- function(run, name) {
+  if (!is.character(name) || length(name) != 1L || is.na(name)) {
+    stop("name takes the name of one table; rc_tables() lists them", call. = FALSE)
+  }
+  as_frame(collated(run, name)[[1L]])
+}
 
 #' @rdname rc_metrics
 #' @export
@@ -41,8 +46,15 @@ rc_tables <- function(run) {
 #' @rdname rc_metrics
 #' @export
 rc_summary <- function(run, confidence = 0.95) {
-  answer <- ask_json(c("summary", about(run), "--confidence", format(confidence, digits = 15L)))
+  answer <- ask_json(c("summary", about(run), "--confidence", format(checked_confidence(confidence), digits = 15L)))
   as_frame(frame_of(answer$summary, SUMMARY))
+}
+
+checked_confidence <- function(confidence) {
+  if (!is.numeric(confidence) || length(confidence) != 1L || is.na(confidence) || confidence <= 0 || confidence >= 1) {
+    stop("confidence takes a number between 0 and 1, and ", deparse(confidence, nlines = 1L), " is none", call. = FALSE)
+  }
+  confidence
 }
 
 SUMMARY <- list(
@@ -54,7 +66,7 @@ SUMMARY <- list(
 #' @rdname rc_metrics
 #' @export
 rc_compare <- function(run, baseline = NULL, confidence = 0.95) {
-  options <- options_as_arguments(list(baseline = baseline, confidence = confidence))
+  options <- options_as_arguments(list(baseline = baseline, confidence = checked_confidence(confidence)))
   as_frame(frame_of(ask_json(c("compare", about(run), options))$comparison, COMPARISON))
 }
 

@@ -46,7 +46,7 @@ rc_run <- function(model, n = 10, seed = NULL, params = list(), scenarios = list
   writeLines(enc2utf8(toml_document(experiment_of(file, params, scenarios, grid))), experiment, useBytes = TRUE)
   name <- if (is.null(name)) new_id() else name
   run <- structure(list(id = name, store = whole_store(store)), class = "replicast_run")
-  options <- c(list(seed = whole(seed, "seed"), on = on, store = run$store), list(...))
+  options <- c(list(seed = whole(seed, "seed", optional = TRUE), on = on, store = run$store), list(...))
   carry_out(c("run", "--experiment", experiment, "--name", name, "-n", whole(n, "n"), options_as_arguments(options)), run, progress)
   if (value) rc_value(run) else run
 }
@@ -108,15 +108,27 @@ carry_out <- function(arguments, run, progress) {
   how <- sprintf("go on with: rc_resume(rc_open(\"%s\", store = \"%s\"))", run$id, run$store)
   answer <- call_program(arguments, watch, function() message("interrupted; what was simulated is stored; ", how))
   if (answer$status == EXIT$interrupted) message("interrupted; ", how)
-  else if (answer$status %in% c(EXIT$failed, EXIT$imprecise)) warning(told(answer), call. = FALSE)
+  else if (answer$status %in% c(EXIT$failed, EXIT$imprecise)) warning(told(answer, run), call. = FALSE)
   else if (answer$status != EXIT$done) stop_with(answer, arguments[[1L]])
   notes <- grep("^note: ", answer$messages, value = TRUE)
   for (note in notes) message(note)
 }
 
-told <- function(answer) {
-  lines <- answer$messages[!grepl("^(note: |run |  )|^[0-9,]+ (of [0-9,]+|replications in)", answer$messages)]
-  paste(trimws(lines[nzchar(lines)], "right"), collapse = "\n")
+told <- function(answer, run) {
+  lines <- answer$messages[!grepl("^(note: |run |  |not checked: )|^[0-9,]+ (of [0-9,]+|replications in)", answer$messages)]
+  paste(in_words_of_r(trimws(lines[nzchar(lines)], "right"), run), collapse = "\n")
+}
+
+# What the program says to type, as what is typed in R.
+in_words_of_r <- function(lines, run) {
+  handle <- sprintf("rc_open(%s, %s)", deparse(run$id), deparse(run$store))
+  again <- regmatches(lines, regexec("^again, here: replicast replay \\S+ ([0-9]+)( --scenario (\\S+|'[^']*'))?", lines))
+  for (i in which(lengths(again) > 0L)) {
+    scenario <- gsub("^'|'$", "", again[[i]][[4L]])
+    named <- if (nzchar(scenario)) paste0(", scenario = ", deparse(scenario))
+    lines[[i]] <- paste0("again, here: rc_debug(", handle, ", ", again[[i]][[2L]], named, ")")
+  }
+  sub("^all failures: replicast failures .*", paste0("all failures: rc_failures(", handle, ")"), lines)
 }
 
 experiment_of <- function(file, params, scenarios, grid) {
@@ -160,8 +172,8 @@ option_as_arguments <- function(name, value) {
   c(rbind(option, text))
 }
 
-whole <- function(value, what) {
-  if (is.null(value)) return(NULL)
+whole <- function(value, what, optional = FALSE) {
+  if (is.null(value) && optional) return(NULL)
   if (!is.numeric(value) || length(value) != 1L || is.na(value) || value != round(value)) {
     stop(what, " takes a whole number, and ", deparse(value, nlines = 1L), " is none", call. = FALSE)
   }

@@ -25,13 +25,27 @@ is_named <- function(value) length(value) > 0L && !is.null(names(value)) && all(
 # One value; `where` names it in a refusal.
 toml_value <- function(value, where) {
   if (is.null(value)) stop(where, " is NULL, which no parameter can be given; leave it out", call. = FALSE)
+  if (inherits(value, "POSIXlt")) value <- as.POSIXct(value)
+  say_what_is_lost(value, where)
   if (is.data.frame(value)) return(toml_value(lapply(value, as.list), where))
   if (is.list(value)) return(toml_list(value, where))
   if (is.factor(value)) value <- as.character(value)
-  if (anyNA(value) && !is.double(value)) stop(where, " holds NA, which no parameter can be given", call. = FALSE)
+  if (is.atomic(value) && anyNA(value) && (!is.double(value) || is.object(value))) {
+    stop(where, " holds NA, which no parameter can be given", call. = FALSE)
+  }
   texts <- toml_scalars(value, where)
   if (is_named(value)) return(paste0("{", paste(toml_key(names(value)), "=", texts, collapse = ", "), "}"))
   if (length(value) == 1L && !inherits(value, "AsIs")) texts else paste0("[", paste(texts, collapse = ", "), "]")
+}
+
+# Parameters are plain: what a value is beside that reaches the model only where the parameter's default is alike.
+say_what_is_lost <- function(value, where) {
+  how <- if (is.data.frame(value)) "a data frame reaches the model as one where the default is one, else as a list"
+  else if (is.array(value)) "an array reaches the model as a vector, without its dimensions"
+  else if (inherits(value, "POSIXct")) "a time reaches the model as one where the default is one, else as text"
+  else if (inherits(value, "difftime")) paste("a difftime reaches the model as its number of", attr(value, "units"))
+  else if (is.atomic(value) && is_named(value)) "names reach the model where the default has names, else it gets a list"
+  if (!is.null(how)) message(where, ": ", how)
 }
 
 toml_list <- function(value, where) {
@@ -41,8 +55,8 @@ toml_list <- function(value, where) {
 }
 
 toml_scalars <- function(value, where) {
-  if (inherits(value, "Date")) return(format(value, "%Y-%m-%d"))
-  if (inherits(value, "POSIXct")) return(format(value, "%Y-%m-%dT%H:%M:%OS6Z", tz = "UTC"))
+  if (inherits(value, "Date")) return(format.Date(value, "%Y-%m-%d"))
+  if (inherits(value, "POSIXct")) return(format.POSIXct(value, "%Y-%m-%dT%H:%M:%OS6Z", tz = "UTC"))
   switch(typeof(unclass(value)),
     logical = ifelse(value, "true", "false"),
     integer = format(unclass(value), scientific = FALSE, trim = TRUE),

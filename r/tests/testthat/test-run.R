@@ -204,3 +204,36 @@ test_that("warnings are rows, one for each replication that warned", {
   expect_identical(warned$count, 1L)
   expect_match(warned$warnings, "no bed")
 })
+
+test_that("messages say what to type in R", {
+  run <- structure(list(id = "mine", store = "/a store"), class = "replicast_run")
+  said <- c("again, here: replicast replay mine 3 --scenario 'b c' --store /x", "all failures: replicast failures mine")
+  expect_identical(in_words_of_r(said, run), c(
+    "again, here: rc_debug(rc_open(\"mine\", \"/a store\"), 3, scenario = \"b c\")",
+    "all failures: rc_failures(rc_open(\"mine\", \"/a store\"))"
+  ))
+})
+
+test_that("odd arguments are refused in a sentence", {
+  run <- structure(list(id = "mine", store = "/a store"), class = "replicast_run")
+  expect_error(rc_table(run, NULL), "the name of one table")
+  expect_error(rc_table(run, c("a", "b")), "the name of one table")
+  expect_error(rc_summary(run, NA), "between 0 and 1")
+  expect_error(rc_compare(run, confidence = 95), "between 0 and 1")
+  expect_error(rc_run(queue, n = NULL, store = tempfile()), "n takes a whole number")
+})
+
+test_that("a time arrives at the instant that it is, in the zone of the default", {
+  skip_without_program()
+  hour <- function(at = as.POSIXct("2020-01-01", tz = "Europe/Berlin")) list(hour = as.POSIXlt(at)$hour, at = as.numeric(at))
+  at <- as.POSIXct("2024-06-01 12:00:00", tz = "UTC")
+  run <- rc_run(hour, n = 1, seed = 1, params = list(at = at), store = local_store())
+  expect_identical(rc_metrics(run)$hour, 14L)
+  expect_identical(rc_metrics(run)$at, as.numeric(at))
+})
+
+test_that("a run of which everything failed has nothing to draw, and says so", {
+  skip_without_program()
+  run <- suppressWarnings(rc_run(function() stop("no"), n = 1, seed = 1, store = local_store()))
+  expect_error(plot(run), "no metric to draw")
+})

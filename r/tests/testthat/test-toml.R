@@ -20,3 +20,20 @@ test_that("what no parameter can be is refused by its name", {
   expect_error(toml_value(c(1, NA), "params$x"), "params\\$x holds NA")
   expect_error(toml_value(1i, "params$x"), "complex")
 })
+
+test_that("dates of a grid, and times, are written as they are", {
+  expect_identical(toml_value(I(as.Date(c("2020-01-01", "2021-01-01"))), "p"), "[2020-01-01, 2021-01-01]")
+  at <- as.POSIXct("2024-03-31 01:30:00", tz = "Europe/Berlin")
+  expect_message(text <- toml_value(at, "p"), "else as text")
+  expect_identical(text, "2024-03-31T00:30:00.000000Z")
+  expect_identical(suppressMessages(toml_value(as.POSIXlt(at), "p")), text)
+})
+
+test_that("what reaches the model as something else is said, and what cannot be is refused by its name", {
+  expect_message(toml_value(matrix(1:4, 2), "p"), "without its dimensions")
+  expect_message(toml_value(data.frame(a = 1), "p"), "p: a data frame")
+  expect_message(toml_value(c(a = 1), "p"), "names reach the model")
+  expect_message(toml_value(as.difftime(3, units = "mins"), "p"), "number of mins")
+  expect_error(toml_value(mean, "p"), "p is of type closure")
+  expect_error(toml_value(as.Date(NA), "p"), "p holds NA")
+})
