@@ -41,6 +41,17 @@ def test_every_extra_has_its_versions_in_the_constraints() -> None:
     assert names - pinned == set()
 
 
+def test_every_page_is_linked_from_the_first_one() -> None:
+    docs = REPOSITORY / "docs"
+    index = (docs / "index.md").read_text(encoding="utf-8")
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md") if page.parent.name != "decisions"}
+    assert pages - set(re.findall(r"\]\(([^)#]+\.md)\)", index)) == {"index.md"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_every_command(replicast: Call, shell: str) -> None:
     done = replicast("completion", shell)
