@@ -33,10 +33,10 @@ from replicast.reporting.failed import OnFailure, tell_of_failures
 from replicast.reporting.keeping import Keeping
 from replicast.reporting.noted import damaged_notes
 from replicast.stores import open_named_store
+from replicast.verifying.snippet import Snippets
 
 if TYPE_CHECKING:
     from replicast.core.choosing import Selection
-    from replicast.core.scenarios import Scenario
     from replicast.core.stopping import Judgement
     from replicast.executors.pool import Pool
     from replicast.reporting.summary import Summary
@@ -62,13 +62,23 @@ def run(
 ) -> Run:  # fmt: skip
     """Runs `n` replications of a model for each scenario, and returns the run, whose results are stored.
 
-    `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable `package.module:function`, or a
-    callable. `design` is a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges":
-    {"beds": [5, 20]}}`), or a list of parameter sets. `timeout` is in seconds a replication, `memory` what a worker
-    with all that it starts may use ("2GB"). `tolerate` is a count or a share such as "5%". A `seed` that is not given
-    is chosen, and recorded. `project` is the folder that travels with the model, where that is not the model's own.
-    `antithetic` runs replications in pairs, of which the second mirrors the first. `control` names metrics whose true
-    means are known. `options` are those of the place, as {"partition": "long"} of `on="slurm"`.
+    The experiment: `model` is a file (`model.py[:function]`, `model.R[:function]`), an importable
+    `package.module:function`, or a callable; `command` is a program with its arguments instead. `params` are of every
+    scenario, `scenarios` their parameters by name, `grid` values of which every combination is a scenario, and `design`
+    a CSV file with a scenario a row, a table as in experiment.toml (`{"sobol": 64, "ranges": {"beds": [5, 20]}}`), or a
+    list of parameter sets. `seed` decides all random numbers; one that is not given is chosen, and recorded. `streams`
+    is "parallel", "future", "doRNG" or "own"; with `common=False` scenarios share none; `antithetic` runs replications
+    in pairs, of which the second mirrors the first. `experiment` is an experiment.toml that says what is not said here.
+
+    How many: `precision` ("wait=5%") goes on until the half-width is that small, in `look_ahead` further replications
+    too; `select` ("cost=lower") until the best scenario is found, up to an `indifference`, or by a `budget` of
+    replications in all; neither beyond a `maximum` of each scenario. `control` has the known true means of metrics.
+
+    Where and how: `on` names the place, `options` are its own (`{"partition": "long"}` of "slurm"), `workers` processes
+    at once. `store` is a folder or a URL, `name` the run's ID. `timeout` is in seconds a replication, `memory` what a
+    worker with all that it starts may use ("2GB"); one that died is tried again `retries` times. `tolerate` is how many
+    may fail, a count or a share ("5%"). `keep` "rds" or "files" keeps these too, `collate` is the model's own
+    collation, `project` the folder that travels with the model, and `watch` is called with a Progress now and then.
 
     Raises RequestError before anything runs where the request is wrong, ExecutorError and StoreError where the work
     cannot go on; a model's own errors are stored, see `Run.failures`. Where all replications of a scenario failed,
@@ -100,8 +110,11 @@ def _carried_out(preparation: Preparation, watch: Watch) -> tuple[Run, Conclusio
     return finished, conclusion
 
 
-class Run(Answers, Keeping):
-    """A run in its store: a handle that costs nothing and outlives whatever carried the run out."""
+class Run(Answers, Keeping, Snippets):
+    """A run in its store: a handle that costs nothing and outlives whatever carried the run out.
+
+    `store` is a URL, a folder or a store; `name` the run's ID, a unique beginning of it, or "latest".
+    """
 
     def __init__(self, store: Store | str | Path, name: str = "latest") -> None:
         check_working_folder()
@@ -168,7 +181,7 @@ class Run(Answers, Keeping):
     def replay(
         self, replication: int, scenario: str | None = None, *, function: Callable[..., Any] | None = None
     ) -> Comparison:
-        """Simulates one stored replication again, here, and compares it with what is stored.
+        """Simulates the stored `replication` of a `scenario` (the first, if not given) again, here, and compares them.
 
         A run of a function that no file defines needs that `function` again, except in the session that made the run.
         """
@@ -179,40 +192,13 @@ class Run(Answers, Keeping):
             self.changes = changes_of(self.record, pool)
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
 
-    def _replication(self, scenario: str | None, replication: int) -> tuple[Scenario, int]:
-        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
-        number = whole_number(replication, "replay") or 0
-        if number < 1:
-            raise RequestError(f"replications are numbered from 1, and {number} is not")
-        return chosen, number
-
-    def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
-        """The lines of R that simulate one replication from the model's files in `folder`; none for other languages."""
-        from replicast.verifying.snippet import has_snippet, r_snippet, source_texts
-
-        chosen, replication = self._replication(scenario, replication)
-        if not has_snippet(self.record):
-            return ""
-        return r_snippet(self.record, chosen, replication, folder, source_texts(self.store, self.record))
-
-    def write_snippet(self, replication: int, file: Path, source: Path, scenario: str | None = None) -> None:
-        """Writes `snippet` to `file`, and the model's files to the folder `source`.
-
-        Raises RequestError for a model that is not R's, and where `source` is there already.
-        """
-        from replicast.verifying.snippet import write_snippet
-
-        write_snippet(
-            self.store, self.record, self.snippet(replication, scenario, str(source.absolute())), file, source
-        )
-
     @speaks_python
     def verify(
         self, size: int = 5, *, workers: int | None = None, function: Callable[..., Any] | None = None
     ) -> list[Comparison]:
-        """Simulates a random sample of each scenario's stored replications again and compares them.
+        """Simulates `size` stored replications of each scenario, drawn at random, again and compares them.
 
-        `function` is as in `replay`.
+        `workers` are processes at once; `function` is as in `replay`.
         """
         from replicast.verifying.checking import compare_again, sample
 
@@ -265,8 +251,9 @@ class Run(Answers, Keeping):
 
         `on` has it done elsewhere than before, with that place's `options`. `retry_failed` tries failed replications
         again. A run of a callable needs that `function` again. Where another process is at work on the run, this is
-        refused, unless to `join` it and share the work. Raises RunChanged where the run's copy, its packages or code
-        from elsewhere are not what they were; with `accept_changes` it goes on, and every summary says so.
+        refused, unless to `join` it and share the work. `workers` and `watch` are as in `run`. Raises RunChanged where
+        the run's copy, its packages or code from elsewhere are not what they were; with `accept_changes` it goes on,
+        and every summary says so.
         """
         n, record = check_more(self.record, whole_number(n, "n")), self.record
         if not join:

@@ -73,7 +73,7 @@ class Answers(Estimates):
         return self.table("metrics")
 
     def table(self, name: str) -> Rows:
-        """The rows of a model's table from all successful replications, ordered by scenario and replication."""
+        """The rows of the table `name` from all successful replications, ordered by scenario and replication."""
         from .rows import Rows
 
         return Rows.of_table(self.store, self.record, name)
@@ -107,7 +107,10 @@ class Answers(Estimates):
         return second_looks(self.store, self.id)
 
     def collate(self, folder: str | Path, **options: Any) -> Collated:
-        """Writes every table to `folder`; see `replicast.reporting.collate`. A model's own collate is called too.
+        """Writes every table to `folder`, and calls a model's own collation, unless `own=False`.
+
+        Options are `file_format` ("csv", "parquet", "xlsx" or "safe-csv", which no spreadsheet runs), `only` (the names
+        of tables), `confidence` of the summary's intervals, and `report`, called with each table's name and rows.
 
         Where not all of the store can be seen from here, the tables that were collated beside it are fetched.
         """
@@ -129,7 +132,10 @@ class Answers(Estimates):
         return Collated({name: path for name, path in files.items() if not wanted or name in wanted})
 
     def artefacts(self, folder: str | Path, scenario: str | None = None, name: str = "") -> list[Artefact]:
-        """Fetches the files that successful replications left (those called `name`, if given) to an empty folder."""
+        """Fetches the files that successful replications left to an empty `folder`.
+
+        Those of one `scenario` alone, and those called `name` alone, if given.
+        """
         from .artefacts import fetch_from_scenarios
 
         return fetch_from_scenarios(self.store, self.record, Path(folder).expanduser(), scenario=scenario, only=name)
@@ -150,7 +156,10 @@ class Answers(Estimates):
         return self.compare_and_rank({}, baseline=baseline, **options)[0]
 
     def rank(self, metric: str, better: Better, confidence: float = 0.95) -> Ranking:
-        """Scenarios by their mean of `metric`, and which of them may be the best; `better` is "lower" or "higher"."""
+        """Scenarios by their mean of `metric`, and which may be the best at `confidence`.
+
+        `better` is "lower" or "higher".
+        """
         from .comparing import rank_run
 
         return rank_run(self.store, self.record, metric, better, confidence=confidence)
@@ -158,7 +167,10 @@ class Answers(Estimates):
     def compare_and_rank(
         self, better: Mapping[str, Better], *, confidence: float = 0.95, **options: Any
     ) -> tuple[Comparison, list[Ranking]]:
-        """As `compare`, and as `rank` for each metric of `better`, with the values read once."""
+        """As `compare` with its `options`, and as `rank` for each metric of `better`, with the values read once.
+
+        Both at `confidence`.
+        """
         from .comparing import compare_run, rank_run
 
         store, record, values = self.store, self.record, self.values()
@@ -169,7 +181,7 @@ class Answers(Estimates):
         return found, ranked
 
     def warm_up(self, table: str, value: str, time: str | None = None, **options: Any) -> WarmUps:
-        """How long `value` of a table warms up over its column `time`, or over the order of its rows.
+        """How long the column `value` of a `table` warms up over its column `time`, or over the order of its rows.
 
         Options are those of `replicast.reporting.warming.find_warm_up`: `scenarios`, `where`, `held`, `steps`,
         `window` and `confidence`.
@@ -186,11 +198,11 @@ class Answers(Estimates):
     ) -> Path:  # fmt: skip
         """Writes one HTML page about the run, which needs no network, to `path`; or Markdown, if it ends in .md.
 
-        `file_format` is "html" or "md" where the path does not say it. `figures` is a folder to which the pictures are
-        written too, each as a file of `figure_format`: "svg" or "png". Comparisons are with `baseline`, the first
-        scenario if not given. `control`, `ratios` and `pooled` are as `controlled`, `ratio` and `pooled` take them,
-        `performance` holds the arguments of `performance`, and `steady` is TABLE.COLUMN: the page has these too.
-        `family` is as `compare` takes it.
+        Intervals are at `confidence`. `file_format` is "html" or "md" where the path does not say it. `figures` is a
+        folder to which the pictures are written too, each as a file of `figure_format`: "svg" or "png". Comparisons are
+        with `baseline`, the first scenario if not given. `control`, `ratios` and `pooled` are as `controlled`, `ratio`
+        and `pooled` take them, `performance` holds the arguments of `performance`, and `steady` is TABLE.COLUMN: the
+        page has these too. `family` is as `compare` takes it.
         """
         from replicast.core.controls import check_controls
 

@@ -23,7 +23,10 @@ class Estimates:
         raise NotImplementedError
 
     def quantiles(self, probabilities: Sequence[float] = (0.5, 0.9), confidence: float = 0.95) -> Rows:
-        """Quantiles of each metric, each between two of the ordered values: a distribution-free interval."""
+        """Quantiles of each metric at `probabilities`, each between two of the ordered values.
+
+        That interval needs no distribution; it covers with the `confidence` asked for, or a little more.
+        """
         from .comparing import values_of_run
         from .estimating import QuantileRow, check_probabilities, quantile_rows
         from .rows import Rows
@@ -32,7 +35,10 @@ class Estimates:
         return Rows.of(quantile_rows(values_of_run(self.store, self.record), probabilities, confidence), QuantileRow)
 
     def proportions(self, metrics: Sequence[str] = (), confidence: float = 0.95) -> Rows:
-        """The share of each boolean metric, and of `metrics` that count 0 or 1, with Wilson's and exact intervals."""
+        """The share of each boolean metric, and of `metrics` that count 0 or 1, with their intervals.
+
+        Wilson's and exact ones, at `confidence`.
+        """
         from .comparing import values_of_run
         from .estimating import ProportionRow, proportion_rows
         from .rows import Rows
@@ -40,7 +46,10 @@ class Estimates:
         return Rows.of(proportion_rows(values_of_run(self.store, self.record), metrics, confidence), ProportionRow)
 
     def needed(self, target: str, confidence: float = 0.95) -> Rows:
-        """How many replications a half-width would take: `5%` or `0.5` of every metric, or `wait=5%,cost=10`."""
+        """How many replications it would take to bring each interval's half-width to a `target`.
+
+        `5%` or `0.5` of every metric, or `wait=5%,cost=10`; intervals are at `confidence`.
+        """
         from .estimating import NeededRow, needed_rows
         from .rows import Rows
         from .summary import summarise_run
@@ -49,7 +58,10 @@ class Estimates:
         return Rows.of(needed_rows(summary.rows, target, summary.booleans, paired=summary.paired), NeededRow)
 
     def ratio(self, ratio: str, confidence: float = 0.95) -> Rows:
-        """The ratio of two metrics' means (`total/number`) by scenario: jackknife, delta and bootstrap intervals."""
+        """The `ratio` of two metrics' means (`total/number`) by scenario.
+
+        With jackknife, delta and bootstrap intervals at `confidence`.
+        """
         from .comparing import values_of_run
         from .pooling import RatioRow, ratio_rows
         from .rows import Rows
@@ -58,9 +70,10 @@ class Estimates:
         return Rows.of(ratio_rows(values, ratio, seed=seed, confidence=confidence), RatioRow)
 
     def controlled(self, control: Mapping[str, float] | None = None, confidence: float = 0.95) -> Rows:
-        """Means adjusted by control variates: metrics whose true means are known, as `{"u": 0.5}`.
+        """Means adjusted by control variates: `control` has metrics whose true means are known, as `{"u": 0.5}`.
 
-        Those that the run was asked for with, where none are given. Exact where metrics are jointly normal.
+        Those that the run was asked for with, where none are given. Intervals, at `confidence`, are exact where metrics
+        are jointly normal.
         """
         from replicast.core.controls import check_controls
 
@@ -76,8 +89,9 @@ class Estimates:
     def performance(self, estimate: str, true: float | str, confidence: float = 0.95, **options: Any) -> Rows:
         """How well an estimator does over replications: bias, errors, coverage, power, each with its Monte Carlo error.
 
-        `true` is a number, a parameter or a column. Options are `se`, `df`, `by` (a column that tells methods apart),
-        `table` and `mcse` ("coverage=0.5%": how many replications that takes).
+        `estimate` is a metric or column; `true` is a number, a parameter or a column. Options are `se` (with its
+        standard error), `df`, `by` (a column that tells methods apart), `table`, and `mcse` ("coverage=0.5%": how many
+        replications that takes). Coverage is of intervals at `confidence`.
         """
         from .rows import Rows
         from .studies import PerformanceRow, performance_rows
@@ -87,10 +101,10 @@ class Estimates:
         return Rows.of(rows, PerformanceRow)
 
     def sensitivity(self, metrics: Sequence[str] = (), confidence: float = 0.95, draws: int = 500) -> Rows:
-        """How far each metric depends on each parameter, of a run with `[design] saltelli` or `morris`.
+        """How far each of `metrics` (all, if none) depends on each parameter of `[design] saltelli` or `morris`.
 
-        Sobol' indices S1 and ST, or Morris's mu, mu_star and sigma, with an interval of points and replications, and
-        beside it what replications alone give of it, from so many `draws` of both. Needs SALib.
+        Sobol' indices S1 and ST, or Morris's mu, mu_star and sigma, with an interval at `confidence` of points and
+        replications, and beside it what replications alone give of it, from so many `draws` of both. Needs SALib.
         """
         from .comparing import values_of_run
         from .rows import Rows
@@ -101,9 +115,10 @@ class Estimates:
         return Rows.of(rows, SensitivityRow)
 
     def steady(self, table: str, value: str, confidence: float = 0.95, **options: Any) -> Rows:
-        """The steady-state mean of a long replication's column, by batch means behind the warm-up of MSER-5.
+        """The steady-state mean of a long replication's column `value` of a `table`, by batch means.
 
-        Options are `scenarios`, `where`, `batches` (20) and `left_out` (a number of values, instead of MSER-5's).
+        Behind the warm-up of MSER-5, with an interval at `confidence`. Options are `scenarios`, `where`, `batches` (20)
+        and `left_out` (a number of values, instead of MSER-5's).
         """
         from .rows import Rows
         from .steadying import SteadyRow, steady_rows
@@ -112,7 +127,10 @@ class Estimates:
         return Rows.of(rows, SteadyRow)
 
     def pooled(self, statistic: str, confidence: float = 0.95) -> Rows:
-        """A statistic of a table's rows over all replications together: `patients.wait:p95`, `:mean`, `:median`."""
+        """A `statistic` of a table's rows over all replications together, with intervals at `confidence`.
+
+        `patients.wait:p95`, `:mean` or `:median`.
+        """
         from .pooling import PooledRow, pooled_rows
         from .rows import Rows
 

@@ -23,7 +23,7 @@ class Keeping:
         raise NotImplementedError
 
     def sql(self, query: str) -> Rows:
-        """The answer of a query of the run's `metrics`, `replications`, `scenarios`, `summary` and tables."""
+        """The answer of a `query` in SQL of the run's `metrics`, `replications`, `scenarios`, `summary` and tables."""
         from .query import query as answer
         from .rows import Rows
 

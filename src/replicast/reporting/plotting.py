@@ -20,7 +20,7 @@ MOST_POINTS = 5000
 
 
 class Plots:
-    """Each plot is of one metric (the first, if none is named), and needs Altair."""
+    """Each plot is of one `metric` (the first, if none is named), with intervals at `confidence`, and needs Altair."""
 
     def __init__(self, store: Store, record: RunRecord) -> None:
         self._store, self._record = store, record
@@ -65,7 +65,7 @@ class Plots:
         return chart.encode(x=bins, y=alt.Y("count():Q", title="replications"), row=alt.Row("scenario:N", sort=None))
 
     def compare(self, metric: str | None = None, *, baseline: str | None = None, confidence: float = 0.95) -> Any:
-        """Each other scenario's difference from the baseline, with its interval; the line is no difference."""
+        """Each other scenario's difference from the `baseline`, with its interval; the line is no difference."""
         name = self._name(metric)
         found = compare_run(self._store, self._record, baseline=baseline, confidence=confidence, metrics=[name])
         rows = [asdict(row) for row in found.differences]
@@ -76,7 +76,7 @@ class Plots:
         return zero + bars + chart.mark_point(filled=True).encode(x="difference:Q", tooltip=["scenario:N", "verdict:N"])
 
     def response(self, parameter: str, metric: str | None = None, *, confidence: float = 0.95) -> Any:
-        """Means over the values of a parameter that scenarios differ in."""
+        """Means over the values of a `parameter` that scenarios differ in."""
         frame = scenarios_frame(self._record.experiment)
         if parameter not in frame.columns or parameter == "scenario":
             raise RequestError(f"no scenario gives '{parameter}' a value{nearest(parameter, frame.columns[1:])}")

@@ -42,7 +42,7 @@ def a_check(check: Callable[[Executor, Work], None]) -> Callable[[Executor, Work
 
 
 def check_executor(make: MakeExecutor, *, store_url: str | None = None) -> None:
-    """Runs all checks, each with an executor of its own, in a folder that is thrown away or in the store given."""
+    """Runs all checks, each with an executor that `make` gives, in a folder that is thrown away or at `store_url`."""
     for number, check in enumerate(CHECKS):
         with tempfile.TemporaryDirectory(prefix="replicast-") as folder, make() as executor:
             check(executor, conformance_work(open_store(store_url or folder), f"{RUN}-{number}"))

@@ -7,10 +7,10 @@ from typing import Any
 
 
 def check_model(model: str, **parameters: Any) -> Mapping[str, Any]:
-    """Simulates two replications twice and returns the metrics of the first; needs no test framework.
+    """Simulates two replications of a `model` with `parameters` twice and returns the metrics of the first.
 
-    Raises AssertionError, naming each problem, where the same seed does not give the same result or two replications
-    are equal; ModelError where the model does not load.
+    Needs no test framework. Raises AssertionError, naming each problem, where the same seed does not give the same
+    result or two replications are equal; ModelError where the model does not load.
     """
     from replicast.asking.preparation import Preparation
     from replicast.asking.request import Request

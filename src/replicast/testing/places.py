@@ -25,7 +25,10 @@ Check = Callable[[Place, RunRecord, Store], None]
 
 
 def check_place(text: str, *, workers: int | None = None, store_url: str | None = None, **options: Any) -> None:
-    """Runs all checks against the place that a text names, with its own options, each with a run of its own."""
+    """Runs all checks against the place that a `text` names, with its own `options`, each with a run of its own.
+
+    `workers` are processes at once; the runs lie at `store_url`, in a folder that is thrown away if not given.
+    """
     for check in (carries_a_run_to_its_end, has_failures_redone_and_nothing_else, says_that_nobody_is_at_work):
         with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
             place = open_place(text, options, AtHand(workers=workers))

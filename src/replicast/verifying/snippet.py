@@ -9,6 +9,7 @@ from pathlib import Path
 
 from replicast.core.antithetic import is_mirrored
 from replicast.core.errors import RequestError
+from replicast.core.given import whole_number
 from replicast.core.lecuyer import RandomSeed, named_seed, random_seed
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -43,6 +44,41 @@ OWN_LIBRARY = (
 )
 LIKE_DEFAULTS = files("replicast.models").joinpath("r_like_default.R").read_text(encoding="utf-8").rstrip()
 RESERVED_WORDS = {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL"}
+
+
+class Snippets:
+    """A run's replications as lines of R."""
+
+    store: Store
+
+    @property
+    def record(self) -> RunRecord:
+        raise NotImplementedError
+
+    def _replication(self, scenario: str | None, replication: int) -> tuple[Scenario, int]:
+        chosen = self.record.experiment.scenario(scenario) if scenario else self.record.experiment.scenarios[0]
+        number = whole_number(replication, "replay") or 0
+        if number < 1:
+            raise RequestError(f"replications are numbered from 1, and {number} is not")
+        return chosen, number
+
+    def snippet(self, replication: int, scenario: str | None = None, folder: str = "<the model's files>") -> str:
+        """The lines of R that simulate a `replication` of a `scenario` (the first, if not given).
+
+        The model's files are in `folder`. No lines for models in other languages.
+        """
+        chosen, replication = self._replication(scenario, replication)
+        if not has_snippet(self.record):
+            return ""
+        return r_snippet(self.record, chosen, replication, folder, source_texts(self.store, self.record))
+
+    def write_snippet(self, replication: int, file: Path, source: Path, scenario: str | None = None) -> None:
+        """Writes the `snippet` of a `replication` of a `scenario` to `file`, and the model's files to `source`.
+
+        Raises RequestError for a model that is not R's, and where the folder `source` is there already.
+        """
+        lines = self.snippet(replication, scenario, str(source.absolute()))
+        write_snippet(self.store, self.record, lines, file, source)
 
 
 def has_snippet(record: RunRecord) -> bool:
