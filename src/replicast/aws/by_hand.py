@@ -176,4 +176,5 @@ def _seed_of(execution: str) -> int:
 
 def signature_from_dict(saved: Mapping[str, Any]) -> Signature:
     parameters = tuple(Parameter(**parameter) for parameter in saved["parameters"])
-    return Signature(**{**saved, "parameters": parameters, "uses": tuple(saved["uses"])})
+    listed = {name: tuple(saved[name]) for name in ("uses", "warnings") if name in saved}
+    return Signature(**{**saved, "parameters": parameters, **listed})

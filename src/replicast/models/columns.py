@@ -123,13 +123,16 @@ def is_long(value: Any) -> bool:
     return isinstance(value, decimal.Decimal) and value.is_finite() and decimal.Decimal(repr(float(value))) != value
 
 
+def beyond_doubles(said: str, value: float) -> UnusableResult:
+    """What a whole number is refused with that is greater than every double; `said` names it, up to the verb."""
+    return UnusableResult(f"{said} a whole number of {int(value).bit_length()} bits, which no double holds")
+
+
 def _as_double(value: float, where: str, noted: Noted) -> float:
     try:
         double = float(value)
     except OverflowError:
-        raise UnusableResult(
-            f"{where} holds a whole number of {int(value).bit_length()} bits, which no double holds"
-        ) from None
+        raise beyond_doubles(f"{where} holds", value) from None
     if double != value and value == value:
         noted(f"{where} {ROUNDED}")
     return double

@@ -16,7 +16,18 @@ from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 from replicast.core.scenarios import LONGEST_NAME
 
-from .columns import BEYOND, LABELS, Noted, UnusableResult, check_name, column_array, ignore_note, is_long, label_of
+from .columns import (
+    BEYOND,
+    LABELS,
+    Noted,
+    UnusableResult,
+    beyond_doubles,
+    check_name,
+    column_array,
+    ignore_note,
+    is_long,
+    label_of,
+)
 from .pandas_frames import free_name
 from .row_objects import as_mapping, as_rows
 from .tables import ANY_KEYS, OURS, Keys, as_table, as_vector, is_column_mapping
@@ -150,9 +161,7 @@ def _noted_number(name: str, value: Any, noted: Noted) -> Any:
     try:
         number = as_number(value)
     except OverflowError:
-        raise UnusableResult(
-            f"'{name}' is a whole number of {int(value).bit_length()} bits, which no double holds"
-        ) from None
+        raise beyond_doubles(f"'{name}' is", value) from None
     if isinstance(value, (int, np.integer)) and isinstance(number, float):
         noted(f"'{name}' {BEYOND}")
     elif is_long(value):
