@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
@@ -83,20 +84,24 @@ def replicast(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def on_a_terminal(tmp_path: Path) -> Callable[..., str]:
-    """What a command prints to standard output on a terminal of that many columns, without colours."""
+    """What a command prints on a terminal of that many columns, without colours: to standard output, or `both`."""
 
-    def show(columns: int, *command: str, status: int = 0) -> str:
+    def show(columns: int, *command: str, status: int = 0, both: bool = False, cwd: Path = tmp_path) -> str:
         ours, theirs = os.openpty()
-        environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+        termios.tcsetwinsize(theirs, (40, columns))
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
         arguments = [sys.executable, "-m", "replicast", *command]
-        process = subprocess.Popen(arguments, cwd=tmp_path, stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(
+            arguments, cwd=cwd, stdin=subprocess.DEVNULL, stdout=theirs,
+            stderr=theirs if both else subprocess.DEVNULL, env=environment,
+        )  # fmt: skip
         os.close(theirs)
         printed = b""
         with suppress(OSError):  # EIO, once the other end is closed
             while chunk := os.read(ours, 1 << 16):
                 printed += chunk
         os.close(ours)
-        assert process.wait(60) == status
-        return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode())
+        assert process.wait(60) == status, printed.decode()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode())
 
     return show

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import RunChanged, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.planning import count
@@ -17,14 +18,14 @@ from replicast.executors.pool import Pool
 from replicast.performing.copies import FOLDER, code_hash, digest
 
 
-def check_unchanged(record: RunRecord, found: list[str]) -> None:
+def check_unchanged(record: RunRecord, store: Store, found: list[str]) -> None:
     """Raises RunChanged where something was found, naming it and the ways on."""
     if found:
         listed = "\n".join(f"  - {line}" for line in found)
         raise RunChanged(
             f"run '{record.id}' is not made any more of what it was made of:\n{listed}\n"
             "Its results stay as they are. Put back what changed; or go on, with results from one more version of the "
-            f"model and every summary saying so: replicast resume {record.id} --accept-changes"
+            f"model and every summary saying so: {hint('resume', record.id, store.label, '--accept-changes')}"
         )
 
 
@@ -47,7 +48,7 @@ def ready_to_go_on(record: RunRecord, store: Store, pool: Pool, *, accept: bool)
     files, signature = surroundings_of(record, pool)
     found = what_is_new(record, files, signature.versions, signature.outside)
     if not accept or not found:
-        check_unchanged(record, found)
+        check_unchanged(record, store, found)
         return record
     versions = {name: version for name, version in record.versions.items() if name in ("replicast", "python")}
     return _accepted(record, store, found, files, versions | dict(signature.versions), signature.outside)
@@ -58,7 +59,7 @@ def ready_elsewhere(record: RunRecord, store: Store, *, accept: bool) -> RunReco
     files = stored_files(record, store)
     found = [*edits_of(record), *source_changes(record.files, files)]
     if not accept or not found:
-        check_unchanged(record, found)
+        check_unchanged(record, store, found)
         return record
     return _accepted(record, store, found, files, record.versions, record.outside)
 

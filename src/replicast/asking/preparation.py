@@ -174,7 +174,9 @@ class Preparation:
         if old is not None:
             self.is_new = False
             refuse_company(self.store, old.id)
-            record = continue_record(self.request, self.options, old, self.experiment, self.source, self.signature)
+            record = continue_record(
+                self.store, self.request, self.options, old, self.experiment, self.source, self.signature
+            )
             self._record = replace(record, place=self.place.name, place_options=self.place_options)
             self.place.check(self._record, self.store)
             self.damage = set_aside_damage(self.store, old.id)

@@ -19,6 +19,7 @@ from replicast.asking.designs import find_points, plan_of
 from replicast.asking.settings import ExperimentFile
 from replicast.asking.source import changes
 from replicast.core.antithetic import check_pairs
+from replicast.core.commands import command as hint
 from replicast.core.designs import NOTE, cross_points
 from replicast.core.errors import RequestError, RunChanged, RunNotFound
 from replicast.core.experiment import (
@@ -289,6 +290,7 @@ def existing_record(store: Store, request: Request) -> RunRecord | None:
 
 
 def continue_record(
+    store: Store,
     request: Request,
     options: Options,
     old: RunRecord,
@@ -307,9 +309,9 @@ def continue_record(
         raise RunChanged(
             f"run '{old.id}' is another experiment:\n{listed}\n"
             "Its results stay as they are. Give this experiment another --name, or none; or go on with the model as it "
-            f"was, from the run's own copy: replicast resume {old.id}"
+            f"was, from the run's own copy: {hint('resume', old.id, store.label)}"
         )
-    check_unchanged(old, what_is_new(old, old.files, signature.versions, signature.outside))
+    check_unchanged(old, store, what_is_new(old, old.files, signature.versions, signature.outside))
     replications, digests = max(old.replications, replications_of(request)), digests_of(experiment.to_dict())
     return dataclasses.replace(
         old,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from replicast.core.commands import USUAL_STORE
 from replicast.core.errors import RequestError, nearest
 
-DEFAULT_STORE = "runs"
 TOP_KEYS: dict[str, Any] = {
     "model": str, "command": list, "replications": int, "seed": int, "parameters": dict, "scenarios": dict,
     "grid": dict, "collate": dict, "streams": dict, "keep": str, "timeout": (int, float), "retries": int,
@@ -82,7 +82,7 @@ def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], where: str,
 
 
 def default_store() -> str:
-    return os.environ.get("REPLICAST_STORE") or DEFAULT_STORE
+    return os.environ.get("REPLICAST_STORE") or USUAL_STORE.get()
 
 
 def inside_worker() -> bool:

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from replicast.core.commands import USUAL_STORE
 from replicast.core.errors import RequestError
 from replicast.core.version import __version__
 
 from . import aws_arguments, result_arguments, study_arguments
 from .help import examples
-from .parser import Add, Parser, Unbuilt
+from .parser import Add, Parser, Unbuilt, add_replications
 
 PLACES = "local, serial, slurm, dask[://HOST:PORT], aws[://STACK], or a plug-in's"
 RUN = "a run's ID, a unique beginning of one, or 'latest' (default: latest)"
@@ -48,9 +49,19 @@ def parse(arguments: Sequence[str]) -> int:
     if command and chosen.command != "run":
         raise RequestError("only `run` takes a command after '--'")
     chosen.command_model = command
+    return _act(chosen)
+
+
+def _act(chosen: argparse.Namespace) -> int:
+    from replicast.asking.settings import default_store
+
     module, _, function = chosen.action.partition(":")
     act: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(f"replicast.cli.{module}"), function)
-    return act(chosen)
+    usual = USUAL_STORE.set(default_store())
+    try:
+        return act(chosen)
+    finally:
+        USUAL_STORE.reset(usual)
 
 
 def _split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -115,10 +126,6 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
     _store(parser)
 
 
-def _replications(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("-n", "--replications", type=int, metavar="N", help=text)
-
-
 def _run_and_confidence(parser: argparse.ArgumentParser) -> None:
     _run_argument(parser)
     _confidence(parser)
@@ -150,14 +157,7 @@ def _add_model(parser: argparse.ArgumentParser, *, optional: bool) -> None:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_model(parser, optional=True)
     parser.usage = "replicast run MODEL [-n N] [--seed S] [options]\n       replicast run [options] -- COMMAND ARG..."
-    parser.add_argument(
-        "-n",
-        "--replications",
-        type=int,
-        dest="replications",
-        metavar="N",
-        help="replications of each scenario (default: 10)",
-    )
+    add_replications(parser, "replications of each scenario (default: 10)")
     parser.add_argument("--on", default="local", metavar="PLACE", help=f"{PLACES} (default: local)")
     parser.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
     _store(parser)
@@ -193,7 +193,7 @@ def _trust(parser: Parser) -> None:
 
 def _add_resume(resume: Parser) -> None:
     _run_argument(resume)
-    _replications(resume, "replications of each scenario in all")
+    add_replications(resume, "replications of each scenario in all")
     resume.add_argument("--on", metavar="PLACE", help=f"{PLACES} (default: where it was)")
     resume.add_argument("--retry-failed", action="store_true", help="try failed replications again")
     resume.add_argument("--join", action="store_true", help="share the work with whoever is at work on it")

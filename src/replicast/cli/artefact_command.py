@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .opening import open_run
-from .screen import print_json, say, show
+from .screen import print_json, say_words, show
 
 
 def artefacts(chosen: argparse.Namespace) -> int:
@@ -21,5 +21,5 @@ def artefacts(chosen: argparse.Namespace) -> int:
         show(one.file)
     if not found:
         named = f" called '{chosen.name}'" if chosen.name else ""
-        say(f"no replication of run {handle.id} left a file{named}; keep them with --keep")
+        say_words(f"no replication of run {handle.id} left a file{named}; keep them with --keep")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from .parser import Add, Parser
+from .parser import Add, Parser, add_replications
 
 ModelOptions = Callable[..., None]
 PILOT = 5
@@ -51,7 +51,7 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
 def _add_estimate(add: Add, add_model: ModelOptions) -> None:
     estimate = add("estimate", "aws_estimate:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
-    estimate.add_argument("-n", "--replications", type=int, metavar="N", help="replications of each scenario")
+    add_replications(estimate, "replications of each scenario")
     estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
     estimate.add_argument(
         "--pilot", type=int, default=PILOT, metavar="K", help=f"replications tried here (default: {PILOT})"
@@ -72,14 +72,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     add_model(parser, optional=True)
-    parser.add_argument(
-        "-n",
-        "--replications",
-        type=int,
-        dest="replications",
-        metavar="N",
-        help="replications when started by hand with {}",
-    )
+    add_replications(parser, "replications when started by hand with {}")
     parser.add_argument(
         "--package", default="zip", metavar="zip|image", help="zip (default) needs no Docker; R needs image"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from replicast.core.errors import ReplicastError, RequestError
 
-from .screen import duration, print_json, print_table, say, say_note
+from .screen import duration, print_json, print_table, say_note, say_words
 
 if TYPE_CHECKING:
     from replicast.aws.estimate import Estimate
@@ -47,7 +47,7 @@ def estimate(chosen: argparse.Namespace) -> int:
     if not chosen.json:
         _print_estimate(found)
         _print_ways(compared)
-        say(found.advice)
+        say_words(found.advice)
     if chosen.max_cost is not None:
         check_cost(found, chosen.max_cost)
     if chosen.json:
@@ -100,7 +100,7 @@ def _print_estimate(found: Estimate) -> None:
     ]  # fmt: skip
     print_table(["", ""], rows, words=(1,))
     for line in found.violations:
-        say(f"violated: {line}")
+        say_words(f"violated: {line}")
     for note in found.notes:
         say_note(note)
 

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError
 
 from .opening import open_run
 from .run_commands import request_from
-from .screen import duration, number, print_json, print_table, say, say_note, show
+from .screen import duration, number, print_json, print_table, say, say_note, say_words, show, show_words
 from .trust import check_trust
 
 SAME, DIFFERENT = 0, 1
@@ -38,7 +39,7 @@ def replay(chosen: argparse.Namespace) -> int:
         say(again.ledger["log"].rstrip())
     if again.failed:
         say(again.ledger["traceback"].rstrip())
-        show(f"replication {again.replication} failed: {again.ledger['error_type']}: {again.ledger['error']}")
+        show_words(f"replication {again.replication} failed: {again.ledger['error_type']}: {again.ledger['error']}")
     for name, value in again.metrics().items():
         show(f"{name} = {value!r}")
     for name, frame in again.tables.items():
@@ -53,7 +54,7 @@ def replay(chosen: argparse.Namespace) -> int:
 def _say_changes(handle: Any) -> None:
     """What explains a difference, before any is shown."""
     for line in handle.changes:
-        say(f"note: since the run was made: {line}")
+        say_note(f"since the run was made: {line}")
 
 
 def _as_dict(comparison: Any) -> dict[str, Any]:
@@ -66,14 +67,14 @@ def _as_dict(comparison: Any) -> dict[str, Any]:
 def _verdict(comparison: Any) -> int:
     where = f"replication {comparison.replication} of scenario '{comparison.scenario}'"
     if comparison.found is None:
-        say(f"{where} is not stored, so there is nothing to compare with")
+        say_words(f"{where} is not stored, so there is nothing to compare with")
         return SAME
     if not comparison.found:
-        say(f"{where}: equal to the stored result")
+        say_words(f"{where}: equal to the stored result")
         return SAME
-    say(f"{where}: NOT equal to the stored result (stored; now):")
+    say_words(f"{where}: NOT equal to the stored result (stored; now):")
     for line in comparison.found:
-        say(f"  {line}")
+        say_words(f"  {line}")
     return DIFFERENT
 
 
@@ -135,7 +136,7 @@ def verify(chosen: argparse.Namespace) -> int:
         return DIFFERENT if different else SAME
     for comparison in comparisons:
         _verdict(comparison)
-    show(f"{len(comparisons)} replications simulated again, {len(different)} of them different")
+    show_words(f"{len(comparisons)} replications simulated again, {len(different)} of them different")
     return DIFFERENT if different else SAME
 
 
@@ -148,8 +149,8 @@ def _verify_stored(handle: Any, *, as_json: bool) -> int:
     for damage in found:
         show(damage)
     if found:
-        say(f"simulate again what they held: replicast resume {handle.id}")
-    show(f"{len(found)} files of run {handle.id} are not what was stored" if found else
+        say(f"simulate again what they held: {hint('resume', handle.id, handle.store.label)}")
+    show_words(f"{len(found)} files of run {handle.id} are not what was stored" if found else
           f"all that is stored of run {handle.id} is what was stored")  # fmt: skip
     return DIFFERENT if found else SAME
 
@@ -175,11 +176,13 @@ def check(chosen: argparse.Namespace) -> int:
     for note in report.notes:
         say_note(note)
     for problem in report.problems:
-        show(f"PROBLEM: {problem}")
+        show_words(f"PROBLEM: {problem}")
         if first.failed and first.ledger["traceback"]:
             say(first.ledger["traceback"].rstrip())
     if not report.problems:
-        show("the same seed gives the same result, in another process, folder, time zone and order; no two are equal")
+        show_words(
+            "the same seed gives the same result, in another process, folder, time zone and order; no two are equal"
+        )
     return DIFFERENT if report.problems else SAME
 
 
@@ -193,7 +196,7 @@ class Waiting:
         waited = time.monotonic() - self._began
         if waited >= self._next:
             self._next *= 2
-            say(f"checking for {duration(waited)}: two replications are simulated twice each")
+            say_words(f"checking for {duration(waited)}: two replications are simulated twice each")
 
 
 def _print_signature(signature: Any) -> None:
@@ -203,7 +206,7 @@ def _print_signature(signature: Any) -> None:
             if parameter.required
             else "default " + ("?" if parameter.default is None else repr(parameter.default))
         )
-        show(f"parameter {parameter.name} ({parameter.type}, {default})")
+        show_words(f"parameter {parameter.name} ({parameter.type}, {default})")
     if signature.takes_any:
         show("takes any further parameter")
 
@@ -219,7 +222,7 @@ def _print_result(first: Any) -> None:
             columns = ", ".join(
                 f"{c} {str(t).lower()}" for c, t in frame.schema.items() if c not in ("scenario", "replication")
             )
-            show(f"table {name}: {len(frame):,} rows of {columns}")
+            show_words(f"table {name}: {len(frame):,} rows of {columns}")
     show(f"one replication took {number(first.ledger['seconds'])} s")
     if first.ledger["warning_count"]:
-        say(f"{first.ledger['warning_count']} warnings, the first: {first.ledger['warnings'].splitlines()[0]}")
+        say_words(f"{first.ledger['warning_count']} warnings, the first: {first.ledger['warnings'].splitlines()[0]}")

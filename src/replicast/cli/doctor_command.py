@@ -15,7 +15,7 @@ from pathlib import Path
 from replicast.core.errors import ReplicastError
 from replicast.core.version import __version__
 
-from .screen import print_json
+from .screen import print_json, show, show_words
 
 OK, ABSENT, BROKEN = "ok", "absent", "broken"
 
@@ -37,7 +37,8 @@ def doctor(chosen: argparse.Namespace) -> int:
         return 1 if broken else 0
     marks = {OK: "✓", ABSENT: "–", BROKEN: "✗"}
     for finding in findings:
-        print(f"{marks[finding.state]} {finding.what:<12} {finding.detail}")
+        line = f"{marks[finding.state]} {finding.what:<12} {finding.detail}"
+        show(line) if finding.state == ABSENT else show_words(line, indent=" " * 15)  # an absent one's has a command
     return 1 if broken else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .opening import open_run
-from .screen import print_json, say, show
+from .screen import print_json, say_note, show
 
 
 def environment(chosen: argparse.Namespace) -> int:
@@ -19,5 +19,5 @@ def environment(chosen: argparse.Namespace) -> int:
         return 0
     show("\n".join(handle.environment()))
     for name, content in record.outside.items():
-        say(f"note: imported from outside the project, and in no package: {name} ({content.partition('  ')[2]})")
+        say_note(f"imported from outside the project, and in no package: {name} ({content.partition('  ')[2]})")
     return 0

@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from replicast.core.commands import command as hint
 from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
-from .hints import command as hint
 from .screen import number, print_table, say, say_note, say_words, show_data
 
 
@@ -94,7 +94,7 @@ def _print_quantiles(_handle: Any, rows: list[Any]) -> None:
 
 def _print_proportions(_handle: Any, rows: list[Any]) -> None:
     if not rows:
-        say("no metric is a boolean; name counts of 0 and 1: --proportions METRIC,METRIC")
+        say_words("no metric is a boolean; name counts of 0 and 1: --proportions METRIC,METRIC")
         return
     cells = [
         [row.scenario, row.metric, f"{row.ones:,} of {row.n:,}", f"{row.share:.2%}",

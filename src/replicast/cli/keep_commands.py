@@ -8,7 +8,7 @@ import sys
 from replicast.core.errors import RequestError
 
 from .opening import open_run
-from .screen import print_json, say
+from .screen import print_json, say_words
 
 
 def tag(chosen: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def tag(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
     else:
-        say(f"run {handle.id}: {' '.join(labels.tags) or 'no tags'}")
+        say_words(f"run {handle.id}: {' '.join(labels.tags) or 'no tags'}")
     return 0
 
 
@@ -27,7 +27,7 @@ def note(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json({"run": handle.id, "tags": labels.tags, "note": labels.note})
     else:
-        say(f"run {handle.id}: {labels.note or 'no note'}")
+        say_words(f"run {handle.id}: {labels.note or 'no note'}")
     return 0
 
 
@@ -42,13 +42,13 @@ def delete(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json({"run": handle.id, "deleted": True})
     else:
-        say(f"run {handle.id} and all its results are gone")
+        say_words(f"run {handle.id} and all its results are gone")
     return 0
 
 
 def _ask(what: str, about: str, run: str) -> None:
     if not sys.stdin.isatty():
         raise RequestError(f"deleting {what} cannot be undone; say so with --yes")
-    say(f"this deletes {what}" + (f" ({about})" if about else "") + ", for good. Type the run's ID to go on:")
+    say_words(f"this deletes {what}" + (f" ({about})" if about else "") + ", for good. Type the run's ID to go on:")
     if input().strip() != run:
         raise RequestError("nothing was deleted")

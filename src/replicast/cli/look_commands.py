@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError, RunNotFound, StoreError
+from replicast.core.record import as_people_write
 
-from .hints import command as hint
 from .opening import open_run
-from .screen import Toned, folded, print_json, print_summary, print_table, say, say_note, show, show_data
+from .screen import Toned, print_json, print_summary, print_table, say, say_note, say_words, show, show_data, show_words
 from .trust import is_trusted, maker_of
 from .values import check_output
 
@@ -45,7 +46,7 @@ def status(chosen: argparse.Namespace) -> int:
     show(f"state     {found.state}" + (f" ({found.at_work['who']})" if found.at_work else ""))
     show(f"done      {found.done:,} of {found.planned:,}{share}, {found.failed:,} failed")
     show(f"model     {found.model}, {found.scenarios} scenario{'s' * (found.scenarios != 1)}, seed {found.seed}")
-    show(f"created   {found.created}")
+    show(f"created   {as_people_write(found.created)}")
     if labels.tags:
         show(f"tags      {' '.join(labels.tags)}")
     if labels.note:
@@ -71,7 +72,7 @@ def list_runs(chosen: argparse.Namespace) -> int:
         try:
             found.append(Run(store, name).status())
         except (StoreError, RequestError) as error:
-            say(f"left out: {error}")
+            say_words(f"left out: {error}")
     found.sort(key=lambda one: (one.created, one.id))
     found = found[-chosen.top :] if chosen.top else found
     if chosen.json:
@@ -79,12 +80,12 @@ def list_runs(chosen: argparse.Namespace) -> int:
         return 0
     if not found:
         tagged = f" with the tag '{', '.join(chosen.tag)}'" if chosen.tag else ""
-        say(f"there is no run{tagged} in '{store.label}'")
+        say_words(f"there is no run{tagged} in '{store.label}'")
         return 0
     rows = [
         [one.id, Toned(one.state, STATE_TONES.get(one.state, "doubt")), f"{one.done:,}/{one.planned:,}",
          Toned(f"{one.failed:,}", "bad") if one.failed else "0", one.model,
-         one.created[:19].replace("T", " "), " ".join(labels[one.id].tags), labels[one.id].note]
+         as_people_write(one.created), " ".join(labels[one.id].tags), labels[one.id].note]
         for one in found
     ]  # fmt: skip
     headers = ["run", "state", "done", "failed", "model", "created", "tags", "note"]
@@ -101,10 +102,10 @@ def cancel(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json({"run": handle.id, "cancelled": found.state != "done", "was_running": at_work is not None})
     elif found.state == "done":
-        say(f"run {handle.id} is finished: there is nothing to cancel")
+        say_words(f"run {handle.id} is finished: there is nothing to cancel")
     else:
-        say(f"run {handle.id} is asked to stop; what is stored stays" if at_work else
-            f"nobody is at work on run {handle.id}; it is marked as cancelled")  # fmt: skip
+        say_words(f"run {handle.id} is asked to stop; what is stored stays" if at_work else
+                  f"nobody is at work on run {handle.id}; it is marked as cancelled")  # fmt: skip
     return 0
 
 
@@ -223,14 +224,14 @@ def failures(chosen: argparse.Namespace) -> int:
         show_data(rows.pl().write_csv())
         return 0
     if not len(rows):
-        say(f"no replication of run {handle.id} failed")
+        say_words(f"no replication of run {handle.id} failed")
     for row in islice(rows, chosen.top):
         tries = f" (after {row['attempt']} attempts)" if row["attempt"] > 1 else ""
         where = f"scenario '{row['scenario']}', replication {row['replication']}"
-        show(folded(f"{where}: {row['error_type']}: {row['error']}{tries}", sys.stdout))
+        show_words(f"{where}: {row['error_type']}: {row['error']}{tries}")
         for text in (row["traceback"], row["log"]):
             if text.strip():
                 show("    " + text.rstrip().replace("\n", "\n    "))
     if chosen.top and len(rows) > chosen.top:
-        say(f"the first {chosen.top:,} of {len(rows):,} failures")
+        say_words(f"the first {chosen.top:,} of {len(rows):,} failures")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .screen import say
+from .screen import say_words
 
 
 def open_run(chosen: argparse.Namespace) -> Any:
@@ -14,5 +14,5 @@ def open_run(chosen: argparse.Namespace) -> Any:
 
     run = Run(chosen.store or default_store(), chosen.run)
     for damaged in run.left_out:
-        say(f"left out: {damaged}")
+        say_words(f"left out: {damaged}")
     return run

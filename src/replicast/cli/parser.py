@@ -84,3 +84,7 @@ class Unbuilt:
 
 Add = Callable[[str, str, str], Parser]
 """Adds a command: its name, `module:function` that carries it out, and what it does."""
+
+
+def add_replications(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("-n", "--replications", type=int, metavar="N", help=text)

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import CollationError, ExecutorError, RequestError, StoreError
 from replicast.core.progress import Conclusion, Ending, Interrupted
 from replicast.core.record import RunRecord
 
-from .hints import command as hint
 from .place_options import place_options
 from .precision_lines import precision_document, precision_lines, selection_document, selection_lines
 from .progress import screen_for
-from .screen import duration, number, print_json, print_summary, say, say_note
+from .screen import duration, number, print_json, print_summary, say, say_note, say_words
 from .source_lines import edited_line, source_lines
 from .trust import check_trust
 from .values import add_values, check_output, grid_values, named_scenario, one_key_value
@@ -84,11 +84,11 @@ def run(chosen: argparse.Namespace, pool: Pool) -> int:
         if not quiet:
             _announce(record, is_new=preparation.is_new)
             for line in source_lines(preparation.source):
-                say(line)
+                say_words(line)
             for damage in preparation.damage:
-                say(f"damaged, and simulated again: {damage}")
+                say_words(f"damaged, and simulated again: {damage}")
             if why := preparation.store.reach():
-                say(f"note: its results are kept where they cannot be reached from here: {why}")
+                say_note(f"its results are kept where they cannot be reached from here: {why}")
         if chosen.detach:
             return _detach(preparation, chosen)
         started = time.monotonic()
@@ -126,7 +126,7 @@ def resume(chosen: argparse.Namespace) -> int:
     handle = Run(chosen.store or default_store(), chosen.run)
     check_trust(handle.record, chosen)
     if not chosen.quiet and (edited := handle.edited()):
-        say(edited_line(edited))
+        say_words(edited_line(edited))
     options = place_options(chosen, chosen.on or handle.record.place)
     screen = screen_for(quiet=chosen.quiet or chosen.json)
     screen.precision = handle.record.options.precision
@@ -148,7 +148,7 @@ def resume(chosen: argparse.Namespace) -> int:
     finally:
         screen.close()
     for damage in handle.mended:
-        say(f"damaged, and simulated again: {damage}")
+        say_words(f"damaged, and simulated again: {damage}")
     return _finish(handle, conclusion, chosen, time.monotonic() - started)
 
 
@@ -157,7 +157,7 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
     scenarios = f" of {len(experiment.scenarios)} scenarios" if len(experiment.scenarios) > 1 else ""
     goal = f" or more, until {record.options.precision}" if record.options.precision else ""
     goal = f" or more, to select {record.options.select}" if record.options.select else goal
-    say(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
+    say_words(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
         f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def _finish(handle: Any, conclusion: Conclusion, chosen: argparse.Namespace, sec
         for note in dict.fromkeys([*summary.notes, *(collated.notes if collated else [])]):
             say_note(note)
         for line in [*precision_lines(handle.record, judgements), *selection_lines(handle.record, selection)]:
-            say(line)
+            say_words(line)
         if not chosen.quiet:
             _say_what_was_done(handle, conclusion, collated, chosen, seconds)
         if conclusion.failed or not good:
@@ -230,7 +230,7 @@ def _collated(handle: Any, output: str | None, *, good: bool) -> Collated | None
     except CollationError as error:
         if good:
             raise
-        say(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
+        say_words(f"the model's own collation failed too: {error}")  # why the run is not as wished comes below
         return None
     return found
 
@@ -256,7 +256,7 @@ def _say_what_was_done(
 
     record = handle.record
     if conclusion.failed < conclusion.done and not handle.final_summary().looked_again:
-        say(f"not checked: {checking(record, _from_here(record, chosen))}")
+        say(f"not checked: {checking(record, handle.store.label, _from_here(record, chosen))}")
     rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
     say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
     say(f"run {record.id} in {handle.store.label}")
@@ -278,14 +278,14 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
         say(f"cancelled: {conclusion.done:,} of {planned:,} replications are stored; "
             f"go on with: {hint('resume', handle.id, store)}")  # fmt: skip
     if conclusion.ending is Ending.HOPELESS:
-        say(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
+        say_words(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
     if not conclusion.failed:
         return
     from replicast.asking.missing import remedy
 
     first, record = next(iter(handle.failures())), handle.record
     which = f"replication {first['replication']} of scenario '{first['scenario']}'"
-    say(f"\n{which} failed: {first['error_type']}: {first['error']}")
+    say_words(f"\n{which} failed: {first['error_type']}: {first['error']}")
     if first["traceback"]:
         say("--- the model's own traceback ---\n" + first["traceback"].rstrip() + "\n---")
     elif first["log"].strip():

@@ -37,6 +37,11 @@ def say_note(text: str) -> None:
     say(folded(f"note: {text}", sys.stderr))
 
 
+def show_words(text: str, indent: str = "  ") -> None:
+    """Prose of a result, broken as `say_words` breaks it."""
+    print(harmless(folded(text, sys.stdout, indent)))
+
+
 def say_words(text: str) -> None:
     """Prose, which a terminal's width breaks between its words."""
     say(folded(text, sys.stderr))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from replicast.core.digits import shown
 from replicast.core.errors import RequestError
 
 from .opening import open_run
-from .screen import Toned, folded, number, print_json, print_table, say, say_note, say_words, show, show_data
+from .screen import Toned, number, print_json, print_table, say, say_note, say_words, show, show_data, show_words
 
 if TYPE_CHECKING:
     from replicast.core.comparison import ComparisonRow
@@ -67,7 +67,7 @@ def _print_comparison(found: Comparison, chosen: argparse.Namespace) -> None:
     from replicast.reporting.comparing import describe_method
 
     if not found.differences:
-        say("no replication has returned a metric in both scenarios yet")
+        say_words("no replication has returned a metric in both scenarios yet")
         return
     headers = [
         "metric",
@@ -102,7 +102,8 @@ def _print_ranking(ranking: Ranking, confidence: float) -> None:
     best = [row.scenario for row in ranking.ranked if row.kept]
     which = f"'{best[0]}' is the best" if len(best) == 1 else f"the best is one of these {len(best)}"
     said = f"{ranking.metric}, {ranking.better} is better: with {100 * confidence:.6g} % confidence, {which}"
-    show("\n" + folded(said, sys.stdout))
+    show()
+    show_words(said)
     rows = [
         [str(row.rank), row.scenario, f"{row.n:,}", number(row.mean), "may be the best" if row.kept
          else f"worse than {row.beaten_by}"]
@@ -177,14 +178,15 @@ def _warm_up_document(one: WarmUp) -> dict[str, Any]:
 def _print_warm_ups(found: WarmUps) -> None:
     from replicast.reporting.welch_plot import describe, spark_line
 
+    width = min(60, shutil.get_terminal_size().columns - 3)
     for one in found.found:
-        show(f"{one.scenario}: {describe(one, found.value, found.time)}")
-        show(f"  {spark_line(one)}")
+        show_words(f"{one.scenario}: {describe(one, found.value, found.time)}")
+        show(f"  {spark_line(one, width)}")
         whole, rest, change = one.effect.whole, one.effect.truncated, one.effect.change
-        show(f"  mean of {found.value}: {_with_interval(whole)} with it, {_with_interval(rest)} without it")
+        show_words(f"  mean of {found.value}: {_with_interval(whole)} with it, {_with_interval(rest)} without it")
         interval = change.interval(whole.confidence)
         if interval and one.truncation.columns:
-            show(f"  that moves it by {number(change.difference)} [{number(interval[0])}, {number(interval[1])}]")
+            show_words(f"  that moves it by {number(change.difference)} [{number(interval[0])}, {number(interval[1])}]")
 
 
 def _with_interval(row: SummaryRow) -> str:

@@ -107,6 +107,7 @@ def _print_on_terminal(sheet: _Sheet, optional: Sequence[int], names: Sequence[i
         if console.measure(table, options=console.options.update(width=10_000)).minimum <= console.width:
             console.print(table)
             return
+    console.print()
     for line in _as_records(sheet, names, console):
         console.print(line, soft_wrap=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 from replicast.core.errors import RequestError
 
 from .harmless import harmless
-from .screen import say
+from .screen import say_words
 
 
 def maker_of(record: Any) -> str:
@@ -40,6 +40,6 @@ def is_trusted(record: Any, chosen: argparse.Namespace) -> bool:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    say(f"run {record.id} was made by {maker}; the code that is stored with it would run here, with your rights")
+    say_words(f"run {record.id} was made by {maker}; the code that is stored with it would run here, with your rights")
     print(harmless("run it? (--trust answers yes) [y/N] "), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

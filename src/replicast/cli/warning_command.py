@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from itertools import islice
 
 from .opening import open_run
-from .screen import folded, print_json, say
+from .screen import print_json, say_words, show_data, show_words
 
 
 def warnings(chosen: argparse.Namespace) -> int:
@@ -16,9 +15,9 @@ def warnings(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json(rows.to_dicts())
     elif chosen.csv:
-        print(rows.pl().write_csv(), end="")
+        show_data(rows.pl().write_csv())
     elif not len(rows):
-        say(f"no replication of run {handle.id} warned")
+        say_words(f"no replication of run {handle.id} warned")
     else:
         _print(rows.to_dicts(), chosen.top)
     return 0
@@ -28,10 +27,10 @@ def _print(rows: list[dict[str, object]], top: int | None) -> None:
     for row in islice(rows, top):
         number, texts = int(str(row["count"])), str(row["warnings"]).split("\n")
         times = "" if number == 1 else f" ({number:,} warnings)"
-        print(folded(f"scenario '{row['scenario']}', replication {row['replication']}{times}:", sys.stdout))
+        show_words(f"scenario '{row['scenario']}', replication {row['replication']}{times}:")
         for text in texts:
-            print(folded(f"    {text}", sys.stdout))
+            show_words(f"    {text}", indent=" " * 6)
         if number > len(texts):
-            print("    …")
+            show_words("    …")
     if top and len(rows) > top:
-        say(f"the first {top:,} of {len(rows):,} replications that warned")
+        say_words(f"the first {top:,} of {len(rows):,} replications that warned")

@@ -108,9 +108,9 @@ class Conductor:
         except KeyboardInterrupt:
             job.cancel()
             self._take_in(job)
-            model = self.record.experiment.model
+            model, run = self.record.experiment.model, self.record.id
             function = "" if language_of(model).travels else model.function
-            raise Interrupted(self._conclude(Ending.INTERRUPTED), self.record.id, function) from None
+            raise Interrupted(self._conclude(Ending.INTERRUPTED), run, self.store.label, function) from None
         return Ending.CANCELLED if state is JobState.CANCELLED else Ending.DONE
 
     def _portion(self, batches: Sequence[Batch]) -> Sequence[Batch]:

@@ -11,6 +11,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError
 from replicast.core.planning import Range
 from replicast.core.ports import Store
@@ -56,11 +57,14 @@ def refuse_company(store: Store, run: str) -> None:
     if presence is None or _is_me(presence):
         return
     ago = max(0, round(time.time() - presence.time))
+    ways = [
+        hint(name, run, store.label, *more) for name, *more in (["status", "--watch"], ["cancel"], ["resume", "--join"])
+    ]
     raise RequestError(
         f"{presence.who} is at work on run {run} ({ago} s ago); a second one would compute all that it does once more. "
-        f"Watch it with: replicast status {run} --watch; stop it with: replicast cancel {run}; or share its work: "
-        f"replicast resume {run} --join" + ("" if _is_here(presence) else f" (one that was killed there is taken for "
-        f"gone {SILENT_SECONDS:.0f} s after it was heard of)")
+        f"Watch it with: {ways[0]}; stop it with: {ways[1]}; or share its work: {ways[2]}"
+        + ("" if _is_here(presence) else f" (one that was killed there is taken for gone {SILENT_SECONDS:.0f} s after "
+           "it was heard of)")
     )  # fmt: skip
 
 

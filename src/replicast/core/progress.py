@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from .commands import command
 from .replication import Batch
 from .so_far import SoFar
 
@@ -99,12 +100,11 @@ class Conclusion:
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM: what was simulated is stored. A KeyboardInterrupt, so that no `except Exception` goes on."""
 
-    def __init__(self, conclusion: Conclusion, run: str = "", function: str = "") -> None:
+    def __init__(self, conclusion: Conclusion, run: str = "", store: str = "runs", function: str = "") -> None:
         """`function` names the model of a run that no file defines."""
-        command = (
-            f"replicast.Run(STORE, '{run}').resume(function={function})" if function else f"replicast resume {run}"
-        )
-        super().__init__(f"run {run} was interrupted; what was simulated is stored; go on with: {command}")
+        in_python = f"replicast.Run({store!r}, '{run}').resume(function={function})"
+        again = in_python if function else command("resume", run, store)
+        super().__init__(f"run {run} was interrupted; what was simulated is stored; go on with: {again}")
         self.conclusion, self.run = conclusion, run
 
 

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -235,6 +235,11 @@ def _former_place(saved: Mapping[str, Any]) -> str:
     """The place of a record of version 0.1, which had an executor and, beside it, the name of a stack."""
     executor, stack = saved.get("executor", "local"), saved.get("stack", "")
     return f"{executor}://{stack}" if stack else str(executor)
+
+
+def as_people_write(moment: str) -> str:
+    """`2026-12-01 09:30:00 UTC` of an ISO 8601 moment."""
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
 def new_run_id(now: datetime) -> str:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from replicast.core.errors import ReplicastError
 from replicast.core.ports import Store
+from replicast.core.record import as_people_write
 from replicast.runs import Run
 from replicast.stores.labels import labels_of
 
@@ -51,7 +52,8 @@ class Pages:
         count, failures = pages.failures(run)
         others = [name for name in self.store.runs() if name != run.id]
         return self.shown(
-            "run.html", run=run, record=run.record, progress=pages.progress(run), results=self._results(run),
+            "run.html", run=run, record=run.record, begun=as_people_write(run.record.created),
+            progress=pages.progress(run), results=self._results(run),
             failures=failures, failed=count, tables=run.tables, others=others[::-1][:200],
             labels=labels_of(self.store, run.id),
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from replicast.core.errors import ReplicastError
 from replicast.core.planning import count
 from replicast.core.ports import Store
+from replicast.core.record import as_people_write
 from replicast.reporting.charts import Interval, distribution_plot, interval_plot
 from replicast.reporting.drawing import short
 from replicast.runs import Run
@@ -40,7 +41,7 @@ def lines(store: Store) -> list[Line]:
         try:
             status = Run(store, name).status()
             found.append(Line(name, status.state, status.done, status.planned, status.failed, status.model,
-                              status.created[:19].replace("T", " "), labels))  # fmt: skip
+                              as_people_write(status.created), labels))  # fmt: skip
         except ReplicastError:
             found.append(Line(name, "damaged", 0, 0, 0, "", "", labels))
     return sorted(found, key=lambda line: (line.created, line.id), reverse=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError, SourceDamaged
 from replicast.core.ports import Store, Work
 from replicast.core.record import RunRecord
@@ -208,7 +209,7 @@ def check_out(store: Store, run: str, target: Path, files: Mapping[str, str] | N
         if content is None or wrong:
             raise SourceDamaged(
                 f"'{name}' of run {run} {wrong} the store '{store.label}', so nothing was simulated from it; "
-                f"the ways on: replicast resume {run}"
+                f"the ways on: {hint('resume', run, store.label)}"
             )
         path = inside(target, own)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import FailureWarning, ReplicationsFailed
 from replicast.core.ports import Store
 from replicast.core.progress import Conclusion
 from replicast.core.record import RunRecord
 from replicast.models import language_of
-
-from .report_failures import replay
 
 OnFailure = Literal["raise", "warn", "ignore"]
 
@@ -49,12 +48,12 @@ def about_failures(store: Store, record: RunRecord, failed: int, planned: int) -
         return f"{failed:,} of {planned:,} replications failed"
     scenario, replication, said = found
     several = len(record.experiment.scenarios) > 1
-    which = f", scenario={scenario!r}" if several else ""
+    which, more = (f", scenario={scenario!r}", ["--scenario", scenario]) if several else ("", [])
     return (
         f"{failed:,} of {planned:,} replications of {record.experiment.model.label} failed; replication {replication}"
         + (f" of scenario '{scenario}'" if several else "")
         + f" with {said}\nagain, here: run.replay({replication}{which})"
-        + ("" if given_function(record) else f", or {replay(record.id, scenario, replication, several)}")
+        + ("" if given_function(record) else ", or " + hint("replay", record.id, store.label, replication, *more))
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from arro3.core import Table
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import StoreError
 from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
@@ -53,7 +54,7 @@ def levels_of(store: Store, run: str, table: str) -> dict[str, FactorLevels]:
     return {column: sets[0] for column, sets in found.items() if len(sets) == 1 and sets[0].labels}
 
 
-def not_the_same_again(record: RunRecord, looks: Iterable[SecondLook]) -> list[str]:
+def not_the_same_again(store: Store, record: RunRecord, looks: Iterable[SecondLook]) -> list[str]:
     """A sentence for each replication that came out otherwise when it was simulated a second time."""
     several = len(record.experiment.scenarios) > 1
     found = []
@@ -63,18 +64,18 @@ def not_the_same_again(record: RunRecord, looks: Iterable[SecondLook]) -> list[s
             found.append(
                 f"replication {look.replication}{where} is not the same again ({look.differences[0]}): simulated a "
                 "second time, after others, it came out otherwise. Results of this model hang on what ran before, on "
-                f"the clock or on randomness that nobody seeded; look with: {checking(record)}"
+                f"the clock or on randomness that nobody seeded; look with: {checking(record, store.label)}"
             )
     return found
 
 
-def checking(record: RunRecord, named: str = "") -> str:
+def checking(record: RunRecord, store: str, named: str = "") -> str:
     """The command that looks whether a model's replications come out the same again; `named` is the model from here."""
     model = record.experiment.model
     if model.language == "callable":
         return f"run.verify(function={model.function})"
     if model.language == "command":
-        return f"replicast verify {record.id}"
+        return hint("verify", record.id, store)
     return f"replicast check {shlex.quote(named or model.label)}"
 
 

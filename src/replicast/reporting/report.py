@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from replicast.core.comparison import Family
 from replicast.core.ports import Store
-from replicast.core.record import RunRecord
+from replicast.core.record import RunRecord, as_people_write
 
 from .as_toml import experiment_as_toml
 from .blocks import Block, Code, Document, Facts, Folded, Notes, Paragraph, Part
@@ -73,7 +73,7 @@ def _header(found: Findings) -> Iterator[Block]:
     scenarios = len(found.scenarios)
     each = {record.planned_for(name) for name in found.scenarios}
     replications = f"{min(each):,}" if len(each) == 1 else f"{min(each):,} to {max(each):,}"
-    yield Paragraph(f"Run {record.id}, begun {record.created.replace('T', ' ')}", "quiet")
+    yield Paragraph(f"Run {record.id}, begun {as_people_write(record.created)}", "quiet")
     yield Facts({
         "Replications": replications + (f" of each of {scenarios} scenarios" if scenarios > 1 else ""),
         "Done": f"{found.done:,} of {max(found.planned, found.done):,}",

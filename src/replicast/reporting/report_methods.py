@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from replicast.core.record import RunRecord
+from replicast.core.record import RunRecord, as_people_write
 
 from .blocks import Block, Folded, Grid, Paragraph
 from .comparing import Comparison
@@ -155,7 +155,7 @@ def _facts(found: Findings) -> Mapping[str, str]:
     changed = " with uncommitted changes" if record.git_commit.endswith("+") else ""
     return {
         "run": record.id,
-        "begun": record.created,
+        "begun": as_people_write(record.created),
         "model": f"{experiment.model.label} ({experiment.model.language})",
         "hash of the source": record.code_hash,
         "git commit": commit + changed if commit else "none",
@@ -172,7 +172,7 @@ def _facts(found: Findings) -> Mapping[str, str]:
 def _looked_again(found: Findings) -> str:
     """Whether a replication that was simulated again, after others, came out the same."""
     if not found.looks:
-        return f"none; not checked: {checking(found.record)}"
+        return f"none; not checked: {checking(found.record, found.tables.store.label)}"
     listed = [f"replication {one.replication} of {one.scenario}" for one in found.looks if not one.differences]
     different = [f"replication {one.replication} of {one.scenario}" for one in found.looks if one.differences]
     parts = [f"{', '.join(listed)}: the same again"] if listed else []

@@ -123,7 +123,7 @@ def _summarised(tables: RunTables, confidence: float) -> Summary:
     summary.notes += notes_on_record(record)
     looks = second_looks(store, record.id)
     summary.looked_again = len(looks)
-    summary.notes += not_the_same_again(record, looks)
+    summary.notes += not_the_same_again(store, record, looks)
     summary.notes += [*tables.source.notes, *notes_of(store, record.id)]
     warned, place_of_warned = Warned(), len(summary.notes)
     for scenario in (s.name for s in record.experiment.scenarios):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from arro3.core import DataType, Schema, Table
 
 from replicast.core.arrow import fields_of
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError, nearest
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
@@ -63,7 +64,7 @@ class RunTables:
         if table not in self._schemas:
             why = self.store.reach()
             elsewhere = f" here: {why}; its tables are collated with: "
-            elsewhere += f"replicast collate {self.record.id} --store {self.store.label} -o DIR"
+            elsewhere += hint("collate", self.record.id, self.store.label, "-o", "DIR")
             raise RequestError(
                 f"run {self.record.id} has no table '{table}'{elsewhere if why else nearest(table, self._schemas)}"
             )

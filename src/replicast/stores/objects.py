@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import StoreError
 from replicast.core.planning import gaps
 from replicast.core.ports import Damage
@@ -184,7 +185,7 @@ class ObjectStore(ObjectDocuments):
         return known
 
     def _refusal(self, run: str, damage: str) -> StoreError:
-        mend = f"replicast resume {run} simulates what it held again"
+        mend = f"{hint('resume', run, self.label)} simulates what it held again"
         return StoreError(f"{damage}; it is part of run {run} in '{self.label}', and {mend}")
 
     def tables(self, run: str) -> dict[str, list[Schema]]:

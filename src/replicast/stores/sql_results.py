@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from arro3.core import Schema as ArrowSchema
 from arro3.core import Table
 
+from replicast.core.commands import command as hint
 from replicast.core.errors import StoreError
 from replicast.core.ports import Damage
 
@@ -114,7 +115,7 @@ class SqlResults(SqlDocuments):
         if wrong:
             raise StoreError(
                 f"{wrong[0]}; it is part of run {run} in '{self.label}', and "
-                f"replicast resume {run} simulates what it held again"
+                f"{hint('resume', run, self.label)} simulates what it held again"
             )
 
     def ledger(self, run: str, scenario: str) -> Iterator[Table]:
