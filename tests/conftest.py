@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from pasting import check_hints
 
 settings.register_profile("replicast", deadline=None, max_examples=50)
 settings.load_profile("replicast")
@@ -72,12 +73,15 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def replicast(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the installed command line in `tmp_path`, as a user would."""
+    """Runs the installed command line in `tmp_path`, as a user would, who can paste what it says to type."""
 
     def call(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "replicast", *map(str, arguments)]
         options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120} | options
-        return subprocess.run(command, check=False, **options)
+        done = subprocess.run(command, check=False, **options)
+        if isinstance(done.stderr, str) and not {"-h", "--help", "help"} & set(command):
+            check_hints(command, done.stderr)
+        return done
 
     return call
 

@@ -18,6 +18,7 @@ from replicast.asking.settings import default_store, read_experiment_file
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
 from replicast.conducting.status import Status, status_of
+from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.given import check_choice, whole_number
 from replicast.core.ports import Damage, Place, Store, Work
@@ -292,7 +293,8 @@ class Run(Answers, Keeping, Snippets):
     def delete(self) -> None:
         """Removes the run and all its results, for good. Raises RequestError for one that is running."""
         if self.status().state == "running":
-            raise RequestError(f"run {self.id} is running, and nothing of it was deleted: replicast cancel it first")
+            stop = hint("cancel", self.id, self.store.label)
+            raise RequestError(f"run {self.id} is running, and nothing of it was deleted; stop it with: {stop}")
         self.store.remove(self.id)
 
     def edited(self) -> list[str]:

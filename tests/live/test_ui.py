@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from looking import CHROMIUM, CONTRAST, browser, faults, opened
 
 from replicast import run
 from replicast.live.app import make_app
@@ -23,13 +23,21 @@ from replicast.stores import open_store
 
 Write = Callable[..., Path]
 TOKEN, HOST = "a-token", "127.0.0.1:8000"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SLOW = "import time\ndef simulate(rng, mean=1.0):\n    time.sleep(0.05)\n    return {'wait': rng.exponential(mean)}\n"
 MARKED = """
 def simulate(rng, replication, mean=1.0):
     if replication == 3:
         raise ValueError("<script>alert(1)</script>")
     return {"<b>wait</b>": rng.exponential(mean), "rows": [{"x": replication}]}
+"""
+
+
+LONG_NAMES = """
+def simulate(rng, replication, mean=1.0):
+    if replication == 3:
+        raise ValueError("a message of many words that is wider than any window of these, and still goes on a bit")
+    leaves = bool(rng.random() < 0.5)
+    return {"mean_waiting_time_of_patients1": rng.exponential(mean), "share_of_patients_who_leave_30": leaves}
 """
 
 
@@ -208,3 +216,25 @@ def test_a_run_in_progress_fills_in_a_real_browser(tmp_path: Path, write_model: 
     host = page_address.split("/?")[0]
     assert [url for url in asked if not url.startswith((host, "data:"))] == []
     assert wrong == []
+
+
+@pytest.mark.browser
+def test_no_page_is_cut_too_small_or_wider_than_the_window(
+    tmp_path: Path, write_model: Write, page_address: str
+) -> None:
+    """With names of 30 letters and failures, light and dark."""
+    model, names = write_model(LONG_NAMES), ("a_run_that_has_30_letters_1234", "another_run_of_30_letters_1234")
+    scenarios = {"today_as_it_is_in_our_hospital": {"mean": 1.0}, "more_beds_and_also_more_nurses": {"mean": 2.0}}
+    for name in names:
+        run(model, 6, seed=1, scenarios=scenarios, store=str(tmp_path / "runs"), name=name, on="serial", tolerate=9)
+    host = page_address.split("/?")[0]
+    pages = ["/", f"/run/{names[0]}", f"/compare?first={names[0]}&second={names[1]}"]
+    with browser() as chromium:
+        for width in (1280, 390):
+            for dark in (False, True):
+                page = opened(chromium, page_address, width, dark=dark)
+                for path in pages:
+                    assert page.goto(host + path).status == 200
+                    assert faults(page) == [], f"{path} at {width}"
+                    assert page.evaluate(CONTRAST) == [], f"{path}, dark: {dark}"
+                page.close()

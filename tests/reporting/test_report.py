@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -220,47 +217,6 @@ def test_bins_hold_all_values_and_whole_numbers_have_one_each() -> None:
     edges = bin_edges([skewed])
     assert np.histogram(skewed, edges)[0].sum() == 500
     assert 5 <= len(edges) - 1 <= 40
-
-
-MEASURE = """<script>
-const out = [];
-if (document.documentElement.scrollWidth > innerWidth) out.push("the page is wider than the window");
-for (const svg of document.querySelectorAll("svg")) {
-  const edge = svg.getBoundingClientRect();
-  for (const mark of svg.querySelectorAll("text, rect, circle, polyline, polygon")) {
-    const own = mark.getBoundingClientRect();
-    if (own.left < edge.left - 1 || own.right > edge.right + 1 ||
-        own.top < edge.top - 1 || own.bottom > edge.bottom + 1)
-      out.push(svg.querySelector("title").textContent + ": outside: " + (mark.textContent || mark.tagName));
-  }
-}
-const measured = document.createElement("pre");
-measured.id = "measured";
-measured.textContent = JSON.stringify({pictures: document.querySelectorAll("svg").length, out: out});
-document.body.append(measured);
-</script>"""
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [1100, 420])
-def test_a_browser_shows_every_mark_within_its_picture_and_the_page_within_the_window(
-    run: Run, tmp_path: Path, width: int
-) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
-    path = tmp_path / "report.html"
-    path.write_text(page_of(run).replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
-    command = [
-        chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-        f"--window-size={width},900", "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    found = re.search(r'<pre id="measured">(.*?)</pre>', shown, re.DOTALL)
-    assert found is not None
-    assert json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")) == {
-        "pictures": 10, "out": [],
-    }  # fmt: skip
 
 
 def test_failures_are_grouped_by_what_went_wrong_each_with_its_own_replay_command() -> None:

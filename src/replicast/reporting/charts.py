@@ -13,9 +13,25 @@ from numpy.typing import NDArray
 from replicast.core.distributions import t_critical
 from replicast.core.statistics import SummaryRow
 
-from .drawing import WIDTH, Scale, area, bottom_axis, box, curve, dot, figure, left_axis, line, short, text
+from .drawing import (
+    WIDTH,
+    Scale,
+    area,
+    bottom_axis,
+    box,
+    curve,
+    dot,
+    figure,
+    left_axis,
+    length_of,
+    line,
+    short,
+    text,
+    without_middle,
+)
 
 LABELS, RIGHT = 210.0, WIDTH - 96.0
+"""Where scales begin, if labels leave them so much, and end."""
 LONGEST_LABEL = 30
 ROW = 26.0
 MOST_ROWS = 40
@@ -39,7 +55,7 @@ def interval_plot(
     """A row an interval, on one scale; with `zero`, a line where there is no difference, with `bars` a bar from it."""
     shown = [one for one in intervals if one.estimate is not None][:MOST_ROWS]
     ends = [x for one in shown for x in (one.estimate, one.lower, one.upper) if x is not None]
-    x = Scale.over([*ends, *([0.0] if zero else [])], LABELS, RIGHT)
+    x = Scale.over([*ends, *([0.0] if zero else [])], behind([one.label for one in shown]), RIGHT)
     top, bottom = 8.0, 8.0 + ROW * max(len(shown), 1)
     marks = bottom_axis(x, top, bottom, axis)
     if zero:
@@ -53,9 +69,14 @@ def interval_plot(
     return figure(title, said or "nothing to show", bottom + 44, marks)
 
 
+def behind(labels: Sequence[str]) -> float:
+    """Where a scale begins beside these labels."""
+    return max([LABELS, *(length_of(without_middle(label, LONGEST_LABEL)) + 16.0 for label in labels)])
+
+
 def _interval_row(one: Interval, x: Scale, y: float) -> list[str]:
     assert one.estimate is not None  # rows without one are not drawn
-    marks = [text(LABELS - 12, y + 4, one.label, "end", longest=LONGEST_LABEL)]
+    marks = [text(x.start - 12, y + 4, one.label, "end", longest=LONGEST_LABEL)]
     if one.lower is not None and one.upper is not None:
         marks.append(line(x.at(one.lower), y, x.at(one.upper), y, "whisker", _say(one)))
     marks.append(dot(x.at(one.estimate), y, tip=_say(one)))
@@ -74,7 +95,7 @@ def distribution_plot(rows: Sequence[SummaryRow], values: Mapping[str, NDArray[n
     finite = {row.scenario: own[np.isfinite(own)] for row in shown if (own := values.get(row.scenario)) is not None}
     edges = bin_edges(list(finite.values()))
     counts = {name: np.histogram(own, edges)[0] for name, own in finite.items()}
-    x = Scale(float(edges[0]), float(edges[-1]), LABELS, RIGHT)
+    x = Scale(float(edges[0]), float(edges[-1]), behind([row.scenario for row in shown]), RIGHT)
     top, height = 8.0, 64.0
     bottom = top + height * max(len(shown), 1)
     marks = bottom_axis(x, top, bottom, metric)
@@ -113,7 +134,7 @@ def _histogram(
 ) -> list[str]:
     floor = top + height - 18
     tallest = max(int(counts.max()), 1)
-    marks = [text(LABELS - 12, floor - 10, row.scenario, "end", longest=LONGEST_LABEL)]
+    marks = [text(x.start - 12, floor - 10, row.scenario, "end", longest=LONGEST_LABEL)]
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             reach = (height - 26) * int(count) / tallest

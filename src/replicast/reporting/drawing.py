@@ -41,6 +41,9 @@ PLAIN = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", STYLE)
 """For pictures on their own: not every program that shows SVG knows variables."""
 
 
+WIDE = "mwMW@%=+<>~#"
+
+
 def short(value: float, digits: int = 4) -> str:
     """A number for the eye."""
     text = f"{value:.{digits}g}"
@@ -110,11 +113,23 @@ def alone(picture: str) -> str:
 
 
 def text(x: float, y: float, content: str, anchor: str = "start", kind: str = "", longest: int = 0) -> str:
-    """A line of text; one longer than `longest` is cut, and has all of it as its tooltip."""
-    shown, whole = content, ""
-    if longest and len(content) > longest:
-        shown, whole = content[: longest - 1] + "…", f"<title>{escape(content)}</title>"
+    """A line of text; one longer than `longest` loses its middle, and has all of it as its tooltip."""
+    shown = without_middle(content, longest) if longest else content
+    whole = "" if shown == content else f"<title>{escape(content)}</title>"
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" class="{kind}">{whole}{escape(shown)}</text>'
+
+
+def without_middle(content: str, longest: int) -> str:
+    """At most so many letters: the points of a design are told apart by how their names end."""
+    if len(content) <= longest:
+        return content
+    end = (longest - 1) // 2
+    return f"{content[: longest - 1 - end]}…{content[-end:]}"
+
+
+def length_of(content: str) -> float:
+    """How long a line of text is at most, in units of a picture, in the fonts that are asked for (DejaVu is wide)."""
+    return sum(12.0 if c in WIDE or not c.isascii() else 9.5 if c.isupper() else 7.7 for c in content)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str, tip: str = "") -> str:
