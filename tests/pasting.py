@@ -36,17 +36,19 @@ def _hints(printed: str) -> Iterator[list[str]]:
             words = shlex.split(found[0])
         except ValueError:  # an apostrophe of the prose behind it
             words = found[0].split()
-        if words[1] in commands():
+        if words[1] in commands() and words[2:3] != ["--help"]:
             yield words
 
 
 def _parsed(words: list[str]) -> object:
-    """The command with as many of the words as it takes, but for prose that follows it: a name at least."""
-    for end in range(len(words), 2, -1):
+    """The command with as many of the words as it takes, but for prose that follows it, in which no option stands."""
+    for end in range(len(words), 1, -1):
         try:
             chosen, rest = build_parser(wanted=words[1])[0].parse_known_args(words[1:end])
-        except (RequestError, SystemExit):
-            continue
-        if not rest:
-            return chosen
+            if not rest:
+                return chosen
+        except RequestError:
+            pass
+        if words[end - 1].startswith("-"):
+            break
     return None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pasting import check_hints
 
 from replicast.cli import help
 from replicast.cli.arguments import build_parser
@@ -112,3 +113,24 @@ def test_a_terminal_of_another_encoding_loses_nothing_and_crashes_nothing(replic
     said = json.loads(replicast("summary", "x", "--json", env=environment).stdout)
     assert said["summary"][0]["metric"] == "größe"
     assert replicast("doctor", env=environment).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "go on with: replicast resume x",
+        "look with: replicast status x --whatch --store /s",
+        "replicast replay x --pbd 1",
+    ],
+)
+def test_a_command_that_cannot_be_pasted_is_found(said: str) -> None:
+    with pytest.raises(AssertionError):
+        check_hints(["run", "m.py", "--store", "/s"], said)
+
+
+def test_a_command_that_can_be_pasted_is_left_alone_with_the_prose_around_it() -> None:
+    said = (
+        "Watch: replicast status x --watch --store /s; or share it: replicast resume x --join --store /s (one that is"
+    )
+    check_hints(["run", "m.py", "--store", "/s"], said)
+    check_hints([], "there is no option '--sede'; see: replicast run --help\nthe runs that replicast list shows")
