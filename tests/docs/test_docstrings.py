@@ -26,7 +26,7 @@ BEHIND: dict[Any, Callable[..., Any]] = {
     Run.performance: performance_rows, Run.steady: steady_rows,
 }  # fmt: skip
 """What takes the `**options` of a method."""
-ITS_OWN = {"store", "record", "folder", "first", "values"}
+ITS_OWN = {"store", "record", "folder", "first", "values", "tables"}
 """Parameters of those that the method gives itself."""
 INHERITED = {Run.compare_and_rank: Run.compare}
 """Whose docstring says of options that they are another's."""
