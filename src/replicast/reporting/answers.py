@@ -64,7 +64,7 @@ class Answers(Estimates):
         return self._final
 
     def final_collate(self, folder: str | Path) -> Collated:
-        """As `collate`, right after the run was carried out: what its final summary read is not read again."""
+        """As `collate` to `folder`, right after the run was carried out: nothing is read again."""
         self.final_summary()
         return self.collate(folder, tables=self._read)
 
