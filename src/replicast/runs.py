@@ -18,6 +18,7 @@ from replicast.asking.settings import default_store, read_experiment_file
 from replicast.conducting.mending import set_aside_damage
 from replicast.conducting.presence import refuse_company
 from replicast.conducting.status import Status, status_of
+from replicast.conducting.systems import other_systems
 from replicast.core.commands import command as hint
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.given import check_choice, whole_number
@@ -130,6 +131,8 @@ class Run(Answers, Keeping, Snippets):
         """What `resume` found damaged, and computed again."""
         self.changes: list[str] = []
         """What the run is made of otherwise than when it was stored, as far as `replay` or `verify` has looked."""
+        self.performed_on: list[str] = []
+        """What is otherwise here than on the systems elsewhere that performed it, as far as those have looked."""
 
     @property
     def id(self) -> str:
@@ -191,6 +194,7 @@ class Run(Answers, Keeping, Snippets):
         chosen, replication = self._replication(scenario, replication)
         with self._pool(1, function_for(self.record, function, self._function)) as pool:
             self.changes = changes_of(self.record, pool)
+            self.performed_on = other_systems(self.store, self.record)
             return next(iter(compare_again(pool, self.record, self.store, {chosen.name: [replication]})))
 
     @speaks_python
@@ -207,6 +211,7 @@ class Run(Answers, Keeping, Snippets):
         done = {s.name: coverage.done(s.name) for s in self.record.experiment.scenarios}
         with self._pool(workers, function_for(self.record, function, self._function)) as pool:
             self.changes = changes_of(self.record, pool)
+            self.performed_on = other_systems(self.store, self.record)
             return list(compare_again(pool, self.record, self.store, sample(self.record, done, size)))
 
     def _pool(self, workers: int | None, function: Callable[..., Any] | None = None) -> Pool:

@@ -5,6 +5,7 @@ database        record, model, replications, metrics, tables, artefacts, summary
 <run>/cloud/prepared/…   record and model, for whoever sees the bucket and not the database
 <run>/cloud/seen/…       ledger and metrics at the end of the last execution, for the same
 <run>/collated/…    the collated tables
+<run>/systems/…     on what it was performed
 <run>/cancel        the mark that functions look for while they compute, without a connection
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from replicast.conducting.cancelling import CANCEL
+from replicast.conducting.systems import FOLDER as SYSTEMS
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.planning import merge
 from replicast.core.record import NAME, RunRecord
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from replicast.stores.sql import SqlStore
 
 PREPARED, SEEN, COLLATED = "cloud/prepared", "cloud/seen", "collated"
-IN_BUCKET = ("cloud/", f"{COLLATED}/")
+IN_BUCKET = ("cloud/", f"{COLLATED}/", f"{SYSTEMS}/")
 
 
 def in_bucket(name: str) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from replicast.conducting.systems import note_system
 from replicast.core.errors import ModelError, ReplicastError, RequestError, StoreError
 from replicast.core.ports import Store
 from replicast.core.record import NAME, RunRecord
@@ -82,6 +83,7 @@ def plan(event: Mapping[str, Any], _context: Context) -> dict[str, Any]:
     )
     if not order.round:
         store.write(typed["run"], JOB, json.dumps({"execution": execution["id"]}).encode())
+        note_system(store, record)
     queues = Queues.from_names(os.environ, *QUEUES)
     answer: Answer = Cloud(store, record, capacity, queues).answer(order)
     if isinstance(store, DatabaseRuns) and answer.next != "simulate":

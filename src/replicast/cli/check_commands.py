@@ -31,9 +31,8 @@ def replay(chosen: argparse.Namespace) -> int:
     _say_changes(handle)
     again = comparison.again
     if chosen.json:
-        print_json(
-            _as_dict(comparison) | {"changes": handle.changes, "metrics": again.metrics(), "ledger": again.ledger}
-        )
+        said = {"changes": handle.changes, "performed_on": handle.performed_on}
+        print_json(_as_dict(comparison) | said | {"metrics": again.metrics(), "ledger": again.ledger})
         return DIFFERENT if comparison.found else SAME
     if again.ledger["log"].strip():
         say(again.ledger["log"].rstrip())
@@ -55,6 +54,8 @@ def _say_changes(handle: Any) -> None:
     """What explains a difference, before any is shown."""
     for line in handle.changes:
         say_note(f"since the run was made: {line}")
+    if handle.performed_on:
+        say_note(f"PERFORMED ON ANOTHER SYSTEM: {'; '.join(handle.performed_on)}; numbers may differ by that")
 
 
 def _as_dict(comparison: Any) -> dict[str, Any]:
@@ -132,7 +133,8 @@ def verify(chosen: argparse.Namespace) -> int:
     different = [comparison for comparison in comparisons if comparison.found]
     if chosen.json:
         print_json({"run": handle.id, "verified": len(comparisons), "different": len(different),
-                    "changes": handle.changes, "replications": [_as_dict(c) for c in comparisons]})  # fmt: skip
+                    "changes": handle.changes, "performed_on": handle.performed_on,
+                    "replications": [_as_dict(c) for c in comparisons]})  # fmt: skip
         return DIFFERENT if different else SAME
     for comparison in comparisons:
         _verdict(comparison)
