@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -71,3 +72,55 @@ def test_ctrl_c_leaves_the_bar_and_says_how_to_go_on(write_model: Write, tmp_pat
     shown = seen.decode()
     assert "go on with: replicast resume x" in shown
     assert shown.count("\x1b[?25h") >= shown.count("\x1b[?25l") > 0, "the cursor stays hidden"
+
+
+def drawn(process: subprocess.Popen[bytes], terminal: int) -> bytes:
+    """All that is printed to a terminal until its process ends."""
+    seen = b""
+    with suppress(OSError):  # EIO, once the other end is closed
+        while chunk := os.read(terminal, 1 << 16):
+            seen += chunk
+    os.close(terminal)
+    assert process.wait(60) == 1
+    return seen
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_colour_adds_to_words_and_goes_where_nobody_wants_it(write_model: Write, tmp_path: Path, colours: bool) -> None:
+    """`NO_COLOR` leaves bold and dim, and every word."""
+    model = write_model("def simulate(replication):\n    return 1 / (replication - 2) + replication\n")
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"}
+    environment |= {} if colours else {"NO_COLOR": "1"}
+    command = [sys.executable, "-m", "replicast", "run", str(model), "-n", "4", "--name", "x"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = drawn(process, ours).decode()
+    assert bool(re.search(r"\x1b\[(?:[0-9;]*;)?[34][0-9](?:;[0-9;]*)?m", shown)) is colours
+    assert "leaves out 1 failed" in shown
+
+
+def test_the_bar_keeps_within_a_terminal_that_is_made_narrower(write_model: Write, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 140))
+    command = [sys.executable, "-m", "replicast", "run", str(write_model(SLOW)), "-n", "2000", "--name", "x"]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+    )
+    wide, narrow, seen = b"", b"", b""
+    with suppress(OSError):
+        while chunk := os.read(ours, 1 << 16):
+            seen += chunk
+            if not wide and re.search(rb"[1-9]\d* of 2,000", seen):
+                wide, seen = seen, b""
+                termios.tcsetwinsize(theirs, (40, 60))
+            elif wide and not narrow and len(re.findall(rb"\d+ of 2,000", seen)) > 6:
+                narrow = seen
+                process.send_signal(signal.SIGINT)
+                os.close(theirs)
+    os.close(ours)
+    assert process.wait(60) == 130
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", narrow.decode())]
+    drawings = [line for line in lines if " of 2,000" in line][2:]
+    assert drawings and max(map(len, drawings)) <= 60
