@@ -122,7 +122,7 @@ def prepare_collation(folder: Path) -> None:
 def million_rows() -> Iterator[Row]:
     for name, arguments in {
         "list": ["list"], "resume-plan": ["resume", "x", "--quiet"], "summary": ["summary", "x"],
-        "collate": ["collate", "x", "-o", "{}"],
+        "collate": ["collate", "x", "-o", "{}"], "report": ["report", "x", "-o", "{}.html"],
     }.items():  # fmt: skip
         ours = Contest(f"replicast {name}", lambda folder, arguments=arguments: [
             *REPLICAST, *(word.format(folder / "out") for word in arguments), "--store", str(folder.parent / "million")
