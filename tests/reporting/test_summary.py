@@ -24,6 +24,7 @@ from replicast.core.scenarios import Scenario
 from replicast.core.statistics import SummaryRow
 from replicast.models.results import read_result
 from replicast.reporting.summary import Summary, count_distinct, summarise_run, summary_schema
+from replicast.reporting.summary_notes import gathered
 from replicast.runs import Run
 from replicast.stores.objects import ObjectStore
 
@@ -124,6 +125,14 @@ def test_nothing_stored_is_an_empty_summary(store: ObjectStore) -> None:
     assert list(summary.frame().columns) == [
         "scenario", "metric", "planned", "n", "failed", "non_finite", "mean", "sd", "se", "confidence", "ci_lower",
         "ci_upper", "half_width", "relative_half_width", "min", "q25", "median", "q75", "max",
+    ]  # fmt: skip
+
+
+def test_what_is_true_of_many_scenarios_is_said_once() -> None:
+    of_each = [f"p{i}: {what}" for i in range(9) for what in ("'k' was the same", "3 values are missing")]
+    few = [f"p{i}: 1 value is missing" for i in range(3)]
+    assert gathered(["of all: x", *of_each, *few], [f"p{i}" for i in range(9)]) == [
+        "of all: x", "9 scenarios, as in p0: 'k' was the same", "9 scenarios, as in p0: 3 values are missing", *few,
     ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from replicast.stores.reading import doubles, replications_of
 
 from .noted import Warned, not_the_same_again, notes_of
 from .pairing import UNIT_NOTE, pairs_of
-from .summary_notes import beyond_notes, doubtful_notes, estimand_notes, notes_on
+from .summary_notes import beyond_notes, doubtful_notes, estimand_notes, gathered, notes_on
 from .tables import METRICS, RunTables
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def _summarised(tables: RunTables, confidence: float) -> Summary:
         summary.notes.insert(0, UNIT_NOTE)
     summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
     summary.notes += doubtful_notes(doubts, confidence)
+    summary.notes = gathered(summary.notes, list(distinct))
     summary.distinct = distinct
     return summary
 

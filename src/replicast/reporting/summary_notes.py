@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from replicast.core.doubts import Doubt
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .tables import RunTables
 
 MOST_NAMED = 6
-"""Metrics that one note names."""
+"""Metrics that one note names, and scenarios of which the same is said one by one."""
 
 
 def notes_on(row: SummaryRow, *, copies: bool, unit: str = "replications") -> Iterator[str]:
@@ -28,6 +28,21 @@ def notes_on(row: SummaryRow, *, copies: bool, unit: str = "replications") -> It
         yield f"{row.scenario}: '{row.metric}' was the same in all {row.n} {unit}: no interval"
     else:
         yield f"{row.scenario}: the spread of '{row.metric}' is beyond the largest double: no interval"
+
+
+def gathered(notes: Sequence[str], scenarios: Sequence[str]) -> list[str]:
+    """The notes; what is said in the same words of many scenarios is said once, at the first of them."""
+    said: dict[str, list[str]] = {}
+    parts = [note.partition(": ") for note in notes]
+    known = set(scenarios)
+    for scenario, _, rest in parts:
+        if scenario in known:
+            said.setdefault(rest, []).append(scenario)
+    found: dict[str, None] = {}
+    for note, (scenario, _, rest) in zip(notes, parts, strict=True):
+        alike = said.get(rest, []) if scenario in known else []
+        found[note if len(alike) <= MOST_NAMED else f"{len(alike)} scenarios, as in {alike[0]}: {rest}"] = None
+    return list(found)
 
 
 def estimand_notes(tables: RunTables) -> Iterator[str]:
