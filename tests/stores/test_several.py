@@ -44,6 +44,15 @@ def test_whoever_takes_the_first_has_asked_for_one_and_for_few_who_takes_a_few()
     assert len(reads.asked) <= 1 + 8
 
 
+def test_of_large_results_only_so_many_wait_as_there_is_room_for() -> None:
+    for megabytes, most in ((100, 1), (40, 3), (1, 32)):
+        reads = Reads()
+        for _ in in_order(reads, range(60), 32, lambda _result, size=megabytes << 20: size):  # type: ignore[misc]
+            reads.taken += 1
+        assert reads.most <= most + 1, megabytes
+        assert sorted(reads.asked) == list(range(60))
+
+
 def test_an_error_comes_at_its_turn_and_not_before() -> None:
     found = list[int]()
     with pytest.raises(ValueError, match="70 is gone"):

@@ -218,7 +218,7 @@ class ObjectStore(ObjectDocuments):
         if any(old_parts.is_old(segment.part) for segment in segments):
             old = old_parts.files_by_token(self._list_relative(run, f"parts/{encoded}/{encode_name(scenario)}"))
         read = partial(self._rows_of, run, encoded, old)
-        for pieces in in_order(read, segments, 1 if self.folder is not None else READERS):
+        for pieces in in_order(read, segments, 1 if self.folder is not None else READERS, bytes_of):
             yield from pieces if len(pieces) < 2 else order_by_replication(pieces)
 
     def _rows_of(self, run: str, table: str, old: Mapping[str, list[KeptFile]], segment: Segment) -> list[Table]:
@@ -305,6 +305,10 @@ class ObjectStore(ObjectDocuments):
 
     def _list_relative(self, run: str, prefix: str) -> Iterator[tuple[str, int]]:
         return ((path.removeprefix(f"{run}/"), size) for path, size in self._list(f"{run}/{prefix}"))
+
+
+def bytes_of(tables: Sequence[Table]) -> int:
+    return sum(table.nbytes for table in tables)
 
 
 def _is_open(damage: Damage, covered: ScenarioCoverage) -> bool:

@@ -12,21 +12,30 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(read: Callable[[T], R], wanted: Iterable[T], at_once: int) -> Iterator[R]:
+MOST_BYTES = 128 << 20
+"""Of results that wait to be taken: a part may be a gigabyte, and whoever reads have two."""
+
+
+def in_order(
+    read: Callable[[T], R], wanted: Iterable[T], at_once: int, size: Callable[[R], int] = lambda _result: 1
+) -> Iterator[R]:
     """As `map`, with calls ahead of whoever takes the results: none for the first, then twice as many each time, up to
-    `at_once`. Whoever takes only the first few has asked for few, and no more than `at_once` results are held."""
+    `at_once`. Whoever takes only the first few has asked for few, and no more than `at_once` results are held, nor more
+    than are MOST_BYTES if they are as large as the largest so far by its `size`."""
     if at_once < 2:
         yield from map(read, wanted)
         return
-    left, ahead, width = iter(wanted), deque[Future[R]](), 1
+    left, ahead, width, largest = iter(wanted), deque[Future[R]](), 1, 1
     with ThreadPoolExecutor(at_once) as readers:
         try:
             while True:
-                ahead.extend(readers.submit(read, one) for one in islice(left, width - len(ahead)))
+                ahead.extend(readers.submit(read, one) for one in islice(left, max(0, width - len(ahead))))
                 if not ahead:
                     return
-                yield ahead.popleft().result()
-                width = min(2 * width, at_once)
+                result = ahead.popleft().result()
+                largest = max(largest, size(result))
+                yield result
+                width = max(1, min(2 * width, at_once, MOST_BYTES // largest))
         finally:
             for future in ahead:
                 future.cancel()
