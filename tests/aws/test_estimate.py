@@ -71,6 +71,19 @@ def test_tables_that_the_collating_function_could_not_hold_are_refused_with_what
     assert estimate(few_numbers, 1_000_000, region="us-east-1").violations == ()
 
 
+def test_more_than_the_collating_function_has_memory_or_time_for_is_refused_with_what_to_do() -> None:
+    numbers = replace(pilot(0.0001), bytes_each=20.0, tables=0)
+    (memory,) = estimate(numbers, 2 * 10**8, region="us-east-1").violations
+    assert "some 3,350 MB of memory, and the collating function has 3,008 MB" in memory
+    assert "--collate-memory, up to 10,240" in memory
+    assert "replicast collate makes the tables here" in memory
+    assert estimate(numbers, 2 * 10**8, region="us-east-1", collate_megabytes=4096).violations == ()
+    long = replace(pilot(60.0), bytes_each=100.0, tables=5)
+    broken = estimate(long, 200_000, region="us-east-1").violations
+    assert [line for line in broken if "collating 1,600,056 files takes some 1,250 s" in line]
+    assert estimate(long, 100_000, region="us-east-1").violations == ()
+
+
 def test_the_database_of_a_stack_costs_its_hours_and_what_is_not_known_is_said() -> None:
     found = estimate(pilot(), 1000, region="us-east-1", database="db.t4g.small")
     assert found.bill.database == pytest.approx(found.wall_seconds / 3600 * 0.032)
@@ -158,9 +171,9 @@ def test_more_functions_than_an_account_has_are_noted(concurrency: int, noted: b
 def test_a_run_of_more_rounds_than_an_execution_has_events_for_is_refused() -> None:
     most = (QUOTAS["events"].value // EVENTS_A_ROUND) * ITEMS_A_ROUND
     small = replace(pilot(), bytes_each=0.0)
-    assert estimate(small, most, region="us-east-1").violations == ()
-    (broken,) = estimate(small, most + 1, region="us-east-1").violations
-    assert "ends at 25,000 events" in broken
+    fits, broken = (estimate(small, number, region="us-east-1").violations for number in (most, most + 1))
+    assert not any("events" in line for line in fits)
+    assert any("ends at 25,000 events" in line for line in broken)
 
 
 def test_the_history_of_an_execution_ends_at_its_quota() -> None:

@@ -13,6 +13,7 @@ from replicast.core.errors import RequestError
 from replicast.core.ports import Store
 
 from .cloud import HINT
+from .collating import uncollatable
 from .limits import ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
 from .prices import DATABASES, MONTH_HOURS, PRICES, Bill, Usage, bill
@@ -45,9 +46,6 @@ MEMORY_SPARE = 1.5
 RUNTIME_MEGABYTES = 300
 BYTES_A_PART = 8192.0
 """Of what a replication of the pilot left, so much is its files' own, which many share in the cloud."""
-
-AS_CSV = 3.0
-"""How much larger tables are as CSV than as they are stored."""
 
 WORTH_SECONDS = 60.0
 """A gain of less than this is none: deploying and waiting for the cloud takes longer."""
@@ -112,6 +110,7 @@ def estimate(
     region: str,
     architecture: str = "arm64",
     scratch_megabytes: int = 2048,
+    collate_megabytes: int = 3008,
     unreserved: int | None = None,
     database: str = "",
 ) -> Estimate:
@@ -136,7 +135,13 @@ def estimate(
     rounds = math.ceil(batches / ITEMS_A_ROUND)
     broken = (
         *violations(capacity, replication_seconds=slow, rounds=rounds),
-        *uncollatable(replications * max(0.0, pilot.bytes_each - BYTES_A_PART), scratch_megabytes),
+        *uncollatable(
+            replications * max(0.0, pilot.bytes_each - BYTES_A_PART),
+            replications=replications,
+            files=parts_of(replications, batches, batch_seconds) * (FILES_A_PART + pilot.tables),
+            scratch=scratch_megabytes,
+            memory=collate_megabytes,
+        ),
     )
     worth = not broken and local - wall > WORTH_SECONDS
     return Estimate(
@@ -144,18 +149,6 @@ def estimate(
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
         (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved), *database_note(database)),
     )  # fmt: skip
-
-
-def uncollatable(stored: float, scratch_megabytes: int) -> tuple[str, ...]:
-    """Why the collating function could not hold the tables of so many bytes as they are stored, which is compressed."""
-    wanted = AS_CSV * stored / 2**20
-    if wanted <= scratch_megabytes:
-        return ()
-    return (
-        f"the collated tables would take some {wanted:,.0f} MB, and the collating function has {scratch_megabytes:,} "
-        "MB: give it more (replicast aws update --scratch, up to 10,240), or return fewer rows; what is simulated is "
-        "stored all the same, and replicast collate makes the tables here",
-    )
 
 
 def memory_for(megabytes: float) -> int:
@@ -171,6 +164,11 @@ def wall_seconds(batches: int, batch_seconds: float, concurrency: int) -> float:
     return 2 * PLAN_SECONDS + starting + math.ceil(batches / width) * batch_seconds + COLLATE_SECONDS
 
 
+def parts_of(replications: int, batches: int, batch_seconds: float) -> int:
+    """Parts that are stored: a batch saves about once in WAVE_SECONDS."""
+    return batches * max(1, min(math.ceil(replications / batches), math.ceil(batch_seconds / WAVE_SECONDS)))
+
+
 def usage_of(
     pilot: Pilot,
     replications: int,
@@ -180,7 +178,7 @@ def usage_of(
     capacity: Capacity,
     scratch_megabytes: int,
 ) -> Usage:
-    parts = batches * max(1, min(math.ceil(replications / batches), math.ceil(batch_seconds / WAVE_SECONDS)))
+    parts = parts_of(replications, batches, batch_seconds)
     helpers = 2 * PLAN_SECONDS * 1.769 + COLLATE_SECONDS * 3.008
     invocations, objects = math.ceil(batches * (1 + AGAIN)) + 3, parts * (FILES_A_PART + pilot.tables)
     pages, rounds = math.ceil(objects / 1000), math.ceil(batches / ITEMS_A_ROUND)

@@ -64,6 +64,7 @@ class AwsPlace:
             pilot, wanted, capacity=capacity_of(self.state), region=self.aws.region,
             architecture=self.state.parameters.get("Architecture", "arm64"),
             scratch_megabytes=int(self.state.parameters.get("Scratch", 2048)),
+            collate_megabytes=int(self.state.parameters.get("CollateMemory", 3008)),
             unreserved=unreserved_of(self.aws), database=self._database_size(),
         )  # fmt: skip
         compute = wanted_compute(record, capacity_of(self.state), queues_of(self.state), pilot.slow)
