@@ -1,0 +1,17 @@
+test_that("how far a run is, is read from its messages and handed to progressr", {
+  expect_identical(progress_of("1,234 of 5,000 \u00b7 140.6/s \u00b7 1.2 s left"), c(1234, 5000))
+  expect_null(progress_of("note: 2 of 5 failed"))
+  skip_if_not_installed("progressr")
+  withr::local_options(progressr.enable = TRUE)
+  seen <- list()
+  listen <- function(condition) {
+    seen[[length(seen) + 1L]] <<- c(condition$type, condition$amount)
+    invokeRestart("muffleProgression")
+  }
+  watch <- function() {
+    hear <- by_progressr()
+    for (line in c("2 of 4 \u00b7 1/s", "note: odd", "4 of 4")) hear(line)
+  }
+  withCallingHandlers(watch(), progression = listen)
+  expect_identical(Filter(function(one) one[[1L]] == "update", seen), list(c("update", "2"), c("update", "2")))
+})
