@@ -40,10 +40,13 @@ def test_each_of_several_scenarios_has_a_folder(replicast: Cli, tmp_path: Path, 
     ]  # fmt: skip
 
 
-def test_a_name_that_nothing_has_says_so(replicast: Cli, run_of_files: str) -> None:
+def test_a_name_that_nothing_has_says_so_and_leaves_no_folder(
+    replicast: Cli, tmp_path: Path, run_of_files: str
+) -> None:
     answer = replicast("artefacts", run_of_files, "-o", "got", "--name", "result.rds")
     assert answer.returncode == 0
     assert "left a file called 'result.rds'" in answer.stderr
+    assert not (tmp_path / "got").exists()
 
 
 def test_a_folder_that_holds_something_is_refused(replicast: Cli, tmp_path: Path, run_of_files: str) -> None:

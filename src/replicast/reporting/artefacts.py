@@ -26,10 +26,10 @@ class Artefact:
 def fetch_artefacts(store: Store, record: RunRecord, scenario: str, folder: Path, *, only: str = "") -> list[Artefact]:
     """Writes the files of all successful replications of a scenario (named `only`, if given), in their order by name.
 
-    Each is called by its replication's number and its own name: `000017.result.rds`. Raises StoreError.
+    Each is called by its replication's number and its own name: `000017.result.rds`. No folder is made where there are
+    none. Raises StoreError.
     """
     fetched = []
-    folder.mkdir(parents=True, exist_ok=True)
     planned = record.planned.get(scenario, MOST_REPLICATIONS)
     ok = store.coverage(record.id).ok(scenario)
     successful = {i for first, last in ok for i in range(first, min(last, planned) + 1)}
@@ -37,6 +37,7 @@ def fetch_artefacts(store: Store, record: RunRecord, scenario: str, folder: Path
         number, name = numbered(place)
         if int(number) in successful and (not only or name == only):
             path = inside(folder, f"{number}.{name.replace('/', '.')}")
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_content(store, record.id, place))
             fetched.append(Artefact(scenario, int(number), name, path))
     return fetched

@@ -181,7 +181,9 @@ class OwnCollation:
 
     def _lay_out_artefacts(self, scenario: str, only: str = "") -> list[Path]:
         """Writes the kept files of all successful replications to one flat folder, ordered by name."""
-        fetched = fetch_artefacts(self.store, self.record, scenario, self._artefact_folder(scenario), only=only)
+        folder = self._artefact_folder(scenario)
+        folder.mkdir(parents=True, exist_ok=True)
+        fetched = fetch_artefacts(self.store, self.record, scenario, folder, only=only)
         return [artefact.file for artefact in fetched]
 
 
