@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    store = open_store(os.environ.pop(STORE_VARIABLE), reached=True)
+    try:
+        store = open_store(os.environ.pop(STORE_VARIABLE), reached=True)
+    except ReplicastError as error:  # of which no word can be left in the store
+        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 - a sentence for a person, and no traceback
+        return error.exit_code
     try:
         return _perform(store, given)
     except KeyboardInterrupt:

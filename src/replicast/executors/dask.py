@@ -32,13 +32,15 @@ _idle: dict[tuple[str, str], list[tuple[Pool, Work]]] = {}
 
 def perform(store_url: str, run: str, scenario: str, first: int, last: int) -> tuple[str, str] | None:
     """Performs a batch on a Dask worker, in processes of its own; says what kept it from that, if anything did."""
-    waiting = _idle.setdefault((store_url, run), [])
+    waiting, pool = _idle.setdefault((store_url, run), []), None
     try:
         pool, work = waiting.pop() if waiting else _pool(store_url, run)
         job = pool.start(work, [Batch(scenario, first, last)])
         while job.poll(0.2) is JobState.RUNNING:
             job.progress()
     except ReplicastError as error:
+        if pool is not None:
+            pool.close()
         return type(error).__name__, str(error)
     waiting.append((pool, work))
     return None
