@@ -24,7 +24,7 @@ from pasting import check_hints
 settings.register_profile("replicast", deadline=None, max_examples=50)
 settings.load_profile("replicast")
 
-MAY_BE_SKIPPED = ("simmer", "renv", "office", "docker", "real_aws")
+MAY_BE_SKIPPED = ("simmer", "renv", "docker", "real_aws")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -1,5 +1,5 @@
 # Installs the system packages that the tests use, where this is Debian and we are root; else says what is missing.
-# R, packages of R's (streams are compared with them; the R package in r/ is built and tested with them), Chromium (pages are looked at); npm (the state
+# R, packages of R's (streams are compared with them; the R package in r/ is built and tested with them), Chromium (pages are looked at); LibreOffice (opens spreadsheets); npm (the state
 # machine is checked by a validator from there).
 r_packages='future.apply dorng:doRNG data.table tibble processx jsonlite testthat withr callr cli progressr knitr rmarkdown here pkgload'
 missing=
@@ -16,6 +16,7 @@ fi
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
   missing="$missing chromium"
 command -v qpdf >/dev/null || missing="$missing qpdf" # R CMD check asks for it
+command -v soffice >/dev/null || missing="$missing libreoffice-calc-nogui" # a spreadsheet that was collated is opened
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v npm >/dev/null || missing="$missing npm"
 command -v slurmctld >/dev/null && command -v munged >/dev/null || missing="$missing slurm-wlm munge"
