@@ -99,7 +99,7 @@ def test_tasks_on_batch_may_use_the_key_that_the_stack_has_already(aws: Aws, mon
     monkeypatch.setattr(putting, "build_and_push", lambda *_, **__: "1.dkr.ecr/replicast@sha256:1")
     state = StackState("replicast", "UPDATE_COMPLETE", {"BucketName": "b"}, {"KmsKey": "arn:aws:kms:::key/1"})
     given: list[Any] = []
-    monkeypatch.setattr(commands, "queues_for", lambda *asked: given.append(asked[-1].key) or asked[-1])
+    monkeypatch.setattr(putting, "queues_for", lambda *asked: given.append(asked[-1].key) or asked[-1])
     monkeypatch.setattr(Stack, "deploy", lambda *_, **__: state)
     for asked in (None, "", "arn:aws:kms:::key/2"):
         settings = replace(SMALL, key=asked)

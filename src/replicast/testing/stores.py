@@ -33,10 +33,7 @@ BATCH, ROWS = 5, 200
 
 
 def check_store(make_store: Callable[[], Store], checks: Sequence[Check] | None = None) -> None:
-    """Runs all `checks`, STORE_CHECKS if not given, each with a store that `make_store` returns.
-
-    Raises AssertionError.
-    """
+    """Runs `checks`, all if not given, each with a store that `make_store` returns. Raises AssertionError."""
     for check in CHECKS if checks is None else checks:
         check(make_store())
 
