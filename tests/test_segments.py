@@ -15,6 +15,8 @@ import pytest
 import replicast as package
 from replicast.core.record import RunRecord
 from replicast.core.segments import edits_of, notes_on_record, surroundings_changes
+from replicast.models import python_outside
+from replicast.models.python_imports import Imports
 from replicast.models.python_outside import imports_in
 
 Replicast = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -210,3 +212,47 @@ class TestPackages:
 )
 def test_imports_are_read_from_a_text(text: str, found: list[str]) -> None:
     assert list(imports_in(text)) == found
+
+
+class TestInstalledPackages:
+    """One from an index is known by its version; the user's own, installed from a folder, by its files as well."""
+
+    @pytest.fixture
+    def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        site = tmp_path / "site-packages"
+        (site / "rates").mkdir(parents=True)
+        (site / "rates" / "__init__.py").write_text("RATE = 1.0\n")
+        monkeypatch.setattr(python_outside, "is_installed", lambda path: "site-packages" in path)
+        return site
+
+    def met(self, site: Path, tmp_path: Path) -> tuple[dict[str, str], dict[str, str]]:
+        for cached in (python_outside.distribution_of, python_outside._info_of):
+            cached.cache_clear()
+        found = python_outside.Surroundings(Imports(tmp_path / "copy", None), frozenset())
+        found._meet("rates", str(site / "rates" / "__init__.py"))
+        return found.packages, found.outside
+
+    def installed(self, site: Path, direct_url: dict[str, Any] | None) -> None:
+        (site / "rates-1.0.dist-info").mkdir()
+        if direct_url is not None:
+            (site / "rates-1.0.dist-info" / "direct_url.json").write_text(json.dumps(direct_url))
+
+    def test_a_change_in_one_from_a_folder_shows_though_its_version_stays(self, site: Path, tmp_path: Path) -> None:
+        self.installed(site, {"url": "file:///home/me/rates", "dir_info": {}})
+        packages, outside = self.met(site, tmp_path)
+        assert packages == {"rates": "1.0"} and set(outside) == {"rates/__init__.py"}
+        (site / "rates" / "__init__.py").write_text("RATE = 1000.0\n")
+        again, changed = self.met(site, tmp_path)
+        assert again == packages
+        assert changed["rates/__init__.py"] != outside["rates/__init__.py"]
+
+    def test_one_that_was_put_there_by_hand_is_known_by_its_files(self, site: Path, tmp_path: Path) -> None:
+        packages, outside = self.met(site, tmp_path)
+        assert packages == {"rates": "unknown"} and set(outside) == {"rates/__init__.py"}
+
+    @pytest.mark.parametrize("direct_url", [None, {"url": "https://example.org/rates.whl", "archive_info": {}}])
+    def test_one_from_elsewhere_is_known_by_its_version(
+        self, site: Path, tmp_path: Path, direct_url: dict[str, Any] | None
+    ) -> None:
+        self.installed(site, direct_url)
+        assert self.met(site, tmp_path) == ({"rates": "1.0"}, {})

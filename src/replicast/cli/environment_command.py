@@ -19,5 +19,5 @@ def environment(chosen: argparse.Namespace) -> int:
         return 0
     show("\n".join(handle.environment()))
     for name, content in record.outside.items():
-        say_note(f"imported from outside the project, and in no package: {name} ({content.partition('  ')[2]})")
+        say_note(f"imported from outside the project, and from no index: {name} ({content.partition('  ')[2]})")
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -33,6 +34,7 @@ class Surroundings:
         self.packages: dict[str, str] = {}
         self.outside: dict[str, str] = {}
         self._read: set[str] = set()
+        self._by_files: set[str] = set()
 
     def find(self) -> tuple[dict[str, str], dict[str, str]]:
         """Versions of packages, and of code from outside its SHA-256 and place."""
@@ -48,14 +50,19 @@ class Surroundings:
             self._read_imports(file)
         elif is_installed(file) or first == "__main__":
             if first not in self.before and "-packages" in file:
-                self._note_package(first, file)
+                self._note_package(first, file, name)
         else:
             self._note_outside(first, file, name)
 
-    def _note_package(self, first: str, file: str) -> None:
+    def _note_package(self, first: str, file: str, name: str) -> None:
+        """A version says which code it is where an index gave it, and not of what came from a folder or by hand."""
         folder = Path(file[: file.index(f"-packages{os.sep}") + len("-packages")])
-        name, version = distribution_of(folder, first)
-        self.packages[name] = version
+        what, version = distribution_of(folder, first)
+        self.packages[what] = version
+        info = _info_of(folder, first)
+        if first not in self._by_files and (info is None or _is_from_a_folder(info)):
+            self._by_files.add(first)
+            self._note_outside(first, file, name)
 
     def _note_outside(self, first: str, file: str, name: str) -> None:
         root = _root_of(file, name)
@@ -169,14 +176,29 @@ def _digest(path: Path) -> str:
 @cache
 def distribution_of(folder: Path, module: str) -> tuple[str, str]:
     """Name and version of the installed distribution that a top-level module belongs to, by what pip wrote there."""
-    wanted = _plain(module)
-    found = [path for path in folder.iterdir() if path.suffix in (".dist-info", ".egg-info")]
-    named = [path for path in found if _plain(path.stem.partition("-")[0]) == wanted]
-    for path in named or [path for path in found if module in _modules_of(path)]:
+    path = _info_of(folder, module)
+    if path is not None:
         name, _, rest = path.stem.partition("-")
         return name.replace("_", "-"), re.sub(r"-py\d.*$", "", rest) or "unknown"
     version = getattr(sys.modules.get(module), "__version__", None)
     return module, str(version or "unknown")
+
+
+@cache
+def _info_of(folder: Path, module: str) -> Path | None:
+    """What an installer wrote of the distribution that a module belongs to."""
+    wanted = _plain(module)
+    found = [path for path in folder.iterdir() if path.suffix in (".dist-info", ".egg-info")]
+    named = [path for path in found if _plain(path.stem.partition("-")[0]) == wanted]
+    return next(iter(named or [path for path in found if module in _modules_of(path)]), None)
+
+
+def _is_from_a_folder(info: Path) -> bool:
+    """PEP 610: `dir_info` stands in direct_url.json where a local folder was installed."""
+    try:
+        return "dir_info" in json.loads((info / "direct_url.json").read_bytes())
+    except (OSError, ValueError):
+        return False
 
 
 def _plain(name: str) -> str:
