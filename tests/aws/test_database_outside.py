@@ -107,7 +107,7 @@ def test_whoever_may_not_read_the_secret_runs_and_reads_through_the_bucket(
     assert isinstance(handle.store, OutsideRuns)
     assert "AccessDenied" in handle.store.why
     assert handle.status().state == "done"
-    with pytest.raises(RequestError, match=r"no table 'waits' here: .*replicast collate ward --store aws://"):
+    with pytest.raises(RequestError, match=r"no table 'waits' here: .*replicast collate ward -o DIR --store aws://"):
         handle.table("waits").pl()
     with pytest.raises(RequestError, match="leave --format out"):
         handle.collate(tmp_path / "parquet", file_format="parquet")

@@ -68,6 +68,9 @@ def test_no_flipped_bit_of_any_file_is_another_number_in_silence(
         if name.parts[1] in HANGS_ON_NOTHING:
             assert (made, set(statuses)) == (whole, {0})
             continue
+        if name.parts[1] == "run.json" and not any(statuses):  # a fact that decides no number: a time, a host's name
+            assert made == whole
+            continue
         assert statuses[-1], f"{name} passes verify --stored"
         assert all(made[one] == whole[one] for one in made), f"{name} is read otherwise"
         assert name.name.partition(".")[0] in printed, f"{name} is not named"
