@@ -17,7 +17,7 @@ HEAVY = {
 PERFORM = """
 import json, sys
 from pathlib import Path
-import replicast.executors.pool_worker
+import replicast.executors.pool_worker, replicast.executors.zygote
 from replicast.core.experiment import Experiment, ModelReference
 from replicast.core.scenarios import Scenario
 from replicast.core.replication import Batch

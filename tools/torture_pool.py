@@ -17,6 +17,7 @@ from replicast.testing.faults import Faults, struck
 VARIABLE = "REPLICAST_TORTURE"
 WHO = ("conductor", "worker", "both")
 WAYS = tuple(f"{who} killed {when}" for who in WHO for when in ("before", "after"))
+STRUCK = {"replicast.executors.pool_worker", "replicast.executors.zygote"}
 HELD = ExitStack()
 STARTED = "import torture_pool\n\ntorture_pool.strike_here()\n"
 
@@ -27,6 +28,7 @@ class WorkerFaults(Faults):
     def __init__(self, way: str, at: int, folder: Path) -> None:
         super().__init__(f"killed {way.rpartition(' ')[2]}", at)
         self._both, self._folder = way.startswith("both"), folder
+        self._conductor = os.getppid()  # of the process that workers are forked from, or of one that is not forked
 
     def strikes(self, what: str) -> bool:
         strikes = super().strikes(what)
@@ -43,14 +45,14 @@ class WorkerFaults(Faults):
     def around(self, deed: Callable[[], Any], _error: Callable[[], BaseException]) -> Any:
         done = deed() if self.way == "killed after" else None
         if self._both:
-            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(self._conductor, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
         return done
 
 
 def strike_here() -> None:
-    """In a process that the interpreter has just started: only in a worker, until it ends."""
-    if VARIABLE in os.environ and "replicast.executors.pool_worker" in sys.orig_argv:
+    """In a process that the interpreter has just started: only in workers, or what they are forked from."""
+    if VARIABLE in os.environ and not STRUCK.isdisjoint(sys.orig_argv):
         given = json.loads(os.environ[VARIABLE])
         HELD.enter_context(struck(WorkerFaults(given["way"], given["at"], Path(given["folder"]))))
 

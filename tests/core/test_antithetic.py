@@ -8,9 +8,10 @@ import pickle
 import numpy as np
 import pytest
 
-from replicast.core.antithetic import Pairs, check_pairs, mark, stream_of
+from replicast.core.antithetic import check_pairs, mark, stream_of
 from replicast.core.errors import RequestError
 from replicast.core.lecuyer import random_seed, random_seed_block
+from replicast.core.pairs import Pairs
 from replicast.core.streams import StreamGenerator, generators, stream_seeds
 
 PAIRS = 40_000

@@ -14,7 +14,13 @@ from replicast.testing.executors import check_executor
 from replicast.testing.models import check_model
 
 
-@pytest.mark.parametrize("make", [lambda: Pool(workers=2), Serial], ids=["pool", "serial"])
+def spawning() -> Pool:
+    pool = Pool(workers=2)
+    pool.forks = False
+    return pool
+
+
+@pytest.mark.parametrize("make", [lambda: Pool(workers=2), spawning, Serial], ids=["forked", "spawned", "serial"])
 def test_an_executor_does_what_every_executor_must(make: Callable[[], Any]) -> None:
     check_executor(make)
 

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from replicast.machine.processes import OfPsutil, descendants, end_carriers, is_alive
+import pytest
+
+from replicast.machine.proc import OfProc
+from replicast.machine.processes import OfPsutil, System, descendants, end_carriers, is_alive
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -89,14 +92,18 @@ def test_a_number_that_was_given_again_is_another_process() -> None:
     assert is_alive(10, None, system)
 
 
-def test_this_system_shows_what_is_asked_of_it() -> None:
-    system = OfPsutil()
+SYSTEMS = [OfPsutil(), *([OfProc()] if sys.platform == "linux" else [])]
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: type(system).__name__)
+def test_this_system_shows_what_is_asked_of_it(system: System) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"})
     try:
         assert system.parents()[child.pid] == os.getpid()
         assert child.pid in descendants([os.getpid()])
         assert is_alive(child.pid, system.created(child.pid))
         assert system.resident_bytes(os.getpid()) > 1 << 20
+        assert system.environment(child.pid) == {"A": "b"}
     finally:
         system.kill(child.pid)
         child.communicate()
@@ -104,11 +111,31 @@ def test_this_system_shows_what_is_asked_of_it() -> None:
     assert not is_alive(child.pid, None)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux shows")
+def test_linux_read_directly_says_what_psutil_says() -> None:
+    plain, careful = OfProc(), OfPsutil()
+    child = subprocess.Popen([sys.executable, "-c", "print(input(), flush=True)"], stdin=subprocess.PIPE)
+    try:
+        assert plain.environment(child.pid) == careful.environment(child.pid)
+        assert plain.created(child.pid) == pytest.approx(careful.created(child.pid), abs=0.02)
+        assert plain.parents()[child.pid] == careful.parents()[child.pid]
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert plain.created(child.pid) is careful.created(child.pid) is None  # ended, and not reaped
+    finally:
+        child.communicate()
+    assert plain.created(child.pid) is None
+    assert plain.environment(child.pid) == {}
+    assert plain.resident_bytes(child.pid) == 0
+
+
 def test_what_depends_on_the_system_stands_in_one_module() -> None:
     telling = ("/" + "proc", "/bin/" + "sh", "os.kill(pid, 0)", "pidfd_open")
     for file in SOURCE.rglob("*.py"):
         text = file.read_text("utf-8")
         found = [word for word in telling if word in text]
-        assert not found or (found == ["pidfd_open"] and file.parent.name == "machine"), f"{file}: {found}"
+        assert not found or ({*found} <= {telling[0], "pidfd_open"} and file.parent.name == "machine"), (
+            f"{file}: {found}"
+        )
         if "import psutil" in text:
             assert file.parent.name == "machine", file

@@ -52,6 +52,12 @@ def check_working_folder() -> None:
         ) from None
 
 
+def load_what_ends_a_run() -> None:
+    """Imports, while workers get ready, what is needed when they have ended."""
+    import replicast.reporting.noted
+    import replicast.reporting.summary  # noqa: F401
+
+
 def local_files_of(url: str) -> list[Path]:
     """What a store keeps on this machine's disk, which is no part of a model that lies beside it."""
     url = at_home(url)
@@ -113,6 +119,7 @@ class Preparation:
             self.source = self.stage(self.pool.folder)
             self.pool.begin_to_describe()
             self.source = replace(self.source, commit=commit_of(self.source.folder))
+            load_what_ends_a_run()
             self.signature = self._described()
             self.experiment = settle(self.request, self._draft, self.signature)
         except BaseException:

@@ -27,14 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not runs_here():
         print(f"replicast: {NOT_ON_WINDOWS}", file=sys.stderr)
         return 2
-    from .arguments import parse
+    from . import early
 
-    speak_any_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     in_shell = IN_SHELL.set(True)
     try:
+        early.begin(given)
+        from .arguments import parse
+
+        speak_any_encoding()
         return int(parse(given))
     except ReplicastError as error:
         complain(error, as_json="--json" in given)
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
+        early.end()
         IN_SHELL.reset(in_shell)
 
 

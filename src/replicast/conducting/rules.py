@@ -9,10 +9,10 @@ import numpy as np
 from arro3.core import DataType
 from numpy.typing import NDArray
 
-from replicast.core.antithetic import pair_means
 from replicast.core.arrow import fields_of
 from replicast.core.choosing import FIRST, Goal, Selection, choose, parse_goal
 from replicast.core.choosing import USUAL_MAXIMUM as SELECTION_MAXIMUM
+from replicast.core.pairs import pair_means
 from replicast.core.planning import Range, merge
 from replicast.core.ports import Store
 from replicast.core.precision import parse_precision

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from replicast.core.errors import ModelError
 from replicast.machine.deaths import reason_of_death
-from replicast.machine.processes import THIS_SYSTEM, available_cores, descendants, end_carriers, end_group
+from replicast.machine.forks import can_fork
+from replicast.machine.processes import available_cores, descendants, end_carriers, end_group
 from replicast.performing.saving import SAVE_SECONDS
 
+from .forking import Zygote, begin_to_fork
 from .pool_process import PoolProcess
-from .processes import POOL_VARIABLE, Guardian
+from .processes import Guardian
+from .surroundings import POOL_VARIABLE
 
 if TYPE_CHECKING:  # what is needed once processes are starting is imported then
     from replicast.core.experiment import Experiment
@@ -37,7 +40,8 @@ class Pool:
     """Fulfils `core.ports.Executor` with processes of this machine. A context manager: at its end none is left.
 
     `folder` holds the source that is simulated; without one it is taken from the run's store, or `function` is.
-    `worker` names this machine in the results, which wait `save_seconds` at most to be saved.
+    `worker` names this machine in the results, which wait `save_seconds` at most to be saved. Where workers can be
+    forked, they are, from a process that is started for them unless there is a `zygote` already.
     """
 
     name = "local"
@@ -53,12 +57,14 @@ class Pool:
         function: Callable[..., Any] | None = None,
         worker: str = "",
         save_seconds: float = SAVE_SECONDS,
+        zygote: Zygote | None = None,
     ) -> None:
         self.folder, self._experiment, self.project, self.function = folder, experiment, project, function
         self.worker, self.save_seconds = worker or f"{os.uname().nodename}/", save_seconds
         self.environment = dict(environment or {})
         self.workers = workers or available_cores()
-        self.token = secrets.token_hex(8)
+        self.zygote, self.forks = zygote, self.workers > 1 and can_fork()
+        self.token = zygote.token if zygote is not None else secrets.token_hex(8)
         self.scratch = Path(tempfile.mkdtemp(prefix="replicast-"))
         self.guardian = Guardian(self.token, self.scratch)
         self.processes: list[PoolProcess] = []
@@ -98,7 +104,9 @@ class Pool:
     def start_process(self) -> PoolProcess:
         """One more, told at once which run it works for if that is known."""
         self._started += 1
-        process = PoolProcess(self._started, self.token, self.scratch, self.guardian, self.environment)
+        if self.zygote is None and self.forks:
+            self.zygote = begin_to_fork(self.token, self.environment)
+        process = PoolProcess(self._started, self.token, self.scratch, self.guardian, self.environment, self.zygote)
         self.processes.append(process)
         if self._work is not None:
             self._join(process, self._work)
@@ -122,7 +130,6 @@ class Pool:
 
         process = self._describing or self.begin_to_describe()
         self._describing = None
-        THIS_SYSTEM.created(process.process.pid)  # imports psutil while the worker imports the model
         news = _wait_for_news(process)
         if news is None:
             status = process.kill()
@@ -195,11 +202,17 @@ class Pool:
 
     def close(self) -> None:
         """Ends all processes, at once."""
-        started = descendants(process.process.pid for process in self.processes) if self.processes else set()
+        if self.zygote is not None and not self.zygote.is_ready:
+            self.zygote.end()
+        pids = [process.process.pid for process in self.processes]
+        started = descendants(pids) if any(pids) else set()
         for process in self.processes:
-            end_group(process.process)
+            if process.process.pid:
+                end_group(process.process)
             process.release()
         self.processes.clear()
+        if self.zygote is not None:
+            self.zygote.end()
         end_carriers(POOL_VARIABLE, self.token, known=started)
         self.guardian.dismiss()
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -9,27 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicast.machine.processes import descendants, end_carriers, end_group
 
-from .processes import POOL_VARIABLE, WORKER_VARIABLE, Guardian
+from .forking import Process, Zygote
+from .processes import Guardian
+from .surroundings import ISOLATED, WORKER_VARIABLE, environment_of, name_of
 
 if TYPE_CHECKING:
     from replicast.core.planning import Range
     from replicast.core.replication import Batch
-
-FIXED_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",
-    "R_DATATABLE_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1",
-}  # fmt: skip
-"""One thread a worker, since there is a worker a core; one order of sets, on which a model's numbers may hang;
-and one encoding."""
-
-ISOLATED = ("-P",)
-"""Python's option that keeps the folder where a user happens to be off `sys.path`: nothing there is the worker's."""
 
 LOG_TAIL = 4096
 DYING_SECONDS = 1.0
@@ -44,12 +36,23 @@ GARBLED = "it wrote into a descriptor that is not its own"
 
 
 class PoolProcess:
-    """A worker process with its pipes, beacon and log, and the batch that it has in hand."""
+    """A worker process with its pipes, beacon and log, and the batch that it has in hand.
+
+    It is forked from `zygote`, where there is one, and else started by itself.
+    """
+
+    process: Process
 
     def __init__(
-        self, number: int, token: str, scratch: Path, guardian: Guardian, environment: Mapping[str, str]
+        self,
+        number: int,
+        token: str,
+        scratch: Path,
+        guardian: Guardian,
+        environment: Mapping[str, str],
+        zygote: Zygote | None = None,
     ) -> None:
-        self.number, self.token = number, f"{token}.{number}"
+        self.number, self.token = number, name_of(token, number)
         self.batch: Batch | None = None
         self.saved: list[Range] = []
         self.ready = False
@@ -62,24 +65,23 @@ class PoolProcess:
         self._seen: tuple[int, float] = (0, 0.0)
         self._since = 0.0
         self._unread = b""
-        self._spawn(token, environment)
-        guardian.watch(self.process.pid)
-
-    def _spawn(self, token: str, extra: Mapping[str, str]) -> None:
         orders, self._orders = os.pipe()
         self.news, news = os.pipe()
-        environment = FIXED_ENVIRONMENT | os.environ | dict(extra)
-        environment |= {POOL_VARIABLE: token, WORKER_VARIABLE: self.token}
-        handed = [orders, news, self._beacon_file.fileno()]
-        command = [sys.executable, *ISOLATED, "-m", "replicast.executors.pool_worker", *map(str, handed), str(self.log)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=handed,
-                env=environment, start_new_session=True,
-            )  # fmt: skip
-        os.close(orders)
-        os.close(news)
         os.set_blocking(self.news, False)
+        own = os.dup(self._beacon_file.fileno())
+        handed = [orders, news, own, os.open(self.log, os.O_WRONLY | os.O_APPEND)]
+
+        def spawn() -> Process:
+            process = spawned(handed, self.log, environment_of(token, number, environment))
+            guardian.watch(process.pid)
+            return process
+
+        if zygote is not None:
+            self.process = zygote.fork(number, self.log, handed, spawn)
+        else:
+            self.process = spawn()
+            for descriptor in handed:
+                os.close(descriptor)
 
     def order(self, **order: Any) -> None:
         """Sends an order; a process that is gone is found out by its silence."""
@@ -167,13 +169,12 @@ class PoolProcess:
 
     def kill(self) -> int:
         """Ends the process and all that it started; returns its exit status as `Popen.returncode`."""
-        self.process.poll()
-        died_with = self.process.returncode
+        died_with = self.process.poll()
         started = descendants([self.process.pid])
-        end_group(self.process)
+        ended_with = end_group(self.process)
         end_carriers(WORKER_VARIABLE, self.token, known=started)
         self.release()
-        status = self.process.returncode if died_with is None else died_with
+        status = ended_with if died_with is None else died_with
         if status == SPOILT_STATUS:
             self.spoilt = self.spoilt or CLOSED
         return status
@@ -185,3 +186,13 @@ class PoolProcess:
         os.close(self._orders)
         os.close(self.news)
         self._beacon_file.close()
+
+
+def spawned(handed: Sequence[int], log: Path, environment: Mapping[str, str]) -> Process:
+    """A process of a new interpreter; the last of the descriptors is what it prints to."""
+    *own, printed = handed
+    command = [sys.executable, *ISOLATED, "-m", "replicast.executors.pool_worker", *map(str, own), str(log)]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, pass_fds=own, env=environment,
+        start_new_session=True,
+    )  # fmt: skip

@@ -181,14 +181,14 @@ class Door:
         self.tell(saved=[where, saved.failed, saved.seconds, saved.first_metric])
 
 
-def main() -> None:
-    orders, news, beacon, log = sys.argv[1:5]
+def work(orders: int, news: int, beacon: int, log: Path) -> None:
+    """What a worker process does from its beginning to its end; all but the log are descriptors."""
     os.environ[IN_WORKER] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
     for descriptor in (orders, news, beacon):
-        os.set_inheritable(int(descriptor), False)
-    door = Door(int(orders), int(news), int(beacon), Path(log))
+        os.set_inheritable(descriptor, False)
+    door = Door(orders, news, beacon, log)
     os.register_at_fork(after_in_child=door.forget)
     try:
         door.serve()
@@ -197,6 +197,11 @@ def main() -> None:
     except Exception as error:
         door.leave_over(error)
         raise SystemExit(SPOILT_STATUS) from None
+
+
+def main() -> None:
+    orders, news, beacon = map(int, sys.argv[1:4])
+    work(orders, news, beacon, Path(sys.argv[4]))
 
 
 if __name__ == "__main__":

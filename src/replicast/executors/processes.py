@@ -10,7 +10,6 @@ from pathlib import Path
 
 from replicast import machine
 
-POOL_VARIABLE, WORKER_VARIABLE = "REPLICAST_POOL", "REPLICAST_WORKER"
 GUARDIAN = Path(machine.__file__).with_name("guardian.py")
 
 

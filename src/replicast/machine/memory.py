@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,14 +24,12 @@ def tree_bytes(roots: Iterable[int], system: System = THIS_SYSTEM) -> dict[int, 
 
 def available_share(folders: Iterable[Path] | None = None) -> float:
     """The share of memory that is still to be had: of the machine's, or of what the control group allows if less."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    shares = [memory.available / memory.total]
+    available, total = _of_machine()
+    shares = [available / total]
     for folder in control_groups() if folders is None else folders:
         for limit, usage in FILES:
             allowed, used = _number(folder / limit), _number(folder / usage)
-            if allowed and used is not None and allowed < min(UNLIMITED, memory.total):
+            if allowed and used is not None and allowed < min(UNLIMITED, total):
                 shares.append((allowed - used + _statistics(folder).get("inactive_file", 0)) / allowed)
     return max(0.0, float(min(shares)))
 
@@ -59,11 +58,20 @@ def control_groups() -> Iterator[Path]:
             yield own if own.is_dir() else root
 
 
-def _system_files() -> Path | None:
+def _of_machine() -> tuple[int, int]:
+    """Bytes of memory that are to be had, and that there are."""
+    if kernel := _system_files():
+        known = _pairs(kernel / "meminfo")
+        if "MemAvailable:" in known:
+            return known["MemAvailable:"], known["MemTotal:"]
     import psutil
 
-    where = getattr(psutil, "PROCFS_PATH", None)  # psutil has it on Linux alone
-    return Path(where) if where else None
+    memory = psutil.virtual_memory()
+    return int(memory.available), int(memory.total)
+
+
+def _system_files() -> Path | None:
+    return Path("/proc") if sys.platform == "linux" else None
 
 
 def _number(file: Path) -> int | None:
@@ -82,4 +90,8 @@ def _pairs(file: Path) -> dict[str, int]:
         words = [line.split() for line in file.read_text().splitlines()]
     except OSError:
         return {}
-    return {pair[0]: int(pair[1]) for pair in words if len(pair) == 2 and pair[1].isdigit()}
+    return {
+        pair[0]: int(pair[1]) * (1024 if pair[2:] == ["kB"] else 1)
+        for pair in words
+        if len(pair) in (2, 3) and pair[1].isdigit()
+    }

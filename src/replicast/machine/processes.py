@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
+
+from .proc import OfProc
 
 GONE_SECONDS, LOOK_SECONDS = 2.0, 0.005
 """A killed process is there for a moment more; one that waits for a device may stay for long."""
@@ -23,7 +25,7 @@ def available_cores() -> int:
 
 
 class System(Protocol):
-    """What is asked of an operating system: `OfPsutil` answers for Linux and macOS, a fake in tests."""
+    """What is asked of an operating system: `OfProc` answers on Linux, `OfPsutil` elsewhere, a fake in tests."""
 
     def parents(self) -> Mapping[int, int]:
         """Each process that there is, and who started it."""
@@ -90,7 +92,7 @@ class OfPsutil:
             return 0
 
 
-THIS_SYSTEM: System = OfPsutil()
+THIS_SYSTEM: System = OfProc() if sys.platform == "linux" else OfPsutil()
 
 
 def is_alive(pid: int, created: float | None, system: System = THIS_SYSTEM) -> bool:
@@ -137,12 +139,21 @@ def end_carriers(variable: str, value: str, *, known: Iterable[int] = (), system
         time.sleep(LOOK_SECONDS)
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills a process that leads a group, and the group; reaps it."""
+class Leader(Protocol):
+    """A process that leads a group, as `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self) -> int: ...
+
+
+def end_group(process: Leader) -> int:
+    """Kills a process that leads a group, and the group; reaps it, and returns its status."""
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(process.pid, signal.SIGKILL)
-    process.wait()
+    return process.wait()
 
 
 def watch_descriptor(pid: int) -> int | None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicast.conducting.rules import metric_values
-from replicast.core.antithetic import Pairs
 from replicast.core.moments import Moments
+from replicast.core.pairs import Pairs
 from replicast.core.ports import Store
 from replicast.core.quantiles import quantiles
 from replicast.core.record import RunRecord
