@@ -72,6 +72,22 @@ def test_the_figures_of_ten_delays_are_those_of_the_textbook(store: ObjectStore)
     assert row.median == statistics.median(delays)
 
 
+COUNTS = "base: 'value' only counts the replications: its mean and interval say nothing"
+
+
+@pytest.mark.parametrize("first", [0, 1, 2.0, 100])
+def test_a_run_number_among_the_metrics_is_told_to_be_none(store: ObjectStore, first: float) -> None:
+    assert summary_of(store, [first + i for i in range(5)]).notes == [COUNTS]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, 2, 3, 4], [1, 2, 3, 4, 6, 7], [5, 4, 3, 2, 1], [1, 2, NAN, 4, 5], [NAN] * 6, [1, 2, 3, 4, 5, *[9] * 9]],
+)
+def test_other_values_are_not_taken_for_one(store: ObjectStore, values: list[float]) -> None:
+    assert COUNTS not in summary_of(store, values).notes
+
+
 def test_what_is_no_finite_number_is_counted_and_told(store: ObjectStore) -> None:
     summary = summary_of(store, [1.0, NAN, {"value": None}, INF, 3.0, failed, {"value": -INF}, 5.0])
     (row,) = summary.rows

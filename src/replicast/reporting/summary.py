@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 EXACT_BELOW = 2.0**53
 """Whole numbers from here on are no doubles of all their digits."""
 
+COUNTS_FROM = 5
+"""From so many replications on, values that go up by one with each of them are taken for a count of them."""
+
 INTEGERS = ("planned", "n", "failed", "non_finite")
 TEXTS = ("scenario", "metric")
 
@@ -145,7 +148,7 @@ def _summarised(tables: RunTables, confidence: float) -> Summary:
                 boolean=metric in tables.booleans,
             )  # fmt: skip
             summary.rows.append(row)
-            summary.notes += notes_on(row, copies=copies.found)
+            summary.notes += notes_on(row, copies=copies.found, counts=column.counts)
             if row.ci_lower is not None and metric not in tables.booleans and (doubt := doubt_of(column.values)):
                 doubts.setdefault(metric, {})[scenario] = doubt
         if failed and any(row.scenario == scenario for row in summary.rows[-1:]):
@@ -179,26 +182,39 @@ def _summarise_pairs(
 
 @dataclass(slots=True)
 class _Column:
-    """A metric's values over all successful replications, a missing one as NaN, and their moments, which are exact."""
+    """A metric's values over all successful replications, a missing one as NaN, and their moments, which are exact.
+
+    `ahead` is by how much values are ahead of their replications' numbers: the least and the greatest of each part,
+    as long as there is one.
+    """
 
     values: NDArray[np.float64]
     moments: Moments
+    ahead: set[float]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts the replications, as an own run number does, and measures nothing."""
+        return len(self.ahead) == 1 and math.isfinite(*self.ahead) and len(self.values) >= COUNTS_FROM
 
 
 def _metric_columns(tables: RunTables, scenario: str) -> dict[str, _Column]:
     names = tables.metric_names()
     pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-    moments = dict.fromkeys(names, Moments())
+    moments, ahead = dict.fromkeys(names, Moments()), {name: set[float]() for name in names}
     counts = tables.metric_types.whole  # of all parts, since how replications are cut into parts changes no digit
     for part in tables.parts(METRICS, [scenario]):
-        there = set(part.column_names)
+        there, numbers = set(part.column_names), replications_of(part)
         for name in names:
             known = name in there
             own = doubles(part, name) if known else np.full(part.num_rows, np.nan)
             pieces[name].append(own)
+            if len(ahead[name]) < 2:
+                ahead[name] |= {float((own - numbers).min()), float((own - numbers).max())}
             whole = known and name in counts and (np.abs(own) >= EXACT_BELOW).any()
             moments[name] += _of_whole(part, name) if whole else Moments.of(own)
-    return {name: _Column(np.concatenate(own) if own else np.empty(0), moments[name]) for name, own in pieces.items()}
+    values = {name: np.concatenate(own) if own else np.empty(0) for name, own in pieces.items()}
+    return {name: _Column(values[name], moments[name], ahead[name]) for name in names}
 
 
 def _of_whole(part: Table, name: str) -> Moments:

@@ -17,11 +17,13 @@ MOST_NAMED = 6
 """Metrics that one note names, and scenarios of which the same is said one by one."""
 
 
-def notes_on(row: SummaryRow, *, copies: bool, unit: str = "replications") -> Iterator[str]:
-    """On one row: values that are not finite, do not vary, or are beyond what a double holds."""
+def notes_on(row: SummaryRow, *, copies: bool, counts: bool = False, unit: str = "replications") -> Iterator[str]:
+    """On one row: values that are not finite, do not vary, only count, or are beyond what a double holds."""
     if row.non_finite:
         which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
         yield f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': the mean is of the other {row.n}"
+    if counts:
+        yield f"{row.scenario}: '{row.metric}' only counts the replications: its mean and interval say nothing"
     if copies or row.n < 2 or row.ci_lower is not None:
         return
     if row.sd == 0:
