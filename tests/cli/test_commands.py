@@ -189,6 +189,23 @@ def test_check_finds_what_makes_a_model_irreproducible(
     assert problem in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("np.random.default_rng(replication).random()", True),
+        ("np.random.default_rng([seed, replication]).random()", False),
+        ("np.random.random()", False),
+    ],
+)
+def test_check_says_of_a_model_that_another_seed_changes_nothing(
+    replicast: Call, write_model: Write, returned: str, said: bool
+) -> None:
+    text = f"import numpy as np\ndef simulate(replication, seed):\n    return {returned}\n"
+    done = replicast("check", write_model(text))
+    assert done.returncode == 0, done.stdout
+    assert ("another seed gives the same result" in done.stderr) is said
+
+
 @pytest.mark.parametrize("language", ["--python", pytest.param("--r", marks=pytest.mark.r)])
 def test_init_writes_an_experiment_that_runs(replicast: Call, tmp_path: Path, language: str) -> None:
     assert replicast("init", "new", language).returncode == 0

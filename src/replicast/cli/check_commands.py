@@ -198,7 +198,7 @@ class Waiting:
         waited = time.monotonic() - self._began
         if waited >= self._next:
             self._next *= 2
-            say_words(f"checking for {duration(waited)}: two replications are simulated twice each")
+            say_words(f"checking for {duration(waited)}: five replications are simulated")
 
 
 def _print_signature(signature: Any) -> None:

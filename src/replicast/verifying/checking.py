@@ -219,29 +219,34 @@ class CheckReport:
 def check_model(preparation: Any, tick: Tick = no_tick) -> CheckReport:
     """Simulates two replications twice: in other processes, another folder, another time zone, the other order.
 
+    The first is simulated with another seed, too, of which nothing is stored.
+
     `preparation` is a prepared request. Raises ModelError where the model does not load.
     """
     experiment = replace(preparation.experiment, scenarios=preparation.experiment.scenarios[:1])
     record = RunRecord("check", experiment, 2, "", options=preparation.options)
     name = experiment.scenarios[0].name
-    with scratch_store() as one, scratch_store() as two:
+    reseeded = replace(record, experiment=replace(experiment, seed=experiment.seed + 1))
+    with scratch_store() as one, scratch_store() as two, scratch_store() as three:
         preparation.pool.workers = 1
         simulate_again(preparation.pool, record, [Batch(name, 1, 2)], one, tick)
         with Pool(None, experiment, workers=1, environment={"TZ": "Pacific/Apia"}) as elsewhere:
             elsewhere.folder = elsewhere.scratch / "another folder"
             preparation.stage(elsewhere.folder)
             simulate_again(elsewhere, record, [Batch(name, 2, 2), Batch(name, 1, 1)], two, tick)
+            simulate_again(elsewhere, reseeded, [Batch(name, 1, 1)], three, tick)
         before = read_replications(one, "check", name, [1, 2])
         after = read_replications(two, "check", name, [1, 2])
+        other_seed = read_replications(three, "check", name, [1])[1]
     report = CheckReport(before[1], before[2], notes=list(preparation.signature.warnings))
     for number in (1, 2):
         for difference in differences(before[number], after[number]):
             report.problems.append(f"replication {number} is not the same again: {difference}")
-    _judge_variation(report, experiment.streams.kind)
+    _judge_variation(report, experiment.streams.kind, other_seed)
     return report
 
 
-def _judge_variation(report: CheckReport, streams: str) -> None:
+def _judge_variation(report: CheckReport, streams: str, other_seed: Stored) -> None:
     one, two = report.first, report.second
     for stored in (one, two):
         if stored.failed:
@@ -254,6 +259,11 @@ def _judge_variation(report: CheckReport, streams: str) -> None:
     if one.ledger["fingerprint"] == two.ledger["fingerprint"]:
         report.problems.append(
             "replications 1 and 2 are equal: the model seeds itself with a constant, or draws nothing at random"
+        )
+    elif not differences(one, other_seed):
+        report.notes.append(
+            "another seed gives the same result: the model draws from neither rng nor seed, so that runs with other "
+            "seeds are no further evidence"
         )
     if list(one.tables) != list(two.tables) or list(one.metrics()) != list(two.metrics()):
         report.notes.append(
