@@ -15,6 +15,7 @@ from replicast.asking.request import Request
 from replicast.asking.roots import choice_of, marked_root, root_of
 from replicast.asking.settings import read_experiment_file
 from replicast.core.errors import RequestError
+from replicast.models.languages import R
 
 Replicast = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -51,17 +52,17 @@ class TestRoots:
     @pytest.mark.parametrize("mark", [".here", "x.Rproj", "DESCRIPTION", "renv.lock"])
     def test_the_marks_of_an_r_project(self, tmp_path: Path, mark: str) -> None:
         fill(tmp_path / "p", {mark: "", "scripts/deep/sim.R": ""})
-        assert marked_root(tmp_path / "p" / "scripts" / "deep") == tmp_path / "p"
+        assert marked_root(tmp_path / "p" / "scripts" / "deep", R.root_marks) == tmp_path / "p"
 
     @pytest.mark.parametrize("mark", [".git/config", "pyproject.toml", "README.md"])
     def test_nothing_else_is_a_mark(self, tmp_path: Path, mark: str) -> None:
         fill(tmp_path / "p", {mark: "", "scripts/sim.R": ""})
-        assert marked_root(tmp_path / "p" / "scripts") is None
+        assert marked_root(tmp_path / "p" / "scripts", R.root_marks) is None
 
     def test_a_mark_in_the_home_directory_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fill(tmp_path, {"DESCRIPTION": "", "scripts/sim.R": ""})
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert marked_root(tmp_path / "scripts") is None
+        assert marked_root(tmp_path / "scripts", R.root_marks) is None
 
     def test_a_root_that_does_not_hold_the_model_is_refused(self, tmp_path: Path) -> None:
         fill(tmp_path, {"a/model.py": "", "b/x": ""})

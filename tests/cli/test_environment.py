@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replicast.reporting.environment import r_lines, requirements
+from replicast.models.environments import r_lines, requirements
 
 Replicast = Callable[..., "subprocess.CompletedProcess[str]"]
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -18,7 +18,6 @@ from replicast.core.experiment import (
     Experiment,
     ModelReference,
     Streams,
-    check_seed,
     check_streams,
     differences,
     model_reference_from_text,
@@ -304,27 +303,7 @@ class TestScenarios:
             experiment().scenario("bse")
 
 
-class TestSeedsAndStreams:
-    @pytest.mark.parametrize("seed", [0, 1, -1, 2147483647, -2147483647])
-    def test_an_r_seed_is_what_set_seed_takes(self, seed: int) -> None:
-        check_seed(seed, R, Streams())
-
-    @pytest.mark.parametrize("seed", [2147483648, -2147483648, 2**40])
-    def test_a_seed_that_set_seed_does_not_take_is_refused(self, seed: int) -> None:
-        with pytest.raises(RequestError, match=f"and {seed} does not"):
-            check_seed(seed, R, Streams())
-
-    def test_numpy_takes_any_seed_but_a_negative_one(self) -> None:
-        check_seed(2**200, PYTHON, Streams("own"))
-        with pytest.raises(RequestError, match="numpy takes no negative seed, and -3 is one"):
-            check_seed(-3, PYTHON, Streams())
-
-    @pytest.mark.parametrize("kind", ["future", "doRNG"])
-    def test_streams_of_r_are_refused_for_other_models(self, kind: Any) -> None:
-        check_seed(1, R, Streams(kind))
-        with pytest.raises(RequestError, match=f"'{kind}' are R's"):
-            check_seed(1, PYTHON, Streams(kind))
-
+class TestStreams:
     def test_an_unknown_kind_of_streams_is_refused_naming_the_nearest(self) -> None:
         with pytest.raises(RequestError, match=r"no kind of streams is called 'paralel' .did you mean 'parallel'?"):
             check_streams("paralel")

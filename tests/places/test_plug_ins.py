@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -29,7 +30,7 @@ class Toy:
 
     def describe(self):
         means = tuple(Parameter(name, type="double", default=mean) for name, mean in self.means.items())
-        return Signature(parameters=means, versions={"toy": "7.1"})
+        return Signature(parameters=means, versions={"toy": "7.1"}, has_collate=True)
 
     @contextmanager
     def start(self):
@@ -47,7 +48,18 @@ class Toy:
             yield Outcome(scenario.name, number, 0.001, metrics, draws=seed)
 
 
-LANGUAGE = LanguageKind(lambda folder, experiment, **_: Toy(folder, experiment), (".toy",))
+def collate(folder, experiment, *, tables, **_):
+    return {"longest": [{"model": experiment.model.file, "wait": max(tables()["metrics"].column("wait").to_pylist())}]}
+
+
+def snippet(record, scenario, replication, folder, texts):
+    return f"{texts} {replication}"
+
+
+LANGUAGE = LanguageKind(
+    lambda folder, experiment, **_: Toy(folder, experiment), (".toy",), title="Toy", collate=collate, snippet=snippet,
+    streams={"parallel": "dice"}, refuses_seed=lambda seed: "" if seed < 2**40 else f"a toy takes no seed of {seed}",
+)
 '''
 
 PLACE = """
@@ -79,9 +91,10 @@ def asked(tmp_path: Path) -> Command:
         "[replicast.languages]\ntoy = toys:LANGUAGE\n[replicast.places]\ncellar = cellar:PLACE\n"
     )
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, with_plug_in: bool = True) -> subprocess.CompletedProcess[str]:
+        there = {"PYTHONPATH": str(site)} if with_plug_in else {}
         return subprocess.run(
-            [sys.executable, "-m", "replicast", *arguments], env=os.environ | {"PYTHONPATH": str(site)}, cwd=tmp_path,
+            [sys.executable, "-m", "replicast", *arguments], env=os.environ | there, cwd=tmp_path,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -109,7 +122,21 @@ def test_a_language_is_one_table_entry(asked: Command, tmp_path: Path) -> None:
     ):  # fmt: skip
         ended = asked(*command)
         assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
-    assert "toy 7.1" in (tmp_path / "one.html").read_text()
+    said = (tmp_path / "one.html").read_text()
+    assert "Toy 7.1" in said
+    assert "dice" in said
+    (longest,) = csv.DictReader((tmp_path / "tables" / "longest.csv").read_text().splitlines())
+    assert (longest["model"], float(longest["wait"])) == ("queue.toy", rows["wait"]["max"])
+    assert asked("replay", "one", "7", "--snippet", "seven.toy").returncode == 0
+    assert (tmp_path / "seven.toy").read_text() == "['wait = 3\\nservice = 1.5\\n'] 7"
+    for wrong, why in ((("--seed", str(2**40)), "a toy takes no seed of 1"), (("--streams", "future"), "are R's"),
+                       (("--keep", "rds"), "keep = \"rds\"")):  # fmt: skip
+        refused = asked("run", "queue.toy", "-n", "2", *wrong)
+        assert refused.returncode == 2
+        assert why in refused.stderr
+    for command in (["summary"], ["report", "-o", "again.html"], ["environment"], ["status"]):
+        ended = asked(command[0], "one", *command[1:], with_plug_in=False)
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
     serial = asked("run", "queue.toy", "-n", "50", "--seed", "5", "--param", "wait=4", "--on", "serial", "--name",
                    "two", "-o", "again", "--quiet")  # fmt: skip
     assert serial.returncode == 0, serial.stderr

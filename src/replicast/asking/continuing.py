@@ -13,7 +13,7 @@ from replicast.core.parameters import Signature
 from replicast.core.planning import count
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord, Segment
-from replicast.core.segments import edits_of, source_changes, what_is_new, with_segment
+from replicast.core.segments import OURS, edits_of, source_changes, what_is_new, with_segment
 from replicast.executors.pool import Pool
 from replicast.performing.copies import FOLDER, code_hash, digest
 
@@ -50,7 +50,7 @@ def ready_to_go_on(record: RunRecord, store: Store, pool: Pool, *, accept: bool)
     if not accept or not found:
         check_unchanged(record, store, found)
         return record
-    versions = {name: version for name, version in record.versions.items() if name in ("replicast", "python")}
+    versions = {name: version for name, version in record.versions.items() if name in OURS}
     return _accepted(record, store, found, files, versions | dict(signature.versions), signature.outside)
 
 

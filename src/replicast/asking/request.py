@@ -8,7 +8,7 @@ import os
 import platform
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,6 @@ from replicast.core.experiment import (
     Experiment,
     Streams,
     check_antithetic,
-    check_seed,
     check_streams,
     differences,
 )
@@ -47,6 +46,7 @@ from replicast.core.scenarios import Scenario, check_scenarios, cross
 from replicast.core.segments import digests_of, what_is_new
 from replicast.core.sizes import parse_size
 from replicast.core.version import __version__
+from replicast.models import check_seed, language_of
 from replicast.performing.copies import Source, code_hash
 from replicast.stores.records import read_record
 
@@ -141,7 +141,7 @@ def draft(request: Request, located: Located) -> Experiment:
     from_file = request.file.get("streams", {}) if request.file else {}
     kind: Any = request.streams or from_file.get("kind", "parallel")
     common = request.common if request.common is not None else from_file.get("common", True)
-    keep = kept(request.value(request.keep, "keep"), located.reference.language)
+    keep = kept(request.value(request.keep, "keep"), language_of(located.reference).keeps)
     seed = request.value(request.seed, "seed")
     check_streams(kind)
     antithetic = request.antithetic if request.antithetic is not None else from_file.get("antithetic", False)
@@ -165,14 +165,17 @@ def check_least_pairs(request: Request, antithetic: bool) -> None:
         raise RequestError(f"--max counts replications, and antithetic pairs are judged from {least} of them on")
 
 
-def kept(text: str | None, language: str) -> set[str]:
-    """What is to be kept beside metrics and tables: any of `rds` and `files`. Raises RequestError."""
+def kept(text: str | None, keeps: Collection[str]) -> set[str]:
+    """What is to be kept beside metrics and tables: any of `rds` and `files`. Raises RequestError.
+
+    `keeps` are those of them that can be kept of the model.
+    """
     found = {name.strip() for name in (text or "").split(",") if name.strip()}
     for name in sorted(found - {"rds", "files"}):
         raise RequestError(f"keep takes 'rds', 'files' or 'rds,files', not '{name}'")
-    if "rds" in found and language != "r":
+    if "rds" in found - {*keeps}:
         raise RequestError('keep = "rds" keeps what an R model returned, and this model is not in R')
-    if "files" in found and language == "command":
+    if "files" in found - {*keeps}:
         raise RequestError('keep = "files" is for functions; what a command leaves in {out} is kept without it')
     return found
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replicast.core.errors import RequestError
+from replicast.models import language_of_file
 
 from .source import Choice
 
 if TYPE_CHECKING:
     from .request import Request
-
-R_MARKS = (".here", "*.Rproj", "DESCRIPTION", "renv.lock")
 
 
 def root_said(request: Request) -> Path | None:
@@ -48,16 +48,15 @@ def root_of(request: Request, file: Path) -> tuple[Path, Path]:
     for form in forms:
         if request.file is not None and request.file.folder in form.parents:
             return request.file.folder, form
-    found = marked_root(forms[0].parent) if file.suffix.lower() == ".r" else None
-    return found or forms[0].parent, forms[0]
+    return marked_root(forms[0].parent, language_of_file(file).root_marks) or forms[0].parent, forms[0]
 
 
-def marked_root(folder: Path) -> Path | None:
-    """The nearest folder upwards that R's `here` would take; never the home directory, nor one above it."""
+def marked_root(folder: Path, marks: Sequence[str]) -> Path | None:
+    """The nearest folder upwards that holds one of the marks; never the home directory, nor one above it."""
     home = Path.home().resolve()
     for place in (folder, *folder.parents):
         if place == home or place in home.parents:
             return None
-        if any(next(place.glob(mark), None) is not None for mark in R_MARKS):
+        if any(next(place.glob(mark), None) is not None for mark in marks):
             return place
     return None

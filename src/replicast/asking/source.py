@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replicast.core.errors import ModelError, RequestError, nearest
-from replicast.models.r_advice import for_missing_function
+from replicast.core.errors import ModelError, RequestError
+from replicast.models import language_of_file
 from replicast.performing.copies import Source, digest
 
 from .walking import SUMMARY_HEADER, Found, Walk
@@ -138,16 +138,13 @@ def changes(old: Mapping[str, str], new: Source) -> list[str]:
 
 
 def check_function(path: Path, name: str) -> None:
-    """Refuses, without loading it, a file of Python or R whose text names no such function. Raises ModelError."""
+    """Refuses, without loading it, a file whose text names no such function. Raises ModelError."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) or re.search(r"import \*|\bsource\(", text):
         return
     known = re.findall(r"^(?:async )?def (\w+)|^([\w.]+) *(?:<-|=) *function", text, re.MULTILINE)
     names = ["".join(pair) for pair in known]
-    if path.suffix.lower() == ".r":
-        raise ModelError(for_missing_function(path.name, name, text, names))
-    hint = nearest(name, names) or " (it defines no function)"
-    raise ModelError(f"{path.name} has no function '{name}'{hint}")
+    raise ModelError(language_of_file(path).no_function(path.name, name, text, names))
 
 
 __all__ = ["SUMMARY_HEADER", "Choice", "changes", "check_function", "find_source", "pattern_of"]

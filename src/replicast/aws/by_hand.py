@@ -12,7 +12,7 @@ from typing import Any
 
 from replicast.core.antithetic import check_pairs
 from replicast.core.errors import RequestError, nearest
-from replicast.core.experiment import Experiment, check_seed
+from replicast.core.experiment import Experiment
 from replicast.core.parameters import Parameter, Signature, fit_parameters
 from replicast.core.record import (
     LETTERS,
@@ -25,6 +25,7 @@ from replicast.core.record import (
 )
 from replicast.core.scenarios import Scenario, check_scenarios, cross
 from replicast.core.segments import digests_of
+from replicast.models import check_seed
 
 from .stack import PLACE
 

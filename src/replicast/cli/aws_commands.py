@@ -76,16 +76,18 @@ def _contents(chosen: argparse.Namespace, model: GivenModel | None) -> Contents:
     """What the functions are made of. Raises RequestError for R in a zip package, and for a lock file that is none."""
     from replicast.aws.contents import Contents
     from replicast.aws.renv import find_lock
+    from replicast.models import language_of
 
-    language = model.record.experiment.model.language if model else "python"
-    if language == "r" and chosen.package == "zip":
+    language = language_of(model.record.experiment.model) if model else None
+    needs_r, programs = (language.needs_r, language.programs) if language else (False, "")
+    if needs_r and chosen.package == "zip":
         raise RequestError("R does not run in a zip package; deploy an image: --package image")
     lock = None
     if chosen.package == "image":
-        lock = find_lock(chosen.renv_lock, model.source.folder if model and language != "python" else None)
+        lock = find_lock(chosen.renv_lock, model.source.folder if model and programs else None)
     return Contents(
         chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
-        r=language == "r" or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
+        r=needs_r or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
         base_image=chosen.base_image, r_version=chosen.r_version, refresh=chosen.refresh,
     )  # fmt: skip
 

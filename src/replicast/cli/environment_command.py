@@ -10,11 +10,13 @@ from .screen import print_json, say_note, show
 
 def environment(chosen: argparse.Namespace) -> int:
     """For a model in Python a requirements.txt, for one in R the lines that install its packages."""
+    from replicast.models import language_or_any
+
     handle = open_run(chosen)
     record = handle.record
-    versions = record.versions
+    model, versions = record.experiment.model, record.versions
     if chosen.json:
-        print_json({"run": record.id, "language": "R" if "R" in versions else "Python",
+        print_json({"run": record.id, "language": language_or_any(model).title or model.language,
                     "versions": dict(versions), "outside": dict(record.outside)})  # fmt: skip
         return 0
     show("\n".join(handle.environment()))

@@ -18,6 +18,9 @@ STREAM_KINDS: tuple[str, ...] = get_args(StreamKind)
 Language = str
 """python, r, command, callable, or a plug-in's."""
 
+NO_FILE: Language = "callable"
+"""Of a function that no file or module names: `module` is its digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelReference:
@@ -35,16 +38,16 @@ class ModelReference:
 
     @property
     def label(self) -> str:
-        if self.language == "command":
+        if self.command:
             return " ".join(self.command)
-        if self.language == "callable":
+        if self.language == NO_FILE:
             return self.function
         return (self.file or self.module) + (f":{self.function}" if self.function != "simulate" else "")
 
     @property
     def lone_table(self) -> str:
         """What a table is called that is all that was returned; "" where its file names it."""
-        return "" if self.language == "command" else "table"
+        return "" if self.command else "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +154,6 @@ def check_antithetic(streams: Streams, model: str, uses: Collection[str]) -> Non
             f"{model} does not take the argument `antithetic`, so that it could not mirror what it draws: add it, and "
             "draw by inversion from rng.uniforms(n) (in R, replicast_uniform(n)); a command takes {antithetic}"
         )
-
-
-def check_seed(seed: int, reference: ModelReference, streams: Streams) -> None:
-    """Refuses a seed outside the range that the model's generator takes (R: 32-bit signed; numpy: not negative)."""
-    if reference.language == "r":
-        if abs(seed) > 2**31 - 1:
-            raise RequestError(f"an R seed lies between -2147483647 and 2147483647, and {seed} does not")
-        return
-    if streams.kind in ("future", "doRNG"):
-        raise RequestError(f"streams of kind '{streams.kind}' are R's; for this model use 'parallel' or 'own'")
-    if seed < 0:
-        raise RequestError(f"numpy takes no negative seed, and {seed} is one")
 
 
 def same_value(left: Any, right: Any) -> bool:

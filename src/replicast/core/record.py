@@ -15,7 +15,7 @@ import msgspec
 
 from .antithetic import check_pairs
 from .errors import ReplicastError, RequestError, StoreError
-from .experiment import Experiment, check_seed
+from .experiment import Experiment
 from .scenarios import check_scenarios
 
 FORMAT = 2
@@ -210,11 +210,10 @@ def _check(record: RunRecord, saved: Mapping[str, Any]) -> None:
     check_run_name(record.id)
     check_replications(record.replications)
     datetime.fromisoformat(record.created)
-    scenarios, model = record.experiment.scenarios, record.experiment.model
+    scenarios = record.experiment.scenarios
     check_scenarios(scenarios)
     if not scenarios or len({scenario.name for scenario in scenarios}) < len(scenarios):
         raise ValueError("its scenarios are none, or two of one name")
-    check_seed(record.experiment.seed, model, record.experiment.streams)
     options, tolerance = record.options, record.options.tolerance
     timeout = 1.0 if options.timeout_seconds is None else options.timeout_seconds
     if not (0 < timeout < float("inf") and options.retries >= 0 and 0 <= tolerance.share <= 1 and tolerance.count >= 0):

@@ -15,6 +15,8 @@ from typing import Any
 from .record import RunRecord, Segment
 
 NOT_OF_THE_MODEL = {"replicast"}
+OURS = ("replicast", "python")
+"""What a record notes of the process that wrote it, beside what its model is made of."""
 IN_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -41,8 +43,7 @@ def surroundings_changes(record: RunRecord, versions: Mapping[str, str], outside
     """What a model that was loaded again meets otherwise: packages, and code from outside its copy."""
     found = []
     names = [name for name in record.versions if name not in NOT_OF_THE_MODEL]
-    if "python" not in versions:  # a model in another language does not run in it
-        names = [name for name in names if name != "python"]
+    names = [name for name in names if name in versions or name not in OURS]  # not every model runs in our Python
     if record.segments:  # an older record does not have all packages
         names += [name for name in versions if name not in NOT_OF_THE_MODEL and name not in record.versions]
     for name in names:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from replicast.core.record import RunRecord
+from replicast.models import language_or_any
 
 
 def experiment_as_toml(record: RunRecord) -> str:
     """Model, seed, streams, replications and scenarios. None has no form in TOML, and is left as a comment."""
     experiment = record.experiment
     model = experiment.model
-    if model.language == "command":
+    if model.command:
         lines = [f"command = {_value(list(model.command))}"]
-    elif model.language == "callable":
+    elif not language_or_any(model).travels:
         lines = [f"# model: the Python function {model.function}, which no file defines"]
     else:
         function = f":{model.function}" if model.function != "simulate" else ""

@@ -11,7 +11,7 @@ from replicast.core.errors import FailureWarning, ReplicationsFailed
 from replicast.core.ports import Store
 from replicast.core.progress import Conclusion
 from replicast.core.record import RunRecord
-from replicast.models import language_of
+from replicast.models import language_or_any
 
 OnFailure = Literal["raise", "warn", "ignore"]
 
@@ -60,7 +60,7 @@ def about_failures(store: Store, record: RunRecord, failed: int, planned: int) -
 def given_function(record: RunRecord) -> str:
     """The name of the function that a run is of, where no file defines it; commands cannot simulate it again."""
     model = record.experiment.model
-    return "" if language_of(model).travels else model.function
+    return "" if language_or_any(model).travels else model.function
 
 
 def tell_of_failures(finished: Any, conclusion: Conclusion, on_failure: OnFailure) -> None:

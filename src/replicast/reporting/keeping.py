@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replicast.models import language_or_any
 from replicast.stores.labels import Labels, change_tags, labels_of, set_note
 
 if TYPE_CHECKING:
@@ -51,7 +52,5 @@ class Keeping:
 
     def environment(self) -> list[str]:
         """Lines that build the model's environment again: a requirements.txt, or for a model in R lines of R."""
-        from .environment import r_lines, requirements
-
-        versions = self.record.versions
-        return r_lines(versions) if "R" in versions else requirements(versions)
+        record = self.record
+        return language_or_any(record.experiment.model).environment(record.versions)

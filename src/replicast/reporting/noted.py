@@ -13,6 +13,7 @@ from replicast.core.errors import StoreError
 from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
+from replicast.models import language_or_any
 from replicast.performing.second_look import SecondLook
 from replicast.performing.worker import LEVELS, NOTES, document_of
 
@@ -72,9 +73,9 @@ def not_the_same_again(store: Store, record: RunRecord, looks: Iterable[SecondLo
 def checking(record: RunRecord, store: str, named: str = "") -> str:
     """The command that looks whether a model's replications come out the same again; `named` is the model from here."""
     model = record.experiment.model
-    if model.language == "callable":
+    if not language_or_any(model).travels:
         return f"run.verify(function={model.function})"
-    if model.language == "command":
+    if model.command:
         return hint("verify", record.id, store)
     return f"replicast check {shlex.quote(named or model.label)}"
 

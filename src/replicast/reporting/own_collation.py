@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,12 @@ import polars as pl
 from arro3.core import Table
 
 from replicast.core.errors import CollationError, ModelError, RequestError, StoreError, nearest
-from replicast.core.experiment import ModelReference
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.core.scenarios import Scenario
+from replicast.models import language_of, language_of_file, language_or_any
 from replicast.models.command import CommandModel
-from replicast.models.python import load_function, model_traceback, working_in
-from replicast.models.r import RModel
+from replicast.models.registry import Tables
 from replicast.models.results import UnusableResult, as_table
 from replicast.performing.copies import check_out
 
@@ -54,7 +51,7 @@ def collate_run(
         with tempfile.TemporaryDirectory(prefix="replicast-") as scratch:
             target = Path(scratch) / "own" if beyond else folder
             standing = tuple(collated.files.values())
-            chunk = OwnCollation(store, record, target, Path(scratch), collated, file_format, standing)
+            chunk = OwnCollation(store, record, tables, target, Path(scratch), collated, file_format, standing)
             try:
                 chunk.perform(run)
                 if beyond:
@@ -81,7 +78,7 @@ def _keep_only(collated: Collated, wanted: Sequence[str], written: Path, folder:
 
 
 def has_own_collation(record: RunRecord) -> bool:
-    if record.experiment.model.language == "callable":
+    if not language_or_any(record.experiment.model).travels:
         return False  # its source did not travel
     return record.experiment.collation is not None or bool(record.signature.get("has_collate"))
 
@@ -96,6 +93,7 @@ class OwnCollation:
 
     store: Store
     record: RunRecord
+    tables: RunTables
     folder: Path
     scratch: Path
     collated: Collated
@@ -112,17 +110,29 @@ class OwnCollation:
         file = collation.file if collation is not None else self.record.experiment.model.file
         if collation is not None and collation.command:
             self._each_scenario(self._by_command)
-        elif Path(file).suffix.lower() != ".r":
-            reference = replace(
-                self.record.experiment.model, file=file, function=collation.function if collation else "collate"
-            )
-            self._write(_by_python(self.source, reference, run), self.folder, "")
-        elif self.record.signature.get("collate_argument") == "objects":
-            self._each_scenario(self._by_r_objects)
+            return
+        model = self.record.experiment.model
+        reference = replace(model, file=file, function=collation.function if collation else "collate")
+        collate_function = (language_of_file(file) if file else language_of(model)).collate
+        label = f"{file or model.module}:{reference.function}"
+        if collate_function is None:
+            raise RequestError(f"{label} is in a language in which replicast calls no function that collates")
+
+        def called(objects: Sequence[Path] | None = None) -> Mapping[str, Table]:
+            returned = collate_function(
+                self.source, self.record.experiment, reference=reference, scratch=self.scratch, run=run,
+                tables=self._everything, objects=objects,
+            )  # fmt: skip
+            return as_tables(returned, label)
+
+        if self.record.signature.get("collate_argument") == "objects":
+            self._each_scenario(partial(self._by_objects, called))
         else:
-            tables = RunTables(self.store, self.record)
-            everything = {name: Table.from_arrow(tables.frame(name)) for name in tables.names}
-            self._write(self._r_model().collate(everything, []), self.folder, "")
+            self._write(called(), self.folder, "")
+
+    def _everything(self) -> dict[str, Table]:
+        """All tables of the run, all replications one after the other."""
+        return {name: Table.from_arrow(self.tables.frame(name)) for name in self.tables.names}
 
     def _each_scenario(self, deed: Callable[[Scenario, Path, str], None]) -> None:
         scenarios = self.record.experiment.scenarios
@@ -133,12 +143,10 @@ class OwnCollation:
             else:
                 deed(scenario, self.folder / names[scenario.name], f"{scenario.name}/")
 
-    def _r_model(self) -> RModel:
-        return RModel(self.source, self.record.experiment, timeout_seconds=None, scratch=self.scratch)
-
-    def _by_r_objects(self, scenario: Scenario, folder: Path, prefix: str) -> None:
-        objects = self._lay_out_artefacts(scenario.name, only="result.rds")
-        self._write(self._r_model().collate(None, objects), folder, prefix)
+    def _by_objects(
+        self, called: Callable[[Sequence[Path]], Mapping[str, Table]], scenario: Scenario, folder: Path, prefix: str
+    ) -> None:
+        self._write(called(self._lay_out_artefacts(scenario.name, only="result.rds")), folder, prefix)
 
     def _by_command(self, scenario: Scenario, folder: Path, prefix: str) -> None:
         self._lay_out_artefacts(scenario.name)
@@ -187,22 +195,12 @@ class OwnCollation:
         return [artefact.file for artefact in fetched]
 
 
-def _by_python(source: Path, reference: ModelReference, run: Any) -> Mapping[str, Table]:
-    label = f"{reference.file or reference.module}:{reference.function}"
-    with working_in(source), redirect_stdout(sys.stderr):  # what it prints is no result of a command
-        collate_function = load_function(source, reference)
-        try:
-            returned = collate_function(run)
-        except (Exception, SystemExit) as error:
-            message = f"{label} failed: {type(error).__name__}: {error}"
-            raise ModelError(message, model_traceback(error, os.path.realpath(source))) from None
-    return as_tables(returned, label)
-
-
 def as_tables(returned: Any, label: str) -> dict[str, Table]:
     """A table is called `collated`; a mapping gives tables by name; nothing gives none. All columns are kept."""
     if returned is None:
         return {}
+    if isinstance(returned, Tables):
+        return returned
     if isinstance(returned, Mapping) and all(type(rows) in (list, tuple) and not rows for rows in returned.values()):
         return {str(name): Table.from_arrow(pl.DataFrame()) for name in returned}
     try:

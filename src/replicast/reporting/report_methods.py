@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from replicast.core.record import RunRecord, as_people_write
+from replicast.core.record import as_people_write
+from replicast.models import language_or_any
 
 from .blocks import Block, Folded, Grid, Paragraph
 from .comparing import Comparison
 from .findings import Findings
 from .noted import checking
 
-STREAMS = {
-    "parallel": "L'Ecuyer's MRG32k3a, one stream a replication, as R's parallel::nextRNGStream gives them",
-    "future": "L'Ecuyer's MRG32k3a, one sub-stream a replication, as future.apply gives them",
-    "doRNG": "L'Ecuyer's MRG32k3a, one stream a replication, as doRNG gives them",
-    "own": "seeded by the model itself, by replication number",
-}
-PYTHON_STREAMS = "NumPy's PCG64, seeded by SeedSequence(seed, spawn_key = (replication − 1,))"
 TO_BE_ADDED = (
     "purpose and outputs of the model (STRESS-DES 1)", "its logic and the alternatives' (2)",
     "data, sources and assumptions (3)", "warm-up, run length and initial state of a replication (4.1, 4.2)",
@@ -97,17 +91,17 @@ def _test(comparison: Comparison) -> str:
 def _implementation(found: Findings) -> str:
     record = found.record
     experiment, versions = record.experiment, record.versions
-    known = {"r": "R", "python": "Python", "callable": "Python", "command": ""}
-    language = known.get(experiment.model.language, experiment.model.language)
-    version = versions.get(language.lower(), "")
+    name, kind = experiment.model.language, language_or_any(experiment.model)
+    runtime = kind.runtime or name
     text = [f"The model ({experiment.model.label}"]
-    text.append(f", {language} {version}".rstrip() if language else ", a program of its own")
+    text.append(f", {kind.title or name} {versions.get(runtime, '')}".rstrip())
     text.append(f") was run by replicast {versions.get('replicast', '')}".rstrip())
-    packages = [f"{name} {own}" for name, own in versions.items() if name not in (language.lower(), "replicast")]
+    packages = [f"{name} {own}" for name, own in versions.items() if name not in (runtime, "replicast")]
     text.append(f", with {', '.join(packages)}" if packages else "")
+    generator = kind.streams.get(experiment.streams.kind, experiment.streams.kind)
     shared = "the same for every scenario" if experiment.streams.common else "separate for each scenario"
-    text.append(f". Random numbers: seed {experiment.seed}; {_generator(record)}; streams are {shared}. ")
-    text.append(f"Replications were run in parallel ({_place(record)}), and took {hours(found.work.seconds)} in all")
+    text.append(f". Random numbers: seed {experiment.seed}; {generator}; streams are {shared}. ")
+    text.append(f"Replications were run {_where(found)}, and took {hours(found.work.seconds)} in all")
     spent = sum(one.seconds for one in found.stretches)
     text.append(f", {hours(spent)} of wall time. " if spent else ". ")
     source = f"git commit {record.git_commit.removesuffix('+')}" if record.git_commit else "no git commit"
@@ -116,19 +110,15 @@ def _implementation(found: Findings) -> str:
     return "".join(text)
 
 
-def _generator(record: RunRecord) -> str:
-    if record.experiment.model.language in ("python", "callable") and record.experiment.streams.kind != "own":
-        return PYTHON_STREAMS
-    if record.experiment.model.language == "command":
-        return "one 63-bit seed a replication, which the program is given"
-    if record.experiment.model.language not in ("r", "python", "callable"):
-        return "a seed or stream of its own for each replication"
-    return STREAMS[record.experiment.streams.kind]
+def _where(found: Findings) -> str:
+    """By how many workers of how many machines, as far as their results say, and the place by its name."""
+    workers, machines, place = found.work.workers, len(found.work.machines), found.record.place.partition("://")[0]
+    by = f"by {number_of(workers, 'worker')} on {number_of(machines, 'machine')} " if workers else ""
+    return f"{by}(place: {place})"
 
 
-def _place(record: RunRecord) -> str:
-    name = record.place.partition("://")[0]
-    return {"local": "on one machine", "serial": "on one machine, one after another"}.get(name, f"place: {name}")
+def number_of(count: int, what: str) -> str:
+    return f"one {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def hours(seconds: float) -> str:
