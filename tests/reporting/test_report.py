@@ -142,7 +142,7 @@ def test_a_run_of_one_scenario_or_of_nothing_has_a_page_too(make_run: MakeRun) -
 def test_a_run_without_any_result_says_so(make_run: MakeRun) -> None:
     page = page_of(make_run({"base": [None, None]}))
     Reading(page)
-    assert "No replication has returned a metric yet" in page
+    assert "No replication has returned a metric" in page
 
 
 def test_metrics_without_a_finite_value_and_with_one_value_are_drawn_or_said(make_run: MakeRun) -> None:

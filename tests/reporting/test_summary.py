@@ -88,6 +88,26 @@ def test_other_values_are_not_taken_for_one(store: ObjectStore, values: list[flo
     assert COUNTS not in summary_of(store, values).notes
 
 
+def test_a_run_of_tables_alone_says_how_to_summarise_one(store: ObjectStore) -> None:
+    """Models of the field return their KPIs as a table of one row beside the others: no metrics, by the rule."""
+    patients = [{"id": 1, "wait": 0.5}, {"id": 2, "wait": 1.5}]
+    summary = summary_of(store, [{"names": [{"who": "x"}], "patients": patients, "kpi": [{"use": 0.5}]}] * 3)
+    (note,) = [note for note in summary.notes if "only tables" in note]
+    assert note == (
+        "no replication returned a metric, only tables (kpi, names, patients): a number that is returned by its name "
+        "is a metric; of the rows of a column: summary --pooled kpi.use:mean"
+    )
+
+
+def test_a_run_of_tables_without_a_number_names_no_column(store: ObjectStore) -> None:
+    (note,) = [note for note in summary_of(store, [{"names": [{"who": "x"}]}] * 3).notes if "only tables" in note]
+    assert "--pooled" not in note
+
+
+def test_a_run_that_returned_nothing_or_failed_is_not_said_to_have_tables(store: ObjectStore) -> None:
+    assert "only tables" not in str(summary_of(store, [failed, failed]).notes)
+
+
 def test_what_is_no_finite_number_is_counted_and_told(store: ObjectStore) -> None:
     summary = summary_of(store, [1.0, NAN, {"value": None}, INF, 3.0, failed, {"value": -INF}, 5.0])
     (row,) = summary.rows

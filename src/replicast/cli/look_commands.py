@@ -156,7 +156,7 @@ def summary(chosen: argparse.Namespace) -> int:
 
             print_controlled(controlled)
     else:
-        say("no replication has returned a metric yet")
+        say("no replication has returned a metric")
     for note in notes:
         say_note(note)
     return 0

@@ -67,7 +67,7 @@ def _print_comparison(found: Comparison, chosen: argparse.Namespace) -> None:
     from replicast.reporting.comparing import describe_method
 
     if not found.differences:
-        say_words("no replication has returned a metric in both scenarios yet")
+        say_words("no replication has returned a metric in both scenarios")
         return
     headers = [
         "metric",

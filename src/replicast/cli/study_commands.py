@@ -44,7 +44,7 @@ def sensitivity(chosen: argparse.Namespace) -> int:
     if _printed(rows, chosen, "sensitivity"):
         return 0
     if not rows.objects:
-        say_note("no replication has returned a metric yet")
+        say_note("no replication has returned a metric")
         return 0
     several = any(row.scenario for row in rows.objects)
     cells = [

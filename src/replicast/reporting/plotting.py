@@ -94,7 +94,7 @@ class Plots:
     def _name(self, metric: str | None) -> str:
         known = values_of_run(self._store, self._record).metrics()
         if not known:
-            raise RequestError("no replication has returned a metric yet, so there is nothing to plot")
+            raise RequestError("no replication has returned a metric, so there is nothing to plot")
         if metric is not None and metric not in known:
             raise RequestError(f"there is no metric '{metric}'{nearest(metric, known)}")
         return metric or known[0]

@@ -27,7 +27,7 @@ MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 
 def results(found: Findings) -> Iterator[Block]:
     if not found.summary.rows:
-        yield Paragraph("No replication has returned a metric yet.")
+        yield Paragraph("No replication has returned a metric.")
         return
     unit = "antithetic pair" if found.summary.paired else "replication"
     yield Paragraph(

@@ -23,7 +23,7 @@ from replicast.stores.reading import doubles, replications_of
 
 from .noted import Warned, not_the_same_again, notes_of
 from .pairing import UNIT_NOTE, pairs_of
-from .summary_notes import beyond_notes, doubtful_notes, estimand_notes, gathered, notes_on
+from .summary_notes import beyond_notes, doubtful_notes, estimand_notes, gathered, no_metric_notes, notes_on
 from .tables import METRICS, RunTables
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ def _summarised(tables: RunTables, confidence: float) -> Summary:
     summary.notes[place_of_warned:place_of_warned] = warned.notes()
     if paired and summary.rows:
         summary.notes.insert(0, UNIT_NOTE)
-    summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
-    summary.notes += doubtful_notes(doubts, confidence)
+    summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables), *doubtful_notes(doubts, confidence)]
+    summary.notes += [] if summary.rows or tables.source.notes else no_metric_notes(tables)
     summary.notes = gathered(summary.notes, list(distinct))
     summary.distinct = distinct
     return summary

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from replicast.core.doubts import Doubt
 from replicast.core.ports import Coverage
 from replicast.core.record import RunRecord
 from replicast.core.statistics import SummaryRow
+from replicast.stores.reading import replications_of
 
-if TYPE_CHECKING:
-    from .tables import RunTables
+from .tables import METRICS, RunTables
 
 MOST_NAMED = 6
 """Metrics that one note names, and scenarios of which the same is said one by one."""
@@ -61,6 +62,34 @@ def estimand_notes(tables: RunTables) -> Iterator[str]:
                     f"{table} is another number where replications have unequally many: "
                     f"summary --pooled {table}.{column}:mean"
                 )
+
+
+def no_metric_notes(tables: RunTables) -> Iterator[str]:
+    """On a run whose replications returned tables alone, of which a summary says nothing; how to have one."""
+    columns = {table: _numeric_columns(tables, table) for table in tables.names if table != METRICS}
+    numeric = [table for table in columns if columns[table]]
+    if not columns:
+        return
+    note = (
+        f"no replication returned a metric, only tables ({', '.join(columns)}): "
+        "a number that is returned by its name is a metric"
+    )
+    if numeric:
+        table = next((one for one in numeric if _one_row_each(tables, one)), numeric[0])
+        note += f"; of the rows of a column: summary --pooled {table}.{columns[table][0]}:mean"
+    yield note
+
+
+def _numeric_columns(tables: RunTables, table: str) -> list[str]:
+    schema = tables.unified(table).schema
+    return [name for name in tables.columns(table) if schema[name].is_numeric()]
+
+
+def _one_row_each(tables: RunTables, table: str) -> bool:
+    """Whether each of the first replications has one row of the table."""
+    for part in tables.parts(table, None):
+        return len(np.unique(replications_of(part))) == part.num_rows
+    return False
 
 
 def beyond_notes(record: RunRecord, coverage: Coverage) -> Iterator[str]:
