@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from replicast.core.replication import Failure, Metric, Outcome
 from replicast.models.results import read_result
 from replicast.stores import parts
+from replicast.stores.parquet import from_parquet, schema_digest, to_parquet
 
 NAN = math.nan
 NAMES = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -43,7 +44,7 @@ def columns(table: Table) -> dict[str, list[Any]]:
 
 
 def through_parquet(table: Table) -> Table:
-    return parts.from_parquet(parts.to_parquet(table))
+    return from_parquet(to_parquet(table))
 
 
 def prints(outcomes: Sequence[Outcome]) -> list[int]:
@@ -150,7 +151,7 @@ class TestTables:
         made = [(name, Array([], kinds[kind])) for name, kind in fields]
         schemas = [dict(made), dict(reversed(made)), dict(made) | {"more": Array([], DataType.bool())}]
         schemas += [{f"{name}x" if name == made[0][0] else name: array for name, array in made}] if made else []
-        digests = [parts.schema_digest(Table.from_pydict(dict(schema)).schema) for schema in schemas]
+        digests = [schema_digest(Table.from_pydict(dict(schema)).schema) for schema in schemas]
         described = {tuple((name, str(array.type)) for name, array in schema.items()) for schema in schemas}
         assert len(set(digests)) == len(described)
 
@@ -159,7 +160,7 @@ class TestTables:
         two = Table.from_pydict({"a": Array([], DataType.int64()), "b": Array([], DataType.int64())})
         text = str(two.schema.field("a").type)
         disguised = Table.from_pydict({f"a\t{text}\nb": Array([], DataType.int64())})
-        digests = {parts.schema_digest(table.schema) for table in (one, two, disguised)}
+        digests = {schema_digest(table.schema) for table in (one, two, disguised)}
         assert len(digests) == 3
 
 
@@ -247,4 +248,4 @@ def test_a_column_of_one_text_is_that_text_in_every_row(text: str, rows: int) ->
     column = parts.constant_text(text, rows)
     assert (column.to_pylist(), column.null_count) == ([text] * rows, 0)
     table = Table.from_pydict({"log": column})
-    assert parts.from_parquet(parts.to_parquet(table)).column("log").to_pylist() == [text] * rows
+    assert from_parquet(to_parquet(table)).column("log").to_pylist() == [text] * rows

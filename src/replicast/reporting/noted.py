@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from arro3.core import Table
+from typing import TYPE_CHECKING
 
 from replicast.core.commands import command as hint
 from replicast.core.errors import StoreError
@@ -14,8 +13,12 @@ from replicast.core.factor_levels import FactorLevels
 from replicast.core.ports import Store
 from replicast.core.record import RunRecord
 from replicast.models import language_or_any
-from replicast.performing.second_look import SecondLook
 from replicast.performing.worker import LEVELS, NOTES, document_of
+
+if TYPE_CHECKING:
+    from arro3.core import Table
+
+    from replicast.performing.second_look import SecondLook
 
 
 def notes_of(store: Store, run: str) -> list[str]:

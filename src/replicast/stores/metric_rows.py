@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
 from arro3.core import DataType, Schema, Table
-from numpy.typing import NDArray
 
 from replicast.core.arrow import fields_of
 from replicast.core.errors import RequestError
@@ -20,6 +19,10 @@ from replicast.core.record import RunRecord
 
 from .mixed_names import KEYS, METRICS, mixed_names
 from .reading import replications_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ def metric_source(store: Store, record: RunRecord, found: Mapping[str, Sequence[
 
 def _not_of_one_row(store: Store, record: RunRecord, table: str) -> str | None:
     """A sentence that names a replication with no row or several, where others have one; "" where none has one."""
+    import numpy as np
+
     coverage, single, total, found = store.coverage(record.id), 0, 0, ""
     for scenario in (s.name for s in record.experiment.scenarios):
         planned = record.planned.get(scenario, np.iinfo(np.int64).max)
@@ -106,6 +111,8 @@ def _rows_of_each(
     store: Store, run: str, table: str, scenario: str, replications: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """How many rows each of these replications returned."""
+    import numpy as np
+
     pieces = [np.empty(0, dtype=np.int64), *(replications_of(chunk) for chunk in store.rows(run, table, scenario))]
     numbers, times = np.unique(np.concatenate(pieces), return_counts=True)
     _, places, found = np.intersect1d(replications, numbers, assume_unique=True, return_indices=True)

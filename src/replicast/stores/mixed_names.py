@@ -8,10 +8,9 @@ replications where it happens so, and its mean no mean of anything. It is judged
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from arro3.core import Array, ChunkedArray, Schema, Table
-from numpy.typing import NDArray
 
 from replicast.core.arrow import fields_of, table_of
 from replicast.core.ports import Store
@@ -19,14 +18,19 @@ from replicast.core.record import RunRecord
 
 from .reading import order_by_replication, replications_of
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = dict[str, NDArray[np.int64]]
+    """Sorted numbers of replications, by scenario."""
+
 METRICS = "metrics"
 KEYS = ("scenario", "replication")
 VALUE = "value"
 """The column of a table that is a vector without names."""
 
 Schemas = Mapping[str, Sequence[Schema]]
-Numbers = dict[str, NDArray[np.int64]]
-"""Sorted numbers of replications, by scenario."""
 
 
 def mixed_names(store: Store, record: RunRecord, schemas: Schemas) -> dict[str, str]:
@@ -69,6 +73,8 @@ def _longer_names(metrics: Iterable[str]) -> dict[str, list[str]]:
 
 def _replications_with(store: Store, record: RunRecord, names: Iterable[str]) -> dict[str, Numbers]:
     """For each metric the replications that returned it."""
+    import numpy as np
+
     found: dict[str, dict[str, list[NDArray[np.int64]]]] = {name: {} for name in names}
     for scenario in (s.name for s in record.experiment.scenarios):
         for chunk in store.rows(record.id, METRICS, scenario):
@@ -80,18 +86,24 @@ def _replications_with(store: Store, record: RunRecord, names: Iterable[str]) ->
 
 
 def _is_there(column: ChunkedArray) -> NDArray[np.bool_]:
+    import numpy as np
+
     if not column.null_count:
         return np.ones(len(column), dtype=bool)
     return np.array([value is not None for value in column.to_pylist()])
 
 
 def _replications_of_table(store: Store, record: RunRecord, table: str, scenario: str) -> NDArray[np.int64]:
+    import numpy as np
+
     pieces = [np.unique(replications_of(chunk)) for chunk in store.rows(record.id, table, scenario)]
     return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *pieces]))
 
 
 def _are_apart(own: Numbers, others: Sequence[Numbers]) -> bool:
     """Whether a name is there, and in no replication beside one of the others."""
+    import numpy as np
+
     if not any(len(numbers) for numbers in own.values()):
         return False
     return not any(
@@ -117,6 +129,8 @@ def with_lone_values(store: Store, run: str, table: str, scenario: str) -> Itera
 
 
 def _as_rows(chunk: Table, name: str) -> Table:
+    import numpy as np
+
     places = np.flatnonzero(_is_there(chunk.column(name)))
     columns = {"scenario": "scenario", "replication": "replication", VALUE: name}
     return table_of({ours: _taken(chunk.column(theirs), places) for ours, theirs in columns.items()})

@@ -67,17 +67,18 @@ class ObjectStore(ObjectDocuments):
     def save(self, run: str, outcomes: Sequence[Outcome]) -> None:
         """Tables and artefacts first, then ledger and metrics, then the manifest, which commits them."""
         from . import parts  # imports numpy, which a conductor's first batch does not wait for
+        from .parquet import schema_digest
 
         scenario, token = encode_name(outcomes[0].scenario), new_token()
         first, last = outcomes[0].replication, outcomes[-1].replication
         span = f"{first:09d}-{last:09d}.{token}"
         files = [kept for outcome in outcomes for kept in self._save_artefacts(run, outcome, token)]
         for group in parts.table_groups(outcomes):
-            own = f"{group.first:09d}-{group.last:09d}.{token}.{parts.schema_digest(group.rows.schema)}"
+            own = f"{group.first:09d}-{group.last:09d}.{token}.{schema_digest(group.rows.schema)}"
             files.append(self._save_table(run, f"parts/{encode_name(group.name)}/{scenario}/{own}", group.rows))
         files.append(self._save_table(run, f"parts/{LEDGER}/{scenario}/{span}", parts.ledger_table(outcomes)))
         metrics = parts.metrics_table(outcomes)
-        named = f"parts/{METRICS}/{scenario}/{span}.{parts.schema_digest(metrics.schema)}"
+        named = f"parts/{METRICS}/{scenario}/{span}.{schema_digest(metrics.schema)}"
         files.append(self._save_table(run, named, metrics))
         failed = [outcome.replication for outcome in outcomes if outcome.failure is not None]
         named_failed = failed if len(failed) < len(outcomes) else []
@@ -85,9 +86,9 @@ class ObjectStore(ObjectDocuments):
         self.write(run, *manifest.written(len(failed)), new=True)
 
     def _save_table(self, run: str, name: str, table: Table) -> KeptFile:
-        from . import parts
+        from .parquet import to_parquet
 
-        content = parts.to_parquet(table)
+        content = to_parquet(table)
         # No other file has this name. A bucket may ask to be told so, to refuse whoever would write over a part.
         self.write(run, f"{name}.parquet", content, new=self.folder is None)
         return KeptFile.of(f"{name}.parquet", content)
@@ -233,11 +234,11 @@ class ObjectStore(ObjectDocuments):
         return [keep_replications(piece, segment.first, segment.last) for piece in read]
 
     def _table(self, run: str, file: KeptFile) -> Table:
-        from . import parts
+        from .parquet import from_parquet
 
         content = self._content(run, file)
         try:
-            return parts.from_parquet(content)
+            return from_parquet(content)
         except BaseException as error:  # arro3 raises untyped errors for damaged files, or panics
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise

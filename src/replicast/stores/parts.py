@@ -8,17 +8,17 @@ replications are kept apart by schema and never converted here, so that no value
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import arro3.io
 import numpy as np
 from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
 from numpy.typing import NDArray
 
-from replicast.core.arrow import fields_of, table_of
+from replicast.core.arrow import table_of
 from replicast.core.replication import Failure, Metric, Outcome
+
+from .parquet import schema_digest
 
 INT64_MAX = 2**63 - 1
 TEXT = DataType.utf8()
@@ -107,12 +107,6 @@ def _stack(scenario: str, pieces: Sequence[tuple[int, Table]]) -> Table:
     fields = [Field("scenario", TEXT, nullable=True), Field("replication", DataType.int64(), nullable=True)]
     fields += [schema.field(name) for name in schema.names]
     return Table.from_batches([RecordBatch.from_arrays(list(columns.values()), schema=Schema(fields))])
-
-
-def schema_digest(schema: Schema) -> str:
-    """Eight hexadecimal digits that name a table's columns and types."""
-    text = "\n".join(f"{field.name!r}\t{field.type}" for field in fields_of(schema))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def ledger_table(outcomes: Sequence[Outcome]) -> Table:
@@ -213,19 +207,3 @@ def _content(chunk: Array) -> bytes:
     if not chunk.null_count and (DataType.is_floating(chunk.type) or DataType.is_integer(chunk.type)):
         return chunk.to_numpy().tobytes()
     return repr(chunk.to_pylist()).encode(errors="replace")
-
-
-def to_parquet(table: Table) -> bytes:
-    """Parquet bytes; text is dictionary-encoded, numbers are not, since those of a simulation hardly repeat."""
-    text_columns: dict[str | Sequence[str], bool] = {
-        field.name: True for field in fields_of(table.schema) if "Utf8" in str(field.type)
-    }
-    buffer = io.BytesIO()
-    arro3.io.write_parquet(
-        table, buffer, compression="zstd(1)", dictionary_enabled=False, column_dictionary_enabled=text_columns
-    )
-    return buffer.getvalue()
-
-
-def from_parquet(content: bytes) -> Table:
-    return arro3.io.read_parquet(io.BytesIO(content), batch_size=1 << 20).read_all()

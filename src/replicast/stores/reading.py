@@ -1,21 +1,28 @@
-"""Cutting and ordering of stored rows by replication."""
+"""Cutting and ordering of stored rows by replication; numpy is imported where there is something to cut or to order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from arro3.core import DataType, Table
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def replications_of(table: Table) -> NDArray[np.int64]:
+    import numpy as np
+
     chunks = table.column("replication").chunks
     return np.concatenate([chunk.to_numpy() for chunk in chunks]) if chunks else np.empty(0, dtype=np.int64)
 
 
 def doubles(table: Table, name: str) -> NDArray[np.float64]:
     """A column of numbers or booleans as doubles, a missing value as NaN."""
+    import numpy as np
+
     column = table.column(name)
     if column.null_count or DataType.is_boolean(column.type):
         return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
@@ -24,6 +31,13 @@ def doubles(table: Table, name: str) -> NDArray[np.float64]:
 
 def keep_replications(table: Table, first: int, last: int) -> Table:
     """The rows of replications first..last of a table that is ordered by replication."""
+    if not table.num_rows:
+        return table
+    column = table.column("replication")
+    if first <= column[0].as_py() and column[-1].as_py() <= last:
+        return table
+    import numpy as np
+
     numbers = replications_of(table)
     start, end = np.searchsorted(numbers, [first, last + 1])
     return table.slice(int(start), int(end - start))
@@ -31,6 +45,8 @@ def keep_replications(table: Table, first: int, last: int) -> Table:
 
 def order_by_replication(tables: Sequence[Table]) -> Iterator[Table]:
     """The rows of several ordered tables, of which each has other replications, one replication after the other."""
+    import numpy as np
+
     runs = []
     for which, table in enumerate(tables):
         numbers = replications_of(table)

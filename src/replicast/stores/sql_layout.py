@@ -23,6 +23,7 @@ from replicast.core.errors import StoreError
 from replicast.core.replication import Outcome
 
 from . import parts
+from .parquet import schema_digest
 from .sql_connections import Database
 from .sql_schema import KEYS, MYSQL_OPTIONS, Server, define, lock_definitions, quote, text_type
 from .sql_schema import Schema as OurSchema
@@ -76,7 +77,7 @@ def shapes_of(outcomes: Sequence[Outcome]) -> dict[int, Shape]:
             continue
         tables = {}
         for name, table in outcome.tables.items():
-            digest = f"{name}\0{parts.schema_digest(table.schema)}"
+            digest = f"{name}\0{schema_digest(table.schema)}"
             columns = known.get(digest) or known.setdefault(digest, column_types(table.schema, name))
             tables[name] = tuple((c, NOTHING if t == "bool" and is_nothing(table.column(c)) else t) for c, t in columns)
         shape = Shape(metrics, tables)
