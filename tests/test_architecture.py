@@ -98,6 +98,30 @@ def test_a_run_is_summarised_without_frames(tmp_path: Path) -> None:
     assert modules_after(RUN, cwd=tmp_path) & (HEAVY - {"rich"}) == set()
 
 
+LOOK = """
+import json, sys
+from replicast.cli import main
+main(sys.argv[1:])
+print()
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_tables_are_collated_and_runs_listed_without_arrays_or_frames(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "def simulate(rng):\n    return {'wait': rng.random(), 'rows': [{'x': rng.random(), 'who': 'y'}] * 2}\n"
+    )
+    modules_after(RUN, cwd=tmp_path)
+    there = modules_after(LOOK, "list", "--store", "runs", cwd=tmp_path)
+    for file_format in ("csv", "parquet"):
+        asked = ("collate", "--store", "runs", "-o", "out", "--table", "rows", "--format", file_format)
+        assert modules_after(LOOK, *asked, cwd=tmp_path) & (HEAVY | {"numpy"}) == set()
+    assert (tmp_path / "out" / "rows.csv").read_text().count("\n") == 13
+    assert there & ((HEAVY - {"rich"}) | {"numpy", "arro3"}) == set()
+    all_tables = modules_after(LOOK, "collate", "--store", "runs", "-o", "out", cwd=tmp_path)
+    assert all_tables & HEAVY == set()
+
+
 IMPORT_DOORS = """
 import json, sys
 import replicast.cli.start

@@ -14,8 +14,8 @@ import replicast as library
 from replicast.cli.arguments import build_parser
 from replicast.core.errors import RequestError, RunNotFound
 from replicast.reporting.collate import collate as write_tables
+from replicast.reporting.collating import collate_run
 from replicast.reporting.comparing import compare_run
-from replicast.reporting.own_collation import collate_run
 from replicast.reporting.steadying import steady_rows
 from replicast.reporting.studies import performance_rows
 from replicast.reporting.warming import find_warm_up

@@ -14,7 +14,8 @@ import replicast as rc
 from replicast.cli import main
 from replicast.cli.harmless import harmless
 from replicast.core.record import NAME
-from replicast.reporting.collate import SAFE_CSV, WRITERS, write_frames
+from replicast.reporting.formats import SAFE_CSV
+from replicast.reporting.writers import WRITERS, write_frames
 
 MODEL = """
 def simulate(rng): return float(rng.random())

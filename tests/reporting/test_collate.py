@@ -26,7 +26,9 @@ from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
-from replicast.reporting.collate import WRITERS, collate, file_names, write_frames
+from replicast.reporting.collate import collate
+from replicast.reporting.formats import file_names
+from replicast.reporting.writers import WRITERS, write_frames
 from replicast.stores.objects import ObjectStore
 
 RUN = "run"

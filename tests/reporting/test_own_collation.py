@@ -18,7 +18,8 @@ from replicast.core.record import RunRecord
 from replicast.core.replication import Failure, Outcome
 from replicast.core.scenarios import Scenario
 from replicast.models.results import read_result
-from replicast.reporting.own_collation import as_tables, collate_run, has_own_collation
+from replicast.reporting.collating import collate_run, has_own_collation
+from replicast.reporting.own_collation import as_tables
 from replicast.reporting.rows import Rows
 from replicast.stores.objects import ObjectStore
 

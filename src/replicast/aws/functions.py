@@ -202,7 +202,7 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
     `open_run` makes the public handle, which a model's own `collate(run)` is given.
     """
     fetch_reporting()
-    from replicast.reporting.own_collation import collate_run
+    from replicast.reporting.collating import collate_run
 
     store, name = runs(), str(event["run"])
     record = read_record(store, name)

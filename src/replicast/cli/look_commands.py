@@ -205,7 +205,7 @@ def _format(chosen: argparse.Namespace) -> str:
 
 def _own_collation(handle: Any, chosen: argparse.Namespace) -> bool:
     """Whether the model's own collation may run here; the standard tables are written without any of its code."""
-    from replicast.reporting.own_collation import has_own_collation
+    from replicast.reporting.collating import has_own_collation
 
     if not has_own_collation(handle.record) or is_trusted(handle.record, chosen):
         return True

@@ -116,7 +116,7 @@ class Answers(Estimates):
         """
         if self.store.reach():
             return self._fetch_collated(Path(folder).expanduser(), options)
-        from .own_collation import collate_run
+        from .collating import collate_run
 
         return collate_run(self.store, self.record, Path(folder).expanduser(), run=self, **options)
 

@@ -50,7 +50,7 @@ def fetch_from_scenarios(
 
     Raises RequestError for a folder that holds something already.
     """
-    from .collate import file_names
+    from .formats import file_names
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"'{folder}' is there already and not empty; name another folder")

@@ -1,10 +1,11 @@
-"""Texts written whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
 import glob
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from replicast.core.errors import StoreError
@@ -21,14 +22,22 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 
-def write_text(path: Path, content: str) -> None:
-    """Writes beside `path` and then takes its place. Raises StoreError where that cannot be done."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside `path`, which takes its place once all of it is written."""
     temporary = beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8")
+        yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"cannot write '{path}': {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes beside `path` and then takes its place. Raises StoreError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write '{path}': {error.strerror or error}") from error

@@ -9,8 +9,6 @@ import polars as pl
 
 from replicast.core.experiment import Experiment
 
-SCENARIOS = "scenarios"
-
 
 def scenarios_frame(experiment: Experiment) -> pl.DataFrame:
     """`scenario`, then the parameters in order of first appearance; empty where the model's default holds.

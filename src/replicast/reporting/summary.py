@@ -74,6 +74,16 @@ class Summary:
 
         return pl.DataFrame([asdict(row) for row in self.rows], schema=summary_schema())
 
+    def table(self) -> Table:
+        """As `frame`, as an Arrow table, for which no frame library is imported."""
+        from arro3.core import Array, DataType
+
+        from replicast.core.arrow import table_of
+
+        kinds = {name: DataType.utf8() for name in TEXTS} | {name: DataType.int64() for name in INTEGERS}
+        names = [f.name for f in fields(SummaryRow)]
+        return table_of({n: Array([getattr(r, n) for r in self.rows], kinds.get(n, DataType.float64())) for n in names})
+
     def to_dicts(self) -> list[dict[str, Any]]:
         return [asdict(row) for row in self.rows]
 

@@ -59,7 +59,7 @@ class RunTables:
         """`metrics`, then the model's tables by name."""
         return list(self._schemas)
 
-    def _require(self, table: str) -> None:
+    def require(self, table: str) -> None:
         """Raises RequestError for a table that is not there."""
         if table not in self._schemas:
             why = self.store.reach()
@@ -75,7 +75,7 @@ class RunTables:
 
         from .unify import unify, unify_metrics
 
-        self._require(table)
+        self.require(table)
         if table not in self._unified:
             schemas = self._schemas_of(table)
             found = unify_metrics(schemas) if table == METRICS else unify(table, schemas)
@@ -88,6 +88,13 @@ class RunTables:
                 found.schema = {"scenario": pl.String(), "replication": pl.Int64()}
             self._unified[table] = found
         return self._unified[table]
+
+    def straight_schema(self, table: str) -> Schema | None:
+        """That of all rows, where they are stored as they are to be written; None where they have to be unified."""
+        from .straight import straight_schema
+
+        self.require(table)
+        return straight_schema(self._schemas_of(table), booleans=table != METRICS)
 
     def columns(self, table: str) -> list[str]:
         """The model's own, in order of first appearance."""
@@ -187,7 +194,7 @@ class RunTables:
     def metric_types(self) -> MetricTypes:
         """What is known of the metrics before a row of them is read."""
         if self._metric_types is None:
-            self._require(METRICS)
+            self.require(METRICS)
             self._metric_types = metric_types(self._schemas_of(METRICS))
         return self._metric_types
 
