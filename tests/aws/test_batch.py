@@ -65,10 +65,12 @@ GIB = 2**30
 def stack(aws: Aws) -> StackState:
     """A stack whose functions have five seconds, with AWS Batch beside it."""
     settings = replace(SMALL, seconds=5)
-    made, beside = Stack(aws), BatchStack(aws, "replicast")
-    made.poll_seconds = beside.poll_seconds = 0.1
+    made = Stack(aws)
+    made.poll_seconds = 0.1
     bucket = made.prepare().bucket
-    settings = queues_for(beside, WantedBatch(wanted=True), bucket, "1.dkr.ecr/replicast@sha256:1", settings)
+    settings = queues_for(
+        BatchStack.beside(made), WantedBatch(wanted=True), bucket, "1.dkr.ecr/replicast@sha256:1", settings
+    )
     package = worker_package(runtime=settings.runtime or "", architecture="x86_64", dependencies=False)
     return made.deploy(code=package, settings=settings)
 

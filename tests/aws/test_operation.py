@@ -45,7 +45,7 @@ def test_tags_are_on_the_stack_and_stay_until_they_are_given_anew(aws: Aws) -> N
 
 
 def test_the_stack_beside_has_the_same_tags(aws: Aws) -> None:
-    beside = BatchStack(aws, "replicast")
+    beside = BatchStack.beside(Stack(aws))
     beside.poll_seconds, beside.tags = 0.1, {"team": "health"}
     beside.apply({"BucketName": "b", "Of": "replicast", "ImageUri": "i"})
     assert beside.state().tags == {"team": "health", "replicast": "stack"}

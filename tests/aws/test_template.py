@@ -17,6 +17,7 @@ from replicast.aws.limits import QUOTAS, SETTINGS
 from replicast.aws.stack import state_machine, template
 
 FUNCTIONS = ("Plan", "Simulate", "Collate")
+TEMPLATES = ("template.yaml", "database.yaml", "batch.yaml", "codebuild.yaml")
 TEMPLATE = Path(str(files("replicast.aws"))) / "template.yaml"
 
 
@@ -27,7 +28,7 @@ def states() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["template.yaml", "database.yaml", "batch.yaml"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_cfn_lint_has_nothing_to_say(name: str) -> None:
     template = TEMPLATE.with_name(name)
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", str(template)]
@@ -135,7 +136,7 @@ def test_what_was_throttled_or_lost_is_noted_without_a_function_that_might_be_th
 
 
 def test_no_arn_names_a_partition_of_its_own() -> None:
-    for text in (*(template(name) for name in ("template.yaml", "database.yaml", "batch.yaml")), state_machine()):
+    for text in (*(template(name) for name in TEMPLATES), state_machine()):
         assert "arn:aws" not in text
         assert "arn:${" in text
 
@@ -148,7 +149,7 @@ def test_no_secret_stands_in_template_or_state_machine() -> None:
         assert word not in text
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "database.yaml", "batch.yaml"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_may_be_sent_as_it_is(name: str) -> None:
     """51,200 bytes: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html."""
     assert len(template(name).encode()) < 51_200

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from replicast.core.errors import RequestError
 
 from .access import Aws, explained
+from .beside import Beside
 from .settings import Settings
-from .stack import Stack, StackState, Tell
+from .stack import StackState
 from .zones import two_zones
 
 
@@ -42,12 +43,8 @@ class WantedBatch:
             raise RequestError("--batch-private is of subnets of your own: give --batch-subnet too")
 
 
-class BatchStack(Stack):
-    template_name = "batch.yaml"
-
-    def __init__(self, aws: Aws, of: str, tell: Tell = lambda _text: None) -> None:
-        super().__init__(aws, of, tell)
-        self.of, self.name = of, f"{of}-batch"
+class BatchStack(Beside):
+    template_name, suffix = "batch.yaml", "batch"
 
     def make(self, wanted: WantedBatch, bucket: str, image: str, settings: Settings) -> StackState:
         """Creates queues and task, or brings them up to date."""
@@ -71,13 +68,6 @@ class BatchStack(Stack):
             self.tell("creating queues of AWS Batch, on Fargate")
         self.apply(parameters)
         return self.state()
-
-    def remove(self) -> bool:
-        """False if there is none."""
-        if not self.state().exists:
-            return False
-        self._delete()
-        return True
 
 
 def network_of(aws: Aws, subnets: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from replicast.stores.objects import ObjectStore
 
 from .access import Aws, explained
 from .batch import BatchStack, WantedBatch
+from .building import BuildStack
 from .certificates import with_authorities
 from .connections import connections_of
 from .contents import Contents, PackageKind
@@ -209,9 +210,8 @@ def destroy(
             f"stack '{name}' is at work ({', '.join(running)}); nothing was removed: wait for it, or cancel it first: "
             "replicast cancel RUN"
         )
-    beside = BatchStack(aws, name)
-    beside.poll_seconds = stack.poll_seconds
-    beside.remove()
+    for kind in (BatchStack, BuildStack):
+        kind.beside(stack).remove()
     stack.destroy(results=results)
     if results:
         database.remove()

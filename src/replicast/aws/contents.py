@@ -9,6 +9,7 @@ from typing import Literal
 
 from replicast.core.errors import RequestError
 
+from .building import BUILDERS
 from .image import BASE, base_image
 from .renv import Lock
 
@@ -28,11 +29,14 @@ class Contents:
     base_image: str | None = None
     r_version: str | None = None
     refresh: bool = False
+    built: str | None = None
 
     def check(self) -> None:
         """Raises RequestError for what does not go together."""
-        if self.package == "zip" and (self.base_image or self.r_version or self.refresh):
-            raise RequestError("--base-image, --r-version and --refresh are of an image: --package image")
+        if self.package == "zip" and (self.base_image or self.r_version or self.refresh or self.built):
+            raise RequestError("--base-image, --r-version, --refresh and --aws-build are of an image: --package image")
+        if self.built is not None and self.built not in BUILDERS:
+            raise RequestError(f"--aws-build takes {' or '.join(BUILDERS)}, not '{self.built}'")
         base_image(self.base_image, self.r_version)
 
     def base(self, before: Mapping[str, str]) -> str:

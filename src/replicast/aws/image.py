@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ RUNTIME_CLIENT = "awslambdaric==4.2.2"
 LOOPBACK = ("127.0.0.1", "localhost")
 PLAIN_IMAGES = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """Docker's builder adds a list of its doings to an image, which makes an index of it, and Lambda takes no index."""
+
+Elsewhere = Callable[[Path, str], None]
+"""Builds a context, somewhere else than here, and pushes it as REPOSITORY:TAG."""
 
 ANEW = ("--pull", "--no-cache")
 """For an image that is refreshed: its base and its packages are those of today."""
@@ -51,7 +54,10 @@ def find_engine(known: Sequence[str] = ENGINES) -> str:
     for engine in known:
         if shutil.which(engine):
             return engine
-    raise RequestError(f"an image needs one of {', '.join(known)} to build it, and none is installed here")
+    raise RequestError(
+        f"an image needs one of {', '.join(known)} to build it, and none is installed here; AWS "
+        "can build it: --aws-build codebuild"
+    )
 
 
 def base_image(image: str | None, r_version: str | None) -> str:
@@ -128,10 +134,11 @@ def build_and_push(
     lock: Lock | None = None,
     base: str = BASE,
     refreshed: str = "",
+    elsewhere: Elsewhere | None = None,
     tell: Tell,
 ) -> str:
     """Builds the image and pushes it to the stack's repository; returns its URI with digest, as Lambda wants it."""
-    repository, engine = address(aws, state.outputs["RepositoryUri"]), find_engine()
+    repository = address(aws, state.outputs["RepositoryUri"])
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
         tag = context(
             Path(folder), r=r, requirements=requirements, r_packages=r_packages, lock=lock, base=base,
@@ -141,17 +148,26 @@ def build_and_push(
         known = pushed_digest(aws, repository, tag)
         if known is not None:
             return f"{repository}@{known}"
-        tell(f"building the image with {engine}")
         if lock is not None and lock.note and base == BASE:
             tell(f"note: {lock.note}")
-        build(engine, Path(folder), name, architecture, *(ANEW if refreshed else ()))
-        check_image(size_of(engine, name))
-        tell("pushing the image")
-        push(engine, aws, repository, name)
+        if elsewhere is not None:
+            elsewhere(Path(folder), name)
+        else:
+            build_here(aws, Path(folder), name, architecture, anew=bool(refreshed), tell=tell)
     digest = pushed_digest(aws, repository, tag)
     if digest is None:
         raise ExecutorError(f"'{name}' was pushed and is not in the repository; try again")
     return f"{repository}@{digest}"
+
+
+def build_here(aws: Aws, folder: Path, name: str, architecture: str, *, anew: bool, tell: Tell) -> None:
+    """Builds the context and pushes it as `name`, with an engine of this machine."""
+    engine = find_engine()
+    tell(f"building the image with {engine}")
+    build(engine, folder, name, architecture, *(ANEW if anew else ()))
+    check_image(size_of(engine, name))
+    tell("pushing the image")
+    push(engine, aws, name.rpartition(":")[0], name)
 
 
 def is_here(aws: Aws) -> bool:

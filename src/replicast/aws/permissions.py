@@ -14,7 +14,7 @@ from replicast.core.errors import RequestError
 
 from .access import Aws
 
-POLICIES = ("runner", "deployer", "deployer-batch", "deployer-database")
+POLICIES = ("runner", "deployer", "deployer-batch", "deployer-codebuild", "deployer-database")
 SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 
 

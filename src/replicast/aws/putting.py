@@ -10,6 +10,7 @@ from replicast.machine.processes import available_cores
 
 from .access import Aws, explained
 from .batch import BatchStack, WantedBatch, queues_for
+from .building import builder_of
 from .contents import Contents
 from .image import BASE, build_and_push, is_here, own_architecture
 from .package import (
@@ -30,16 +31,25 @@ def put_image(stack: Stack, state: StackState, contents: Contents, settings: Set
     """Builds and pushes the image, and gives it to the functions, and to tasks on AWS Batch where there are some."""
     before = state.parameters
     base, refreshed = contents.base(before), contents.refreshed(before)
-    key = before.get("KmsKey", "") if settings.key is None else settings.key
-    settings = replace(settings, base=base if base != BASE else "", refreshed=refreshed, key=key)
+    settings = as_before(replace(settings, base=base if base != BASE else "", refreshed=refreshed), before)
     image = build_and_push(
         stack.aws, state, contents.requirements, contents.r_packages, r=contents.r,
-        architecture=settings.architecture or "", lock=contents.lock, base=base, refreshed=refreshed, tell=stack.tell,
+        architecture=settings.architecture or "", lock=contents.lock, base=base, refreshed=refreshed,
+        elsewhere=builder_of(stack, contents.built, settings), tell=stack.tell,
     )  # fmt: skip
-    beside = BatchStack(stack.aws, stack.name, stack.tell)
-    beside.poll_seconds, beside.tags = stack.poll_seconds, stack.tags
-    settings = queues_for(beside, batch, state.bucket, image, settings)
+    settings = queues_for(BatchStack.beside(stack), batch, state.bucket, image, settings)
     return stack.deploy(image=image, settings=settings), ()
+
+
+def as_before(settings: Settings, before: Mapping[str, str]) -> Settings:
+    """With what stacks beside this one share with it, and which was not given now: key, boundary, days of logs."""
+    days = before.get("LogDays")
+    return replace(
+        settings,
+        key=before.get("KmsKey", "") if settings.key is None else settings.key,
+        boundary=before.get("Boundary", "") if settings.boundary is None else settings.boundary,
+        log_days=int(days) if settings.log_days is None and days else settings.log_days,
+    )
 
 
 def put_package(stack: Stack, _state: StackState, contents: Contents, settings: Settings, _batch: WantedBatch) -> Put:

@@ -41,7 +41,9 @@ def add_commands(add: Add, add_model: ModelOptions) -> None:
     )
     logs.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how far back (default: 60)")
     policy = deed("policy", "print an IAM policy for whoever deploys the stack, or runs models on it")
-    policy.add_argument("name", metavar="NAME", help="runner, deployer, deployer-batch or deployer-database")
+    policy.add_argument(
+        "name", metavar="NAME", help="runner, deployer, deployer-batch, deployer-codebuild or deployer-database"
+    )
     sandbox = deed("sandbox", "start an emulator of AWS on this machine, to try everything at no cost")
     sandbox.add_argument("--port", type=int, default=4566, metavar="P", help="on 127.0.0.1 (default: 4566)")
     sandbox.add_argument("--images", action="store_true", help="run image functions too: needs Docker and pip's docker")
@@ -86,6 +88,9 @@ def _add_contents(parser: Parser, add_model: ModelOptions) -> None:
     parser.add_argument("--base-image", metavar="IMAGE", help="of Debian or Ubuntu; its own R is taken if it has one")
     parser.add_argument("--r-version", metavar="X.Y.Z", help="of R in the image, from rocker's (default: Debian's)")
     parser.add_argument("--refresh", action="store_true", help="make the image anew, with the packages of today")
+    parser.add_argument(
+        "--aws-build", metavar="here|codebuild", help="who builds the image: an engine here (default), or AWS CodeBuild"
+    )
     _add_functions(parser)
     _add_batch(parser)
     _add_database(parser)

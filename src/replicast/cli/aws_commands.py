@@ -89,6 +89,7 @@ def _contents(chosen: argparse.Namespace, model: GivenModel | None) -> Contents:
         chosen.package, tuple(chosen.requirement), tuple(chosen.r_package),
         r=needs_r or bool(chosen.r_package or chosen.r_version) or lock is not None, lock=lock,
         base_image=chosen.base_image, r_version=chosen.r_version, refresh=chosen.refresh,
+        built=chosen.aws_build,
     )  # fmt: skip
 
 
