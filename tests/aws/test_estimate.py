@@ -93,6 +93,17 @@ def test_the_database_of_a_stack_costs_its_hours_and_what_is_not_known_is_said()
     assert any("db.x2g.large costs is not known here" in note for note in other.notes)
 
 
+@pytest.mark.parametrize(
+    ("region", "size", "hourly"),
+    [("eu-west-2", "db.t4g.small", 0.036), ("eu-west-2", "db.t4g.medium", 0.065), ("xx-east-1", "db.t4g.small", 0.032)],
+)
+def test_a_database_costs_what_it_does_in_its_region_and_elsewhere_as_in_us_east_1(
+    region: str, size: str, hourly: float
+) -> None:
+    found = estimate(pilot(), 1000, region=region, database=size)
+    assert found.bill.database == pytest.approx(found.wall_seconds / 3600 * hourly)
+
+
 def test_a_thousand_ten_minute_replications_are_had_in_some_ten_minutes_for_the_price_of_their_gigabyte_seconds() -> (
     None
 ):

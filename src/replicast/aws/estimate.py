@@ -16,7 +16,7 @@ from .cloud import HINT
 from .collating import uncollatable
 from .limits import ITEMS_A_ROUND, QUOTAS, Capacity, usable_seconds, violations
 from .performing import MEGABYTES_A_PROCESSOR, WAVE_SECONDS, processors
-from .prices import DATABASES, MONTH_HOURS, PRICES, Bill, Usage, bill
+from .prices import MONTH_HOURS, PRICES, Bill, Usage, bill, database_price
 from .rounds import batch_size
 from .step_functions import MOST_REQUESTS
 
@@ -147,7 +147,8 @@ def estimate(
     return Estimate(
         replications, pilot.mean, local, wall, size, batches, min(batches, capacity.concurrency), capacity.memory,
         architecture, region, usage, cost, worth, advice_on(local, wall, cost, broken), broken,
-        (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved), *database_note(database)),
+        (*notes_on(pilot, slow, capacity, region), *quota_note(unreserved),
+         *database_note(database, region)),
     )  # fmt: skip
 
 
@@ -240,12 +241,13 @@ def quota_note(unreserved: int | None) -> tuple[str, ...]:
     return (f"this account runs {unreserved:,} functions at once, not the usual {usual:,}",) * (unreserved < usual)
 
 
-def database_note(database: str) -> tuple[str, ...]:
+def database_note(database: str, region: str) -> tuple[str, ...]:
     if not database:
         return ()
-    if database not in DATABASES:
+    price = database_price(database, region)
+    if price is None:
         return (f"what a {database} costs is not known here, and is left out: https://aws.amazon.com/rds/pricing/",)
-    month = DATABASES[database] * MONTH_HOURS
+    month = price * MONTH_HOURS
     return (
         f"the database costs about ${month:.0f} a month, whether anything runs or not; the hours of the run are in",
     )

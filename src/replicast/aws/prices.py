@@ -48,8 +48,14 @@ PRICES: Mapping[str, Prices] = {
 }
 """First price step of each, for on-demand use. A region that is not here is reckoned as us-east-1, and that is said."""
 
-DATABASES: Mapping[str, float] = {"db.t4g.micro": 0.016, "db.t4g.small": 0.032, "db.t4g.medium": 0.065}
-"""Dollars an hour in us-east-1, in one zone, PostgreSQL; a database costs them whether anything runs or not."""
+DATABASES: Mapping[str, Mapping[str, float]] = {
+    "us-east-1": {"db.t4g.micro": 0.016, "db.t4g.small": 0.032, "db.t4g.medium": 0.065},
+    "eu-west-2": {"db.t4g.micro": 0.018, "db.t4g.small": 0.036},
+}
+"""Dollars an hour, in one zone, PostgreSQL; a database costs them whether anything runs or not.
+
+A region, or a class in a region, that is not here is reckoned as in us-east-1.
+"""
 
 FARGATE = {
     "us-east-1": {"x86_64": (0.04048, 0.004445), "arm64": (0.03238, 0.00356)},
@@ -59,7 +65,9 @@ FARGATE = {
 
 Compared in 2026-11: us-east-1 with cloudburn.io/blog/aws-fargate-pricing (AWS's price list of March 2026), with
 factualminds.com (June 2026), with vantage.sh/blog/fargate-pricing (arm64), and with AWS's own example on
-aws.amazon.com/ecs/pricing, $0.000011244 a second of a processor. For eu-west-2 no page was found to compare with.
+aws.amazon.com/ecs/pricing, $0.000011244 a second of a processor. In 2026-12, but for transitions, all of eu-west-2 with
+a public repository's reading of AWS's price lists of that region, published from 2026-09-11 to 2026-10-06
+(pricing.us-east-1.amazonaws.com/offers/v1.0/aws/SERVICE/current/eu-west-2/index.json).
 """
 
 ADDRESS = 0.005
@@ -105,6 +113,11 @@ class Bill:
         return of_the_run + self.logs + self.database
 
 
+def database_price(database: str, region: str) -> float | None:
+    """Dollars an hour; None where it is not known."""
+    return DATABASES.get(region, {}).get(database, DATABASES["us-east-1"].get(database))
+
+
 def bill(usage: Usage, region: str, architecture: str, database: str = "") -> Bill:
     """`database` is the class of the instance that the results go to, empty for none or one of an unknown price."""
     prices = PRICES.get(region, COMMON)
@@ -115,5 +128,5 @@ def bill(usage: Usage, region: str, architecture: str, database: str = "") -> Bi
         store_requests=(usage.puts + usage.lists) * prices.put + usage.gets * prices.get,
         storage=usage.gigabytes * prices.stored,
         logs=usage.logged * prices.logged,
-        database=usage.database_hours * DATABASES.get(database, 0.0),
+        database=usage.database_hours * (database_price(database, region) or 0.0),
     )
