@@ -207,14 +207,18 @@ def collate(open_run: OpenRun, event: Mapping[str, Any], _context: Context) -> d
     store, name = runs(), str(event["run"])
     record = read_record(store, name)
     with tempfile.TemporaryDirectory(prefix="replicast-") as folder:
-        collated = collate_run(store, record, Path(folder), run=open_run(store, name))
-        places = {}
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file():
-                target = f"{COLLATED}/{path.relative_to(folder).as_posix()}"
-                store.write_file(name, target, path)
-                path.unlink()
-                places[path.name] = f"{bucket_url()}/{RUNS}/{name}/{target}"
+        places: dict[str, str] = {}
+
+        def keep(path: Path) -> None:
+            """In the store and no longer here: /tmp holds one table of ours at a time."""
+            target = f"{COLLATED}/{path.relative_to(folder).as_posix()}"
+            store.write_file(name, target, path)
+            path.unlink()
+            places[path.name] = f"{bucket_url()}/{RUNS}/{name}/{target}"
+
+        collated = collate_run(store, record, Path(folder), run=open_run(store, name), hand_on=keep)
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            keep(path)
     if isinstance(store, DatabaseRuns) and collated.summary:
         store.keep_summary(name, collated.summary.to_dicts)
     coverage = store.coverage(name)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SCENARIOS = "scenarios"
 Report = Callable[[str, int], None]
+HandOn = Callable[[Path], None]
+"""Is given each file once it is whole, and may take it away."""
 
 
 @dataclass(slots=True)
@@ -47,10 +49,12 @@ def collate(
     confidence: float = 0.95,
     report: Report = lambda _table, _rows: None,
     tables: RunTables | None = None,
+    hand_on: HandOn = lambda _path: None,
 ) -> Collated:
     """Writes `metrics`, each model table and `summary` to `folder`, each whole or not at all.
 
-    A run of several scenarios also has the table `scenarios`, unless the model has one of its own.
+    A run of several scenarios also has the table `scenarios`, unless the model has one of its own. Each file is handed
+    on before the next is made.
 
     Raises RequestError for a format or table that is not there, StoreError where a file cannot be written.
     """
@@ -79,6 +83,7 @@ def collate(
                 rows = _write_table(tables, name, path, file_format, collated.notes)
             collated.rows[name], collated.files[name] = rows, path
             report(name, rows)
+            hand_on(path)
     except OSError as error:
         raise StoreError(f"cannot write to '{folder}': {error.strerror or error}") from error
     return collated
