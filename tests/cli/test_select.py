@@ -63,3 +63,24 @@ def test_a_search_without_a_goal_is_refused(
 def test_one_scenario_is_nothing_to_choose_from(replicast: Call, write_model: Callable[..., Path]) -> None:
     done = replicast("run", write_model(MODEL), "--select", "cost=lower", "--budget", 9)
     assert (done.returncode, "there is one" in done.stderr) == (2, True)
+
+
+def test_a_scenario_that_only_fails_ends_the_search_and_is_named(
+    replicast: Call, write_model: Callable[..., Path]
+) -> None:
+    model = write_model("def simulate(rng, broken=False):\n    return {'cost': 1 / (not broken) + rng.random()}\n")
+    done = [
+        replicast("run", model, "--seed", 1, "--grid", "broken=true,false", "--select", "cost=lower", *how,
+                  "--tolerate", "90%", "--workers", workers, "--control", "cost=1")
+        for how in (("--indifference", 0.5), ("--budget", 60)) for workers in (1, 2)
+    ]  # fmt: skip
+    assert [one.returncode for one in done] == [4, 4, 0, 0]
+    for one in done:
+        assert "cost=lower: no value to judge by from broken=true" in one.stderr
+        assert "--select judges plain means" in one.stderr
+    assert "NOT told apart: broken=true, broken=false" in done[0].stderr
+
+
+def test_a_budget_too_small_to_judge_by_is_refused(replicast: Call, write_model: Callable[..., Path]) -> None:
+    done = replicast("run", write_model(MODEL), "--grid", "level=0,1", "--select", "cost=lower", "--budget", 3)
+    assert (done.returncode, "4 at least" in done.stderr) == (2, True)

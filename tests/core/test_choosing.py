@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from replicast.core.choosing import Goal, choose, parse_goal
+from replicast.core.choosing import Goal, check_budget, choose, parse_goal
 from replicast.core.errors import RequestError
 from replicast.core.selection import allocate, eliminate, h_squared
 from replicast.core.stopping import Done
@@ -113,3 +113,49 @@ def test_a_metric_that_is_not_there_is_refused():
 def test_a_goal_that_is_none_is_refused(text, indifference, budget):
     with pytest.raises(RequestError):
         parse_goal(text, indifference, budget)
+
+
+def test_a_scenario_without_a_value_ends_the_search_at_its_first_stage_and_is_named():
+    """It would go on to the maximum for all: 10,000 replications each, of which none could tell."""
+    values = samples(7, [0.0, 5.0, 9.0], 200)
+    values["s1"][:] = np.nan
+    found = {repr(searched(values, GOAL, workers)) for workers in (1, 7, 1000)}
+    assert len(found) == 1
+    ended = searched(values, GOAL)
+    assert (ended.state, ended.blind, ended.wanted) == ("unmet", ("s1",), {"s0": 10, "s1": 10, "s2": 10})
+
+
+def test_a_late_first_value_is_waited_for_within_the_first_stage():
+    values = samples(7, [0.0, 5.0], 200)
+    values["s1"][:9] = np.nan
+    assert searched(values, GOAL).kept == ("s0",)
+
+
+def test_a_budget_goes_by_what_is_known_of_the_others_where_a_scenario_has_no_value():
+    values = samples(6, [0.0, 1.0, 9.0, 9.0])
+    values["s3"][:] = np.nan
+    goal = Goal("cost", "lower", budget=1000)
+    found = searched(values, goal)
+    assert (found.state, found.kept, found.blind, found.wanted["s3"]) == ("met", ("s0",), ("s3",), 10)
+    assert found.wanted["s0"] + found.wanted["s1"] > 900
+    assert len({repr(searched(values, goal, workers)) for workers in (1, 7, 1000)}) == 1
+
+
+def test_scenarios_that_share_the_best_mean_are_not_told_apart_by_a_budget():
+    same = np.random.default_rng(5).normal(size=500)
+    found = searched({"a": same, "b": same.copy(), "c": same + 1.0}, Goal("cost", "lower", budget=90))
+    assert (found.state, found.kept) == ("unmet", ("a", "b"))
+
+
+def test_a_budget_over_nothing_but_failures_selects_none():
+    nothing = {name: np.full(500, np.nan) for name in "ab"}
+    found = searched(nothing, Goal("cost", "lower", budget=90))
+    assert (found.state, found.kept, found.wanted) == ("unmet", (), {"a": 10, "b": 10})
+
+
+@pytest.mark.parametrize(("budget", "antithetic", "least"), [(7, False, 8), (14, True, 16)])
+def test_a_budget_in_which_no_scenario_has_a_spread_is_refused(budget, antithetic, least):
+    with pytest.raises(RequestError, match=f"so {least} at least"):
+        check_budget(budget, 4, antithetic)
+    check_budget(least, 4, antithetic)
+    check_budget(None, 4, antithetic)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,19 @@ def test_a_short_run_is_told_what_may_be_said_instead():
         steady(np.arange(20.0))
     with pytest.raises(RequestError, match="takes 0 or more"):
         steady(np.arange(1000.0), left_out=-3)
+
+
+@pytest.mark.parametrize("values", [np.full(1000, 0.1), np.tile([0.1, 0.3], 500)])
+def test_a_run_whose_batches_differ_by_rounding_alone_has_no_interval(values):
+    """The mean of a thousand times 0.1 is not 0.1 to the last bit, which was an interval of ±1e-17."""
+    found = steady(values, left_out=0)
+    assert math.isnan(found.half_width)
+    assert "the same: no interval" in found.warning
+
+
+def test_values_whose_squares_are_beyond_doubles_have_the_interval_of_their_shares():
+    values = np.random.default_rng(3).normal(size=1000)
+    small, large = steady(values), steady(np.ldexp(values, 700))
+    assert (large.left_out, large.lag_one_p) == (small.left_out, small.lag_one_p)
+    assert (large.mean, large.half_width) == (math.ldexp(small.mean, 700), math.ldexp(small.half_width, 700))
+    assert large.variance == math.inf

@@ -20,7 +20,7 @@ from replicast.core.errors import RequestError
 from replicast.core.experiment import Experiment, ModelReference, Streams
 from replicast.core.record import RunRecord
 from replicast.core.scenarios import Scenario
-from replicast.core.sensitivity import Replicated
+from replicast.core.sensitivity import Replicated, indices
 from replicast.reporting.comparing import RunValues
 from replicast.reporting.sensing import SensitivityRow, sensitivity_rows
 
@@ -202,3 +202,19 @@ def test_another_run_is_told_what_to_design(replicast: Callable[..., Any], write
     replicast("run", write_model(MODEL), "-n", 2, "--name", "plain")
     refused = replicast("sensitivity", "plain")
     assert (refused.returncode, "[design] saltelli = 1024" in refused.stderr) == (2, True)
+
+
+def test_replications_that_are_all_the_same_have_no_noise_but_rounding() -> None:
+    values = np.repeat(np.random.default_rng(1).normal(size=(8, 3, 1)) * 0.1, 3, axis=2)
+    found = indices(
+        Replicated(values, common=True), ["a", "b"], lambda means, _: {"mean": means.mean(axis=0)[:2]}, seed=1
+    )
+    assert [one.noise for one in found] == [0.0, 0.0]
+
+
+def test_a_metric_that_differs_by_the_rounding_of_its_means_does_not_vary() -> None:
+    values = np.full((8, 3, 3), 0.1)
+    values[0, 0, 0] = np.nan
+    values[1:, :, :] *= 1.0 + 2e-16
+    assert not Replicated(values, common=False).varies
+    assert Replicated(values * np.linspace(1.0, 2.0, 3)[None, :, None], common=False).varies

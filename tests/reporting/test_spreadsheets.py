@@ -150,3 +150,14 @@ def test_libreoffice_opens_a_spreadsheet_and_sees_its_values(make_run: MakeRun, 
     assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").split() == [
         "scenario,replication,wait,ward", "base,1,1.5,3", "base,2,0.25,4", "more", "ü,1,-1,5",
     ]  # fmt: skip
+
+
+def test_a_hidden_first_sheet_is_not_the_design(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["beds"])
+    book.active.sheet_state = "hidden"
+    book.create_sheet("seen").append(["beds"])
+    book.active = 1
+    book.save(tmp_path / "design.xlsx")
+    with pytest.raises(RequestError, match="first sheet, 'Sheet', is hidden"):
+        find_points("design.xlsx", tmp_path)

@@ -76,3 +76,11 @@ def test_a_long_replication_that_does_not_vary_has_no_interval(make_run: MakeRun
     (row,) = run.steady("series", "v").to_dicts()
     assert (row["mean"], row["half_width"], row["overlapping_upper"]) == (3.0, None, None)
     assert "no interval" in row["note"]
+
+
+def test_several_rows_of_a_replication_are_said_to_be_taken_for_independent(make_run: MakeRun) -> None:
+    run = make_run({"base": [{"x": 1.0}] * 50}, series=fits)
+    assert {row.note for row in run.performance("b", true=0.5, by="method").objects} == {""}
+    mixed = run.performance("b", true=0.5).objects
+    assert {row.n for row in mixed} == {100}
+    assert all("have several rows" in row.note for row in mixed)

@@ -150,6 +150,10 @@ def draft(request: Request, located: Located) -> Experiment:
     check_pairs(request.value(request.maximum, "max") or 0, antithetic, "--max")
     check_least_pairs(request, antithetic)
     check_pairs(request.value(request.budget, "budget") or 0, antithetic, "--budget")
+    if request.value(request.select, "select"):
+        from replicast.core.choosing import check_budget  # imports numpy, which the first result does not wait for
+
+        check_budget(request.value(request.budget, "budget"), len(crossed), antithetic)
     check_seed(0 if seed is None else seed, located.reference, streams)
     return Experiment(
         located.reference, crossed, 0 if seed is None else seed, streams, "rds" in keep, located.collation,

@@ -18,6 +18,10 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
+class HiddenSheet(Exception):
+    """What would be read is not what people see."""
+
+
 def sheet_as_csv(path: Path) -> str:
     """The rows of the first sheet as they would stand in a CSV file, so that types go by the model's defaults alike."""
     if not path.is_file():
@@ -34,6 +38,8 @@ def sheet_as_csv(path: Path) -> str:
         raise RequestError(
             "a design in a spreadsheet needs fastexcel: python -m pip install 'replicast[xlsx]'; or save it as CSV"
         ) from None
+    except HiddenSheet as hidden:
+        raise RequestError(f"{path.name}: {hidden}") from None
     except Exception as error:  # the reader's errors have no class of their own
         raise RequestError(f"'{path}' cannot be read as a spreadsheet: {error}") from None
     if doubts:
@@ -86,6 +92,10 @@ def doubtful_cells(path: Path) -> Iterator[str]:
 def _first_sheet(book: zipfile.ZipFile) -> str:
     """The name, in the archive, of the sheet that stands first."""
     sheets = ElementTree.fromstring(book.read("xl/workbook.xml")).find(f"{MAIN}sheets")
+    if sheets is not None and sheets[0].get("state", "visible") != "visible":
+        raise HiddenSheet(
+            f"its first sheet, '{sheets[0].get('name')}', is hidden: show it or move it behind the design"
+        )
     wanted = sheets[0].get(RELATION) if sheets is not None else None
     for relation in ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels")):
         if relation.get("Id") == wanted:

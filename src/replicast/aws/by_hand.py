@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from replicast.core.antithetic import check_pairs
+from replicast.core.choosing import check_budget
 from replicast.core.errors import RequestError, nearest
 from replicast.core.experiment import Experiment
 from replicast.core.parameters import Parameter, Signature, fit_parameters
@@ -100,6 +101,8 @@ def _record(
     name, options = typed.get("name"), check_options(_options(typed, deployed.options), replications)
     if options.select and len(experiment.scenarios) < 2:
         raise RequestError("'select' chooses among scenarios, and there is one: give 'scenarios' or a 'grid'")
+    if options.select:
+        check_budget(options.budget, len(experiment.scenarios), experiment.streams.antithetic)
     return dataclasses.replace(
         deployed,
         id=run_id_of(execution, started) if name is None else check_run_name(name),

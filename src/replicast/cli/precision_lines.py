@@ -58,12 +58,26 @@ def selection_document(record: RunRecord, selection: Selection | None) -> dict[s
 def selection_lines(record: RunRecord, selection: Selection | None) -> list[str]:
     if selection is None:
         return []
-    goal, total = record.options.select, sum(selection.wanted.values())
-    if selection.state == "met" and record.options.budget is None:
-        return [f"{goal}: '{selection.kept[0]}' is the best with 95 % confidence, or within "
-                f"{record.options.indifference:g} of it: {total:,} replications in all"]  # fmt: skip
+    lines = [f"{record.options.select}: {_outcome(record, selection)}"]
+    if selection.blind:
+        lines.append(f"{record.options.select}: no value to judge by from {', '.join(selection.blind)}")
+    if record.options.control:
+        lines.append("--select judges plain means, and not those that --control adjusts")
+    return lines
+
+
+def _outcome(record: RunRecord, selection: Selection) -> str:
+    total = sum(selection.wanted.values())
+    if selection.state == "open":
+        return f"not settled yet: {', '.join(selection.kept)}"
+    if record.options.budget is None:
+        if selection.state == "met":
+            return (f"'{selection.kept[0]}' is the best with 95 % confidence, or within "
+                    f"{record.options.indifference:g} of it: {total:,} replications in all")  # fmt: skip
+        where = "" if selection.blind else " within --max"
+        return f"NOT told apart{where}: {', '.join(selection.kept)}"
     if selection.state == "met":
-        return [f"{goal}: '{selection.kept[0]}' has the best mean after a budget of {total:,} replications"]
-    if selection.state == "unmet":
-        return [f"{goal}: NOT told apart within --max: {', '.join(selection.kept)}"]
-    return [f"{goal}: not settled yet: {', '.join(selection.kept)}"]
+        return f"'{selection.kept[0]}' has the best mean after a budget of {total:,} replications"
+    if not selection.kept:
+        return f"NO best mean after {total:,} replications"
+    return f"NOT told apart: {', '.join(selection.kept)} share the best mean after a budget of {total:,} replications"

@@ -31,6 +31,8 @@ def performance(chosen: argparse.Namespace) -> int:
     for (scenario, by), count in missing.items():
         say_note(f"{' '.join(filter(None, (scenario, by)))}: {count} estimates or errors are missing or not finite: "
                  "left out, and they may not be like the rest")  # fmt: skip
+    for note in dict.fromkeys(row.note for row in rows.objects if row.note):
+        say_note(f"{note} (--by)")
     if not rows.objects:
         say_note("there are no two estimates yet")
     return 0

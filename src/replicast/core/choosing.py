@@ -55,18 +55,31 @@ def parse_goal(text: str, indifference: float | None, budget: int | None) -> Goa
     return Goal(metric, better, indifference, budget)  # type: ignore[arg-type]
 
 
+def check_budget(budget: int | None, scenarios: int, antithetic: bool = False) -> None:
+    """Raises RequestError for a budget that gives a scenario fewer than two replications (pairs): none has a spread."""
+    least = 2 * scenarios * (1 + antithetic)
+    if budget is not None and budget < least:
+        halves = ", in pairs" if antithetic else ""
+        raise RequestError(
+            f"a budget of {budget} is too small for {scenarios} scenarios{halves}: each takes two to be judged by, so "
+            f"{least} at least, and {FIRST * scenarios * (1 + antithetic)} before any is preferred"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """How far the search has come. `kept` may be the best; `dropped` says after which replication each other went.
 
     `open`: more is wanted. `met`: one is left, or the budget is spent (`kept` is then the one with the best mean).
-    `unmet`: several are left at the maximum.
+    `unmet`: several are left at the maximum, or share the best mean; or one is `blind`: it had no finite value in its
+    first stage (in a budget, fewer than two), so that it is judged neither better nor worse.
     """
 
     state: Literal["open", "met", "unmet"]
     wanted: Mapping[str, int]
     kept: tuple[str, ...]
     dropped: Mapping[str, int]
+    blind: tuple[str, ...] = ()
 
 
 def choose(
@@ -113,6 +126,9 @@ class _Elimination:
             column = np.array([self._values[i][number] for i in self._left])
             number += 1
             if not np.isfinite(column).all():
+                if number == self._first and (blind := self._blind()):
+                    names = tuple(self._names)
+                    return Selection("unmet", dict.fromkeys(names, number), names, {}, blind)
                 continue
             r += 1
             self._take(column, r)
@@ -121,6 +137,11 @@ class _Elimination:
                 self._left = self._left[~lost]
                 reached = min(self._maximum, *(len(self._values[i]) for i in self._left))
         return self._selection(number)
+
+    def _blind(self) -> tuple[str, ...]:
+        """Those without a value in the first stage: no search ends, and the others would go on to the maximum."""
+        stage = zip(self._names, self._values, strict=True)
+        return tuple(name for name, own in stage if not np.isfinite(own[: self._first]).any())
 
     def _take(self, column: NDArray[np.float64], r: int) -> None:
         self._sums[self._left] += column
@@ -158,21 +179,41 @@ class _Elimination:
 
 
 def _spend(values: Mapping[str, NDArray[np.float64]], budget: int, first: int) -> Selection:
-    """OCBA in steps (Chen and Lee 2011, chapter 4): after `first` each, every step goes where it tells most."""
+    """OCBA in steps (Chen and Lee 2011, chapter 4): after `first` each, every step goes where it tells most.
+
+    A scenario of which fewer than two replications gave a value has no variance to go by, and gets no more.
+    """
     names, n = list(values), [min(first, max(1, budget // len(values)))] * len(values)
     step = max(len(names), math.ceil((budget - sum(n)) / STEPS))
     while all(len(values[name]) >= own for name, own in zip(names, n, strict=True)):
         moments = [Moments.of(values[name][:own]) for name, own in zip(names, n, strict=True)]
-        if sum(n) >= budget:
-            means = [-math.inf if one.mean is None else one.mean for one in moments]
-            best = names[int(np.argmax(means))]
-            others = {name: own for name, own in zip(names, n, strict=True) if name != best}
-            return Selection("met", dict(zip(names, n, strict=True)), (best,), others)
-        more = min(step, budget - sum(n))
-        if all(one.mean is not None and one.sd is not None for one in moments):
-            means, sds = [one.mean or 0.0 for one in moments], [one.sd or 0.0 for one in moments]
-            added = allocate(means, sds, more, better="higher", done=n)
-        else:
-            added = [more // len(names) + (place < more % len(names)) for place in range(len(names))]
+        if sum(n) >= budget or not any(map(_can_be_judged, moments)):
+            return _spent(dict(zip(names, n, strict=True)), moments)
+        added = _added(moments, min(step, budget - sum(n)), n)
         n = [own + extra for own, extra in zip(n, added, strict=True)]
     return Selection("open", dict(zip(names, n, strict=True)), tuple(names), {})
+
+
+def _can_be_judged(moments: Moments) -> bool:
+    return moments.mean is not None and moments.sd is not None
+
+
+def _added(moments: Sequence[Moments], more: int, done: Sequence[int]) -> list[int]:
+    """What each scenario gets of `more` replications."""
+    seen = [i for i, one in enumerate(moments) if _can_be_judged(one)]
+    means, sds = [moments[i].mean or 0.0 for i in seen], [moments[i].sd or 0.0 for i in seen]
+    parts = allocate(means, sds, more, better="higher", done=[done[i] for i in seen])
+    added = [0] * len(moments)
+    for i, part in zip(seen, parts, strict=True):
+        added[i] = part
+    return added
+
+
+def _spent(wanted: Mapping[str, int], moments: Sequence[Moments]) -> Selection:
+    """The end of a budget: the best mean wins, unless several share it, to the last digits, or there is none."""
+    means = {name: one.mean or 0.0 for name, one in zip(wanted, moments, strict=True) if _can_be_judged(one)}
+    blind = tuple(name for name in wanted if name not in means)
+    best = max(means.values(), default=0.0)
+    kept = tuple(name for name, mean in means.items() if best - mean <= ROUNDING * max(abs(best), abs(mean)))
+    dropped = {name: own for name, own in wanted.items() if name not in kept}
+    return Selection("met" if len(kept) == 1 else "unmet", wanted, kept, dropped, blind)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .differences import ROUNDING
 from .distributions import check_confidence, normal_quantile
 
 Array = NDArray[np.float64]
@@ -65,6 +66,11 @@ class Replicated:
     def has_noise(self) -> bool:
         return bool((self.counts > 1).all())
 
+    @property
+    def varies(self) -> bool:
+        """Whether points' means differ by more than the rounding of a mean."""
+        return bool(np.ptp(self.means) > ROUNDING * np.abs(self.means).max())
+
     def noise_share(self) -> float | None:
         """The share of the variance of points' means that is their error; common noise, which moves all, is none."""
         spread = float(np.var(self.means))
@@ -81,11 +87,12 @@ class Replicated:
         known = np.isfinite(self.values)
         shape = (n,) if self.common else (*self.values.shape[:2], n)
         times = _multiplicities(rng, shape)
-        total = (np.where(known, self.values, 0.0) * times).sum(axis=2)
-        weight = (known * times).sum(axis=2)
         means, counts = self.means, self.counts
-        drawn = np.where(weight > 0, total / np.maximum(weight, 1), means)
-        found: Array = means + np.sqrt(counts / np.maximum(counts - 1.0, 1.0)) * (drawn - means)
+        gaps = np.where(known, self.values - means[:, :, None], 0.0)
+        gaps[np.abs(gaps) <= ROUNDING * np.abs(means[:, :, None])] = 0.0
+        weight = (known * times).sum(axis=2)
+        moved = (gaps * times).sum(axis=2) / np.maximum(weight, 1)
+        found: Array = means + np.sqrt(counts / np.maximum(counts - 1.0, 1.0)) * moved
         return found
 
 
@@ -118,12 +125,18 @@ def indices(
     z = normal_quantile(0.5 + 0.5 * confidence)
     listed = []
     for name, values in found.items():
-        spread = z * np.std(both[name], axis=0, ddof=1)
-        alone = z * np.std(noise[name], axis=0, ddof=1) if replicated.has_noise else None
+        spread = z * _spread(both[name])
+        alone = z * _spread(noise[name]) if replicated.has_noise else None
         for place, parameter in enumerate(parameters):
             own_noise = None if alone is None else float(alone[place])
             listed.append(Index(name, parameter, float(values[place]), float(spread[place]), own_noise))
     return listed
+
+
+def _spread(drawn: Sequence[Array]) -> Array:
+    """Standard deviations over draws; from the first on, so that equal ones have 0 and not their mean's rounding."""
+    found: Array = np.std(np.array(drawn) - drawn[0], axis=0, ddof=1)
+    return found
 
 
 def elementary_effects(means: Array, settings: Array) -> Array:

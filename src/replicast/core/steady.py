@@ -8,13 +8,15 @@ Seila (1998), Handbook of Simulation, chapter 7.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .differences import ROUNDING
 from .distributions import check_confidence, normal_cdf, t_critical
 from .errors import RequestError
+from .ratios import LARGEST
 from .warm_up import recommend
 
 USUAL_BATCHES = 20
@@ -58,9 +60,11 @@ def steady(
     check_confidence(confidence)
     if batches < FEWEST_BATCHES:
         raise RequestError(f"a run is cut into {FEWEST_BATCHES} batches or more, and {batches} are fewer")
-    warning = ""
     if left_out is not None and left_out < 0:
         raise RequestError(f"--leave-out takes 0 or more values, and {left_out} is fewer")
+    reach, warning = float(np.abs(values).max(initial=0.0)), ""
+    if reach > LARGEST:
+        return _steady_of_large(values, int(np.frexp(reach)[1]), batches, left_out, confidence)
     if left_out is None:
         try:
             found = recommend(values)
@@ -81,7 +85,7 @@ def steady(
     means = rest.reshape(batches, size).mean(axis=1)
     variance, overlapping = size * float(means.var(ddof=1)), overlapping_variance(rest, size)
     lag_one, p = von_neumann(means)
-    if variance == 0.0:
+    if variance <= size * (ROUNDING * reach) ** 2:
         return Steady(len(values) - n, n, batches, size, mean, math.nan, 0.0, math.nan, 0.0, lag_one, p, NO_SPREAD)
     if p < CORRELATED_BELOW and not warning:
         warning = "neighbouring batches are correlated: the interval is too narrow; run longer, or in fewer batches"
@@ -89,6 +93,21 @@ def steady(
         len(values) - n, n, batches, size, mean,
         t_critical(confidence, batches - 1) * math.sqrt(variance / n), variance,
         t_critical(confidence, 1.5 * (batches - 1)) * math.sqrt(overlapping / n), overlapping, lag_one, p, warning,
+    )  # fmt: skip
+
+
+def _steady_of_large(values: Array, power: int, batches: int, left_out: int | None, confidence: float) -> Steady:
+    """Of values whose squares are beyond doubles: brought to 1 at most by a power of two, and back."""
+    found = steady(np.ldexp(values, -power), batches=batches, left_out=left_out, confidence=confidence)
+
+    def grown(number: float, times: int = 1) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(number, power * times))
+
+    return replace(
+        found, mean=grown(found.mean), half_width=grown(found.half_width), variance=grown(found.variance, 2),
+        overlapping_half_width=grown(found.overlapping_half_width),
+        overlapping_variance=grown(found.overlapping_variance, 2),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .differences import Difference, paired
 from .errors import RequestError
+from .ratios import LARGEST
 from .series import Series
 from .statistics import SummaryRow, summarise
 
@@ -41,7 +42,8 @@ def moving_average(averages: NDArray[np.float64], window: int) -> NDArray[np.flo
 class Truncation:
     """What MSER recommends to leave out: the first `columns` of a series of `length`.
 
-    `criterion[d]` is what was minimised, for d batches left out. `warning` is empty if the answer can be relied on.
+    `criterion[d]` is what was minimised, for d batches left out (of values whose squares are beyond doubles, of these
+    scaled to 1). `warning` is empty if the answer can be relied on.
     """
 
     columns: int
@@ -61,7 +63,9 @@ def recommend(averages: NDArray[np.float64], batch: int = BATCH) -> Truncation:
     count = len(averages) // batch
     if count < FEWEST_BATCHES:
         raise RequestError(f"a warm-up is judged from {FEWEST_BATCHES * batch} steps on, and there are {len(averages)}")
-    means = averages[: count * batch].reshape(count, batch).mean(axis=1)
+    reach = float(np.abs(averages).max(initial=0.0))
+    scaled = averages if reach <= LARGEST else np.ldexp(averages, -int(np.frexp(reach)[1]))
+    means = scaled[: count * batch].reshape(count, batch).mean(axis=1)
     criterion = _squared_errors(means)[: count - 5]
     least = int(criterion.argmin())
     warning = ""

@@ -75,7 +75,8 @@ def _state(selection: Selection) -> str:
     if selection.state == "open":
         return f"not settled yet, {len(selection.kept)} may be the best"
     if selection.state == "unmet":
-        return f"not told apart within the maximum: {', '.join(selection.kept)}"
+        blind = f"; no value to judge by from {', '.join(selection.blind)}" if selection.blind else ""
+        return f"not told apart: {', '.join(selection.kept) or 'none has a mean'}{blind}"
     return f"{selection.kept[0]} is selected"
 
 
@@ -139,6 +140,7 @@ def _performance(found: Findings, asked: Mapping[str, Any]) -> Iterator[Block]:
          short(row.mcse), f"{row.missing:,}" if row.missing else ""]
         for row in rows
     ]  # fmt: skip
+    yield from (Paragraph(f"Note: {note}.") for note in dict.fromkeys(row.note for row in rows if row.note))
     headers = ["scenario", str(asked.get("by") or ""), "measure", "n", "estimate", "MCSE", "missing"]
     yield Grid(f"Performance of {asked['estimate']}, whose true value is {asked['true']}", headers, cells, names=(1, 2))
 

@@ -105,7 +105,7 @@ def _rows(
     counts = replicated.counts
     n = int(counts.min()) if counts.size else 0
     label = (scenario, metric)
-    if int(whole.sum()) < 2 or not np.ptp(replicated.means) > 0.0:
+    if int(whole.sum()) < 2 or not replicated.varies:
         why = "the metric does not vary" if int(whole.sum()) > 1 else "fewer than two rows of points have values"
         return [SensitivityRow(*label, p, "", *(None,) * 5, int(whole.sum()), n, None, why) for p in parameters]
     if n == 1:

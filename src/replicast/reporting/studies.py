@@ -19,12 +19,15 @@ from replicast.core.scenarios import Scenario
 
 from .tables import METRICS, RunTables
 
+SEVERAL = "replications have several rows, taken for independent data sets: if they are methods, part them by a column"
+
 
 @dataclass(frozen=True, slots=True)
 class PerformanceRow:
     """One measure of one estimator. `missing` estimates were not finite: left out, and not missing at random.
 
-    `needed` is how many replications would bring `mcse` to what was asked for.
+    `needed` is how many replications would bring `mcse` to what was asked for. `note` says where replications have
+    several rows each, which count as independent.
     """
 
     scenario: str
@@ -36,6 +39,7 @@ class PerformanceRow:
     estimate: float
     mcse: float
     needed: int | None
+    note: str = ""
 
 
 def performance_rows(
@@ -65,7 +69,9 @@ def performance_rows(
     _check_columns(columns, schema, source)
     rows: list[PerformanceRow] = []
     for scenario in record.experiment.scenarios:
-        chunks = [chunk.select([*columns, *truth_column]) for chunk in tables.chunks(source, [scenario.name])]
+        chunks = [
+            chunk.select(["replication", *columns, *truth_column]) for chunk in tables.chunks(source, [scenario.name])
+        ]
         if not chunks:
             continue
         for label, own in _groups(pl.concat(chunks), by):
@@ -74,10 +80,12 @@ def performance_rows(
             known = np.isfinite(values)
             errors, degrees = (None if name is None else _doubles(own, name)[known] for name in (se, df))
             found = measures(values[known], truth=truth, se=errors, df=degrees, confidence=confidence)
+            several = SEVERAL if own["replication"].n_unique() < len(own) else ""
             rows += [
                 PerformanceRow(
                     scenario.name, label, one.name, one.n, len(own) - one.n, truth, one.estimate, one.mcse,
                     replications_for(one, wanted[one.name], confidence=confidence) if one.name in wanted else None,
+                    several,
                 )
                 for one in found
             ]  # fmt: skip
