@@ -46,7 +46,7 @@ def test_a_pooled_percentile_is_of_all_rows(days: Run) -> None:
 def test_a_metric_that_is_a_mean_of_rows_is_said_to_be_one(days: Run) -> None:
     (note,) = [note for note in days.summary().notes if "pooled" in note]
     assert note.startswith("'wait' is summarised as a mean of replications' own values")
-    assert note.endswith("summary --pooled series.wait:mean")
+    assert ": replicast summary made --pooled series.wait:mean --store " in note
 
 
 @pytest.mark.parametrize(

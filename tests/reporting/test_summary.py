@@ -367,7 +367,7 @@ def test_many_skewed_metrics_share_one_note_with_the_worst_first(make_run: MakeR
     values = [{f"m{i}": float(x) for i, x in enumerate(row)} for row in draws.T]
     (note,) = make_run({"base": values}).summary().notes
     assert note.startswith("intervals of so few skewed values cover the mean less often than 95 %: 'm")
-    assert re.search(r"and \d more; or look at the median \(summary --quantiles 0.5\)$", note)
+    assert re.search(r"and \d more; or look at the median: replicast summary made --quantiles 0.5 --store \S+$", note)
     wanted = [int(number.replace(",", "")) for number in re.findall(r"run ([\d,]+) or more", note)]
     assert len(wanted) == 6
     assert wanted == sorted(wanted, reverse=True)
@@ -381,7 +381,7 @@ def test_skewed_values_are_said_to_be_so_with_what_to_do(make_run: MakeRun) -> N
     (note,) = make_run({"base": values}).summary().notes
     assert note.startswith("base: 'cost' is skewed (skewness ")
     assert "covers the mean less often than 95 %; run " in note
-    assert note.endswith("or look at the median (summary --quantiles 0.5)")
+    assert "or look at the median: replicast summary made --quantiles 0.5 --store " in note
 
 
 def test_the_ledger_is_read_once_for_a_scenario_and_its_warnings_are_counted_over_all_parts(

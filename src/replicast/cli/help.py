@@ -105,10 +105,14 @@ MEANT_OPTIONS = _by_name(
 
 def meant(given: str, known: Iterable[str], others: Mapping[str, str]) -> str:
     """A clause that names what was meant by a command or option that is none: ` (did you mean '--workers'?)`."""
-    known = set(known)
-    if others.get(given) in known:
-        return f" (did you mean '{others[given]}'?)"
-    return nearest(given, known)
+    from difflib import get_close_matches
+
+    targets = {name: name for name in known}
+    targets |= {name: target for name, target in others.items() if target in targets}
+    bare = {name.lstrip("-"): target for name, target in targets.items()}  # dashes, which all share, are no likeness
+    close = get_close_matches(given.lstrip("-").casefold(), bare, n=1, cutoff=0.6)
+    found = targets.get(given) or (bare[close[0]] if close else None)
+    return f" (did you mean '{found}'?)" if found else nearest("", targets.values())
 
 
 def overview(commands: Mapping[str, str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from replicast.core.errors import RequestError
@@ -14,7 +15,11 @@ from .help import MEANT_COMMANDS, MEANT_OPTIONS, meant, overview, sections
 class Parser(argparse.ArgumentParser):
     """Complains as the rest of replicast does, naming what was meant; shows its options by what they are for."""
 
+    given: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
+        if message.startswith("the following arguments are required") and (unknown := self._unknown_option()):
+            message = f"unrecognized arguments: {unknown}"  # argparse misses what is missing first: --versoin, COMMAND
         _, is_unknown, unknown = message.partition("unrecognized arguments: ")
         if is_unknown:
             first = " ".join(unknown.split()[:1]).partition("=")[0]
@@ -29,10 +34,17 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Takes options between a RUN that may be left out and what follows it, as `replay latest --pdb 17` has."""
+        self.given = list(args or ())
         positionals = [action for action in self._actions if not action.option_strings]
         if args and len(positionals) > 1 and positionals[0].nargs == "?":
             args = self._options_first(list(args))
         return super().parse_known_args(args, namespace)
+
+    def _unknown_option(self) -> str:
+        """The first word that looks like an option and is none, nor a beginning of one; empty where there is none."""
+        known = self._option_string_actions
+        options = [one for one in itertools.takewhile(lambda one: one != "--", self.given) if one.startswith("--")]
+        return next((one for one in options if not any(name.startswith(one.partition("=")[0]) for name in known)), "")
 
     def _options_first(self, given: list[str]) -> list[str]:
         options: list[str] = []

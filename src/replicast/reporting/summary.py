@@ -166,7 +166,8 @@ def _summarised(tables: RunTables, confidence: float) -> Summary:
     summary.notes[place_of_warned:place_of_warned] = warned.notes()
     if paired and summary.rows:
         summary.notes.insert(0, UNIT_NOTE)
-    summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables), *doubtful_notes(doubts, confidence)]
+    summary.notes += [*beyond_notes(record, coverage), *estimand_notes(tables)]
+    summary.notes += doubtful_notes(doubts, confidence, tables)
     summary.notes += [] if summary.rows or tables.source.notes else no_metric_notes(tables)
     summary.notes = gathered(summary.notes, list(distinct))
     summary.distinct = distinct

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from replicast.core.commands import command
 from replicast.core.doubts import Doubt
 from replicast.core.ports import Coverage
 from replicast.core.record import RunRecord
@@ -60,7 +61,7 @@ def estimand_notes(tables: RunTables) -> Iterator[str]:
                 yield (
                     f"'{metric}' is summarised as a mean of replications' own values; the mean of all rows of "
                     f"{table} is another number where replications have unequally many: "
-                    f"summary --pooled {table}.{column}:mean"
+                    f"{command('summary', tables.record.id, tables.store.label, '--pooled', f'{table}.{column}:mean')}"
                 )
 
 
@@ -105,14 +106,15 @@ def beyond_notes(record: RunRecord, coverage: Coverage) -> Iterator[str]:
         yield f"{beyond:,} more {were} under way when the run had enough: kept, and left out of every table"
 
 
-def doubtful_notes(doubts: Mapping[str, Mapping[str, Doubt]], confidence: float) -> Iterator[str]:
+def doubtful_notes(doubts: Mapping[str, Mapping[str, Doubt]], confidence: float, tables: RunTables) -> Iterator[str]:
     """On metrics, by scenario, whose t intervals may cover less often than they say, and what to do about it."""
+    medians = command("summary", tables.record.id, tables.store.label, "--quantiles", "0.5")
     worst = {
         metric: max(own, key=lambda scenario: (own[scenario].enough, own[scenario].share or 0.0))
         for metric, own in doubts.items()
     }
     found = {metric: (scenario, doubts[metric][scenario]) for metric, scenario in worst.items()}
-    level, median = f"{100 * confidence:.6g} %", "or look at the median (summary --quantiles 0.5)"
+    level, median = f"{100 * confidence:.6g} %", f"or look at the median: {medians}"
     for metric, (scenario, doubt) in found.items():
         if doubt.skewness is None:
             yield (
