@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from looking import CHROMIUM, CONTRAST, browser, faults, opened
 
 from replicast import run
+from replicast.cli.ui_command import _listen
 from replicast.live.app import make_app
 from replicast.stores import open_store
 
@@ -159,6 +161,13 @@ def page_address(tmp_path: Path) -> Iterator[str]:
         lines = [process.stdout.readline() for _ in range(4)]
         yield str(json.loads("".join(lines))["url"])
         process.send_signal(signal.SIGINT)
+
+
+def test_the_address_answers_from_when_it_is_printed() -> None:
+    """Whoever opens it at once waits, and is not refused."""
+    listener = _listen(0)
+    with listener, socket.create_connection(listener.getsockname(), timeout=5):
+        pass
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen()  # before the address is printed: who asks at once waits for the server, and is not refused
     except OSError as error:
         raise RequestError(f"--port {port} cannot be had: {error.strerror}; 0 takes any that is free") from error
     return listener
