@@ -17,6 +17,7 @@ import pytest
 import replicast
 import replicast as api
 from replicast.core.errors import RequestError
+from replicast.core.spoken import counted
 from replicast.models.columns import UnusableResult
 from replicast.models.command_results import read_parquet
 from replicast.models.results import read_result
@@ -253,3 +254,8 @@ def test_check_needs_no_store_and_says_that_it_goes_on(write_model: Write, repli
     assert ended.returncode == 0, ended.stderr
     assert "checking for " in ended.stderr
     assert json.loads(replicast("check", path, "--json").stdout)["ok"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 runs"), (1, "1 run"), (2000, "2,000 runs")])
+def test_one_of_a_thing_is_one(number: int, said: str) -> None:
+    assert counted(number, "run") == said

@@ -78,6 +78,7 @@ def test_compare_ranks_scenarios_where_asked_which_way_is_better(replicast: Call
         (["warmup", "three", "--table", "series", "--value", "v", "-o", "w.png"], ".html or .svg"),
         (["warmup", "three", "--table", "series", "--value", "v", "--where", "t"], "COLUMN=VALUE"),
         (["report", "three", "--baseline", "bas"], "did you mean 'base'"),
+        (["report", "three", "-o", "."], "-o takes a file, and '.' is a folder"),
     ],
 )
 @pytest.mark.usefixtures("three")

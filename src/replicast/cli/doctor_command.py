@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from replicast.core.errors import ReplicastError
+from replicast.core.spoken import counted
 from replicast.core.version import __version__
 
 from .screen import print_json, show, show_words
@@ -63,9 +64,8 @@ def _store(store: str | None) -> Finding:
         writable = "://" in name or can_be_written(Path(name))
     except (ReplicastError, ImportError) as error:
         return Finding("store", BROKEN, f"{name}: {error}")
-    return Finding(
-        "store", OK if writable else BROKEN, f"{name}, {count} runs" + ("" if writable else ", cannot be written")
-    )
+    lacking = "" if writable else ", cannot be written"
+    return Finding("store", OK if writable else BROKEN, f"{name}, {counted(count, 'run')}{lacking}")
 
 
 def _scratch() -> Finding:

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from replicast.core.errors import RequestError
+from replicast.core.spoken import counted
 
 from .opening import open_run
 from .screen import print_json, say_words
@@ -36,7 +37,7 @@ def delete(chosen: argparse.Namespace) -> int:
     handle = open_run(chosen)
     found = handle.status()
     if not chosen.yes and found.state != "running":
-        _ask(f"run {handle.id} of {found.model}, {found.done:,} replications, in {handle.store.label}",
+        _ask(f"run {handle.id} of {found.model}, {counted(found.done, 'replication')}, in {handle.store.label}",
              handle.labels.note, handle.id)  # fmt: skip
     handle.delete()
     if chosen.json:

@@ -13,6 +13,7 @@ from replicast.core.commands import command as hint
 from replicast.core.errors import CollationError, ExecutorError, RequestError, StoreError
 from replicast.core.progress import Conclusion, Ending, Interrupted
 from replicast.core.record import RunRecord
+from replicast.core.spoken import counted
 
 from .place_options import place_options
 from .precision_lines import precision_document, precision_lines, selection_document, selection_lines
@@ -158,7 +159,7 @@ def _announce(record: RunRecord, *, is_new: bool) -> None:
     goal = f" or more, until {record.options.precision}" if record.options.precision else ""
     goal = f" or more, to select {record.options.select}" if record.options.select else goal
     say_words(f"{'run' if is_new else 'going on with run'} {record.id}: {experiment.model.label}, "
-        f"{record.replications:,} replications{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
+        f"{counted(record.replications, 'replication')}{scenarios}{goal}, seed {experiment.seed}")  # fmt: skip
 
 
 def _detach(preparation: Preparation, chosen: argparse.Namespace) -> int:
@@ -258,7 +259,7 @@ def _say_what_was_done(
     if conclusion.failed < conclusion.done and not handle.final_summary().looked_again:
         say(f"not checked: {checking(record, handle.store.label, _from_here(record, chosen))}")
     rate = f" ({number(conclusion.simulated / seconds)}/s)" if conclusion.simulated else ""
-    say(f"{conclusion.simulated:,} replications in {duration(seconds)}{rate}")
+    say(f"{counted(conclusion.simulated, 'replication')} in {duration(seconds)}{rate}")
     say(f"run {record.id} in {handle.store.label}")
     for name, path in collated.files.items() if collated else ():
         rows = f"  {collated.rows[name]:,} rows" if collated and name in collated.rows else ""
@@ -278,7 +279,8 @@ def _explain(handle: Any, conclusion: Conclusion, planned: int, *, allowed: bool
         say(f"cancelled: {conclusion.done:,} of {planned:,} replications are stored; "
             f"go on with: {hint('resume', handle.id, store)}")  # fmt: skip
     if conclusion.ending is Ending.HOPELESS:
-        say_words(f"stopped early: all {conclusion.failed:,} replications that were tried failed")
+        tried = "the one replication" if conclusion.failed == 1 else f"all {conclusion.failed:,} replications"
+        say_words(f"stopped early: {tried} that {'was' if conclusion.failed == 1 else 'were'} tried failed")
     if not conclusion.failed:
         return
     from replicast.asking.missing import remedy

@@ -207,6 +207,8 @@ def _performance(text: str) -> dict[str, str]:
 
 
 def report(chosen: argparse.Namespace) -> int:
+    if chosen.output and Path(chosen.output).expanduser().is_dir():
+        raise RequestError(f"-o takes a file, and '{chosen.output}' is a folder")
     handle = open_run(chosen)
     control = None
     if chosen.control:

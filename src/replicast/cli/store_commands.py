@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from replicast.core.spoken import counted
+
 from .opening import open_run
 from .screen import print_json, print_table, say, show, show_data
 
@@ -20,8 +22,9 @@ def copy(chosen: argparse.Namespace) -> int:
         print_json(dataclasses.asdict(report))
         return 0
     show(report.content_hash)
-    say(f"run {report.run}: {report.replications:,} replications, {report.failed:,} failures and {report.documents:,} "
-        f"documents are in '{target.label}', and equal to those in '{source.label}'")  # fmt: skip
+    replications, failures = counted(report.replications, "replication"), counted(report.failed, "failure")
+    say(f"run {report.run}: {replications}, {failures} and {counted(report.documents, 'document')} are in "
+        f"'{target.label}', and equal to those in '{source.label}'")  # fmt: skip
     return 0
 
 

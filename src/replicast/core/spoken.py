@@ -1,4 +1,4 @@
-"""Options by the names that whoever asked knows them by: `--tolerate` in a shell, `tolerate` in Python."""
+"""Numbers of things; options by the names that one knows them by: `--tolerate` in a shell, `tolerate` in Python."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ ARGUMENTS = {
 OPTION = re.compile(r"(?<![\w-])(-n\b|--[a-z][a-z-]*)")
 COMMAND = re.compile(r"replicast [a-z]+\b[^.:;\n]*$")
 """The beginning of a command that is to be pasted, up to where an option of it stands."""
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 replication`, `2,000 replications`."""
+    return f"{number:,} {thing}" + "s" * (number != 1)
 
 
 def in_python(text: str) -> str:

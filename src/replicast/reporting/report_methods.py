@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from replicast.core.record import as_people_write
+from replicast.core.spoken import counted
 from replicast.models import language_or_any
 
 from .blocks import Block, Folded, Grid, Paragraph
@@ -176,7 +177,7 @@ def _effort(found: Findings) -> Mapping[str, str]:
     machines = f" on {', '.join(work.machines[:6])}" + (", …" if len(work.machines) > 6 else "")
     home = set(work.machines) <= {found.record.host}
     return {
-        "time in the model": f"{hours(work.seconds)} over {work.replications:,} replications "
+        "time in the model": f"{hours(work.seconds)} over {counted(work.replications, 'replication')} "
         f"({hours(mean)} each, the longest {hours(work.longest)})" if work.replications else "",
         "wall time": f"{hours(sum(one.seconds for one in stretches))}"
         + (f" in {len(stretches)} stretches" if len(stretches) > 1 else "") if stretches else "not known",

@@ -14,6 +14,7 @@ from replicast.core.ports import Store
 from replicast.core.ratios import LARGEST
 from replicast.core.record import RunRecord
 from replicast.core.series import Series, series_by_order, series_by_time
+from replicast.core.spoken import counted
 from replicast.core.warm_up import Effect, Truncation, effect, moving_average, recommend
 
 from .tables import RunTables
@@ -168,7 +169,7 @@ def _notes(warm_ups: WarmUps) -> list[str]:
     notes = [f"{one.scenario}: {one.truncation.warning}" for one in warm_ups.found if one.truncation.warning]
     notes += [note for one in warm_ups.found for note in _notes_on_lengths(one, warm_ups.time)]
     few = {one.scenario: len(one.series.replications) for one in warm_ups.found if len(one.series.replications) < 5}
-    notes += [f"{name}: an average over {n} replications is rough; run 5 or more" for name, n in few.items()]
+    notes += [f"{name}: an average over {counted(n, 'replication')} is rough; run 5 or more" for name, n in few.items()]
     if len(warm_ups.found) > 1 and any(one.truncation.columns for one in warm_ups.found):
         longest = max(warm_ups.found, key=lambda one: one.time)
         notes.append(
