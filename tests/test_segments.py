@@ -84,6 +84,17 @@ class TestCodeFromOutside:
         assert "from two versions of the model" in handle.report(project / "x.html").read_text()
         assert replicast("resume", "x", "-n", "7", cwd=project).returncode == 0
 
+    @pytest.mark.parametrize("command", [["resume", "x", "-n", "6"], ["replay", "x", "1"]])
+    def test_where_it_was_is_said_when_it_is_not_found_any_more(
+        self, replicast: Replicast, project: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+    ) -> None:
+        run(replicast, project)
+        monkeypatch.delenv("PYTHONPATH")
+        done = replicast(*command, cwd=project)
+        assert done.returncode == 2
+        assert f"No module named 'rates'; the run imported it from '{outside / '__init__.py'}'" in done.stderr
+        assert "pip install" not in done.stderr
+
     @pytest.mark.long
     def test_what_a_function_imports_when_it_is_called_is_found_too(
         self, replicast: Replicast, project: Path, outside: Path

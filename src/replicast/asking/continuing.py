@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from replicast.core.commands import command as hint
-from replicast.core.errors import RunChanged, StoreError
+from replicast.core.errors import ModelError, RunChanged, StoreError
 from replicast.core.parameters import Signature
 from replicast.core.planning import count
 from replicast.core.ports import Store
@@ -34,7 +35,32 @@ def surroundings_of(record: RunRecord, pool: Pool) -> tuple[dict[str, str], Sign
     folder, names = pool.folder or Path(), set(record.files)
     if names:  # a function that no file defines has none
         names |= {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return {name: digest(folder / name) for name in sorted(names)}, pool.describe()
+    return {name: digest(folder / name) for name in sorted(names)}, _described(record, pool)
+
+
+NO_MODULE = re.compile(r"(No module named '([^'.]+)[^']*').*")
+
+
+def _described(record: RunRecord, pool: Pool) -> Signature:
+    """As the model says of itself. Raises ModelError; of a module from outside that is gone it says where it was."""
+    try:
+        return pool.describe()
+    except ModelError as error:
+        missed = NO_MODULE.search(str(error))
+        place = _outside_place(record, missed.group(2)) if missed else None
+        if missed is None or place is None:
+            raise
+        was = f"{missed.group(1)}; the run imported it from '{place}', outside of what was copied: have it there, "
+        was += "and its folder on PYTHONPATH, as when the run was made"
+        raise ModelError(str(error).replace(missed.group(), was), error.detail) from None
+
+
+def _outside_place(record: RunRecord, module: str) -> str | None:
+    """Where the run found a module outside of the project; None where it found none of that name."""
+    for name, known in record.outside.items():
+        if name.partition("/")[0] in (module, f"{module}.py"):
+            return known.partition("  ")[2]
+    return None
 
 
 def changes_of(record: RunRecord, pool: Pool) -> list[str]:
