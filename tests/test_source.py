@@ -236,6 +236,14 @@ class TestChoice:
         ]  # fmt: skip
         assert sorted(find_source(project, choice=Choice(("big",), ("**/*.txt",))).files) == ["big/a.csv", "model.py"]
 
+    def test_a_package_among_runs_is_taken_without_the_runs(self, project: Path) -> None:
+        """What the message about a package called `runs` proposes must not copy every earlier run."""
+        fill(project, ["model.py", "runs/__init__.py", "runs/sub/rates.py", "runs/one/run.json", "runs/one/model/m.py"])
+        assert list(find_source(project).files) == ["model.py"]
+        taken = find_source(project, choice=Choice(("runs",)))
+        assert sorted(taken.files) == ["model.py", "runs/__init__.py", "runs/sub/rates.py"]
+        assert "runs/one/run.json" in find_source(project, choice=Choice(("runs/one",))).files
+
     @pytest.mark.parametrize("pattern", ["nothing.csv", "../x", "/etc/passwd", "", "data/*.none"])
     def test_what_includes_nothing_of_the_project_is_refused(self, project: Path, pattern: str) -> None:
         fill(project, ["model.py", "data/x.csv"])

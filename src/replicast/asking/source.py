@@ -7,6 +7,7 @@ wrote. `[source] include` and `exclude` change that.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from replicast.core.errors import ModelError, RequestError
 from replicast.models import language_of_file
 from replicast.performing.copies import Source, digest
 
-from .walking import SUMMARY_HEADER, Found, Walk
+from .walking import SUMMARY_HEADER, Found, Walk, is_run
 
 CODE = {".py", ".r", ".jl", ".m", ".sh", ".stan", ".sql", ".c", ".cpp", ".h", ".f90", ".toml"}
 DOCUMENTS = {".md", ".rst", ".html", ".pdf", ".png", ".svg", ".ipynb", ".docx"}
@@ -108,7 +109,14 @@ def _included(root: Path, patterns: Sequence[str], exclude: re.Pattern[str] | No
 
 
 def _files_of(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(inner for inner in path.rglob("*") if inner.is_file())
+    """The file, or all that is below the folder but the runs in it, which no model reads."""
+    if path.is_file():
+        return [path]
+    found = list[Path]()
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not is_run(Path(folder, name))]
+        found += [Path(folder, name) for name in files]
+    return sorted(file for file in found if file.is_file())
 
 
 def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:

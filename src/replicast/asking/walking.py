@@ -138,9 +138,11 @@ def is_environment(path: Path) -> bool:
 
 def is_store(path: Path) -> bool:
     """Whether a folder is a store of runs, or a run: nothing in it belongs to a model."""
-    if (path / "run.json").is_file():
-        return True
-    return any(child.name[:1].isalnum() and (child / "run.json").is_file() for child in _children(path))
+    return is_run(path) or any(child.name[:1].isalnum() and is_run(child) for child in _children(path))
+
+
+def is_run(path: Path) -> bool:
+    return (path / "run.json").is_file()
 
 
 def is_database_of_runs(path: Path) -> bool:
