@@ -171,8 +171,7 @@ def drawn(rng: Generator) -> int:
     """
     generator = rng.bit_generator
     output: int = generator.random_raw()
-    sequence: LazySeedSequence = generator.seed_seq  # type: ignore[assignment]
-    return 0 if sequence.is_untouched(output) else output & MASK_63
+    return 0 if generator.seed_seq.is_untouched(output) else output & MASK_63  # type: ignore[attr-defined]
 
 
 def first_outputs(words: Words64) -> Words64:

@@ -29,7 +29,7 @@ from replicast.machine.condition import Spoilt
 
 from .python_defaults import is_object, like_default
 from .repeats import may_repeat
-from .results import UnusableResult, read_result
+from .results import Returned, UnusableResult, read_numbers, read_result
 from .tables import keys_of
 from .working_folder import WorkingFolder
 
@@ -206,7 +206,8 @@ class PythonSimulate:
     def _perform(self, scenario: str, number: int, call: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
         start = time.perf_counter()
         try:
-            metrics, tables = read_result(call(**given), self._notes.append, keys_of(scenario, number))
+            returned = call(**given)
+            metrics, tables = read_numbers(returned) or self._read(returned, scenario, number)
         except UnusableResult as error:
             failure = Failure("error", "UnusableResult", str(error))
             return Outcome(scenario, number, time.perf_counter() - start, failure=failure)
@@ -220,6 +221,9 @@ class PythonSimulate:
             outcome.notes = tuple(self._notes)
             self._notes.clear()
         return outcome
+
+    def _read(self, returned: Any, scenario: str, number: int) -> Returned:
+        return read_result(returned, self._notes.append, keys_of(scenario, number))
 
     def _directory_changed(self) -> bool:
         try:

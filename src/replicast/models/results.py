@@ -41,10 +41,17 @@ DURATIONS = (datetime.timedelta, np.timedelta64)
 Returned = tuple[dict[str, Metric], dict[str, Table]]
 
 
-def read_result(returned: Any, noted: Noted = ignore_note, keys: Keys = ANY_KEYS) -> Returned:
-    """Metrics and tables of what a model returned. Raises UnusableResult."""
+def read_numbers(returned: Any) -> Returned | None:
+    """What most models return, read fast: a float, or a dict of numbers and nothing else; None for all else."""
     if type(returned) is float:
         return {"value": returned}, {}
+    return _plain_numbers(returned) if type(returned) is dict else None
+
+
+def read_result(returned: Any, noted: Noted = ignore_note, keys: Keys = ANY_KEYS) -> Returned:
+    """Metrics and tables of what a model returned. Raises UnusableResult."""
+    if numbers := read_numbers(returned):
+        return numbers
     returned = _named(returned)
     if isinstance(returned, Mapping) and not is_column_mapping(returned):
         return _plain_numbers(returned) or _Reading(noted, keys).read(returned)
@@ -61,7 +68,7 @@ EXPECTED = "it must return a number, named numbers (a dict), a table, or a dict 
 
 
 def _plain_numbers(returned: Mapping[Any, Any]) -> Returned | None:
-    """What most models return, read fast: named integers and floats and nothing else; None for any other mapping."""
+    """Named integers and floats and nothing else; None for any other mapping."""
     metrics: dict[str, Metric] = {}
     for key, value in returned.items():
         kind = type(value)
