@@ -54,6 +54,7 @@ def test_a_worker_performs_a_batch_without_anything_heavy(tmp_path: Path) -> Non
     loaded = modules_after(PERFORM, str(tmp_path), cwd=tmp_path)
     assert {"numpy", "arro3", "obstore"} <= loaded
     assert loaded & HEAVY == set()
+    assert loaded & {"concurrent.futures", "logging", "email", "asyncio"} == set()
     assert not {name for name in loaded if name.startswith(("replicast.reporting", "replicast.cli", "replicast.aws"))}
 
 

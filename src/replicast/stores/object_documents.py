@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from replicast.core.record import NAME as RUN
 from .after_fork import check_not_forked
 from .names import one_line
 from .removing import MARKER, finish_removal, remove_folder, remove_objects
+from .several import readers_of
 
 READERS = 32
 """Requests to a bucket at once, where each is of one small object."""
@@ -83,7 +83,7 @@ class ObjectDocuments:
             return frozenset(self._below(f"{folder}/")[1])
 
         folders = self.folders()
-        with ThreadPoolExecutor(READERS) as readers:
+        with readers_of(READERS) as readers:
             return dict(zip(folders, readers.map(listed, folders), strict=True))
 
     def write(self, run: str, name: str, content: bytes, *, new: bool = False) -> bool:

@@ -14,7 +14,6 @@ names alone say which replications are stored, so no file is opened to answer "w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -46,7 +45,7 @@ from .names import (
 )
 from .object_documents import READERS, ObjectDocuments, can_be_written
 from .registry import StoreKind
-from .several import in_order
+from .several import in_order, readers_of
 
 if TYPE_CHECKING:
     from arro3.core import Schema, Table
@@ -145,7 +144,7 @@ class ObjectStore(ObjectDocuments):
             with suppress(StoreError):  # told when it is its turn
                 self._manifest(run, part)
 
-        with ThreadPoolExecutor(READERS) as readers:
+        with readers_of(READERS) as readers:
             for _ in readers.map(read, mixed[:MANIFESTS_REMEMBERED]):
                 pass
 

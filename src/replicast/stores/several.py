@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -14,6 +16,13 @@ R = TypeVar("R")
 
 MOST_BYTES = 128 << 20
 """Of results that wait to be taken: a part may be a gigabyte, and whoever reads have two."""
+
+
+def readers_of(count: int) -> ThreadPoolExecutor:
+    """So many threads that wait for a bucket; a folder's readers do not wait for the import, which brings `logging`."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(count)
 
 
 def in_order(
@@ -25,8 +34,9 @@ def in_order(
     if at_once < 2:
         yield from map(read, wanted)
         return
-    left, ahead, width, largest = iter(wanted), deque[Future[R]](), 1, 1
-    with ThreadPoolExecutor(at_once) as readers:
+    ahead: deque[Future[R]] = deque()
+    left, width, largest = iter(wanted), 1, 1
+    with readers_of(at_once) as readers:
         try:
             while True:
                 ahead.extend(readers.submit(read, one) for one in islice(left, max(0, width - len(ahead))))
