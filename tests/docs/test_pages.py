@@ -24,13 +24,28 @@ def name_of(page: Path) -> str:
     return page.relative_to(REPOSITORY).as_posix()
 
 
-def commands(text: str) -> list[str]:
-    found: list[str] = []
+def steps(text: str) -> list[tuple[str, list[str]]]:
+    """Each command with the lines that the page shows under it."""
+    found: list[tuple[str, list[str]]] = []
     for language, _, body in FENCE.findall(text):
         if language == "console":
-            lines = body.replace("\\\n", "").splitlines()
-            found += [line[2:].strip() for line in lines if line.startswith("$ ")]
+            for line in body.replace("\\\n", "").splitlines():
+                if line.startswith("$ "):
+                    found.append((line[2:].strip(), []))
+                elif line.strip():
+                    found[-1][1].append(line.rstrip())
     return found
+
+
+def commands(text: str) -> list[str]:
+    return [command for command, _ in steps(text)]
+
+
+def check_shown(page: Path, command: str, shown: list[str], printed: str) -> None:
+    """Every line that a page shows was printed, in the page's order; what was printed beside may be left out."""
+    lines = iter(line.rstrip() for line in printed.splitlines())
+    for line in shown:
+        assert line in lines, f"{name_of(page)}: $ {command}\ndid not print, or not in its place:\n{line}\n{printed}"
 
 
 def runs(page: Path) -> bool:
@@ -68,7 +83,7 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     if "examples" in page.parts:
         subprocess.run(["cp", "-r", f"{REPOSITORY / 'examples'}", str(tmp_path)], check=True)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in commands(text):
+    for command, shown in steps(text):
         if command.startswith(NOT_HERE):
             continue
         done = subprocess.run(
@@ -76,6 +91,7 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
             timeout=240, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+        check_shown(page, command, shown, done.stdout + "\n" + done.stderr)
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=name_of(page)) for page in PAGES])
