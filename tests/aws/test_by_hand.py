@@ -143,7 +143,8 @@ def test_a_selection_started_by_hand_spends_its_budget_as_one_at_home_does(
         home.create()
         home.conduct()
         there = Run(home.store, home.record.id)
-    assert sum(there.record.planned.values()) == 90
+    assert there.record.planned == planned
+    assert there.selection() == run.selection()
     ours, theirs = (
         {(row["scenario"], row["replication"]): row["mean"] for row in one.metrics().to_dicts()} for one in (run, there)
     )
