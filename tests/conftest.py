@@ -90,10 +90,12 @@ def replicast(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
 def on_a_terminal(tmp_path: Path) -> Callable[..., str]:
     """What a command prints on a terminal of that many columns, without colours: to standard output, or `both`."""
 
-    def show(columns: int, *command: str, status: int = 0, both: bool = False, cwd: Path = tmp_path) -> str:
+    def show(
+        columns: int, *command: str, status: int = 0, both: bool = False, cwd: Path = tmp_path, term: str = "xterm"
+    ) -> str:
         ours, theirs = os.openpty()
         termios.tcsetwinsize(theirs, (40, columns))
-        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": term}
         arguments = [sys.executable, "-m", "replicast", *command]
         process = subprocess.Popen(
             arguments, cwd=cwd, stdin=subprocess.DEVNULL, stdout=theirs,

@@ -33,7 +33,9 @@ def simulate(rng, replication, x=1):
         (["run", "m.py", "--reps", "4"], "--replications"), (["run", "m.py", "--sed", "4"], "--seed"),
         (["run", "m.py", "--out=x"], "--output"), (["rm"], "delete"), (["ls"], "list"), (["summery"], "summary"),
         (["stop"], "cancel"), (["remvoe"], "delete"), (["delete", "--froce"], "--yes"),
-        (["--versoin"], "--version"), (["tag", "--stoer", "x"], "--store"), (["list", "--limit", "3"], "--top"),
+        (["--versoin"], "--version"),
+        (["aws", "estimate", "m.py"], "replicast estimate"),
+        (["tag", "--stoer", "x"], "--store"), (["list", "--limit", "3"], "--top"),
     ],
 )  # fmt: skip
 def test_what_was_meant_is_named(replicast: Call, given: list[str], wanted: str) -> None:

@@ -22,6 +22,7 @@ from replicast.core.so_far import SoFar
 
 Write = Callable[..., Path]
 SLOW = "import time\ndef simulate(rng, mean=1.0):\n    time.sleep(0.05)\n    return {'wait': rng.exponential(mean)}\n"
+NAMES = ("today_as_it_is_in_our_hospital", "more_beds_and_also_more_nurses")
 
 
 def half_done() -> Progress:
@@ -44,6 +45,25 @@ def test_a_precision_run_says_how_far_each_target_is() -> None:
         scenario_line("wait", progress.scenarios["base"], targets) == "5 of 10 · 1 failed · 2.5 ± 2.054 (0.25 wanted)"
     )
     assert scenario_line("wait", progress.scenarios["more"], targets) == "0 of 10"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_names_of_thirty_letters_leave_room_for_time_left_and_failures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    progress = Progress(160, NAMES[0], done=78, failed=2, simulated=78, seconds=7.0, metric="wait")
+    progress.scenarios = {name: SoFar(80, 39, 1, 38, 45.0, 90.0) for name in NAMES}
+    bar = LiveBar()
+    bar._began -= 60
+    bar.show(progress)
+    bar.close()
+    run, *scenarios = capsys.readouterr().err.rstrip().splitlines()[-3:]
+    assert re.search(r"78 of 160 · 2 failed · \S+/s · \S+ s left", run)
+    for name, line in zip(NAMES, scenarios, strict=True):
+        assert line.lstrip().startswith(name)
+        assert "39 of 80 · 1 f" in line
+    assert max(map(len, [run, *scenarios])) <= columns
 
 
 @pytest.mark.parametrize(("term", "kind"), [("xterm", LiveBar), ("dumb", PlainLines)])

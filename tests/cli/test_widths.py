@@ -163,6 +163,12 @@ def test_a_table_shows_names_and_verdicts_whole_at_any_width(on_a_terminal: Show
         assert wide == [], f"at {columns} columns the terminal breaks these"
 
 
+@pytest.mark.parametrize("command", [f"summary {RUN}", f"compare {RUN}", "list"])
+def test_a_dumb_terminal_s_width_is_heeded_too(on_a_terminal: Show, store: Path, command: str) -> None:
+    lines = on_a_terminal(60, *command.split(), cwd=store, term="dumb").splitlines()
+    assert max(map(len, lines)) <= 60
+
+
 def test_every_command_with_a_table_is_tried() -> None:
     assert {command.split()[0] for command in SHOWN} == set(build_parser()[1]) - WITHOUT_A_TABLE
 

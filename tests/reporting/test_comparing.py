@@ -48,7 +48,7 @@ def test_a_failed_replication_costs_its_pair_and_is_named(make_run: MakeRun) -> 
     found = run.compare()
     assert found.differences[0].n == 5
     assert found.differences[0].mean_baseline == pytest.approx(np.mean(RIGHT[:5]))
-    assert found.notes == ["more: 1 of 6 replications failed and are left out"]
+    assert found.notes == ["more: 1 of 6 replications failed and is left out"]
 
 
 def test_replications_past_what_counts_are_left_out(make_run: MakeRun) -> None:

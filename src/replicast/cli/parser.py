@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from replicast.core.errors import RequestError
 
-from .help import MEANT_COMMANDS, MEANT_OPTIONS, meant, overview, sections
+from .help import COMMANDS, MEANT_COMMANDS, MEANT_OPTIONS, meant, overview, sections
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +29,8 @@ class Parser(argparse.ArgumentParser):
             given = message.split("invalid choice: '")[1].split("'")[0]
             choices = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
             if choices and given not in choices:
-                message = f"there is no command '{given}'{meant(given, choices, MEANT_COMMANDS)}"
+                top = f" (did you mean 'replicast {given}'?)" if self._is_below(given) else ""
+                message = f"there is no command '{given}'{top or meant(given, choices, MEANT_COMMANDS)}"
         raise RequestError(f"{message}; see: {self.prog} --help")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -39,6 +40,10 @@ class Parser(argparse.ArgumentParser):
         if args and len(positionals) > 1 and positionals[0].nargs == "?":
             args = self._options_first(list(args))
         return super().parse_known_args(args, namespace)
+
+    def _is_below(self, given: str) -> bool:
+        """Whether this is the parser of a command with commands of its own, and that is one of replicast's."""
+        return " " in self.prog and any(given in names for names in COMMANDS.values())
 
     def _unknown_option(self) -> str:
         """The first word that looks like an option and is none, nor a beginning of one; empty where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from replicast.core.progress import Progress
@@ -13,6 +14,7 @@ from .screen import duration, number, say
 from .tables import clean
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
@@ -24,7 +26,9 @@ DRAWN_EVERY_SECONDS = 0.1
 SCENARIOS_AFTER_SECONDS = 5.0
 """A run that takes longer shows how far each of its scenarios is, if they are not too many for the screen."""
 MOST_SCENARIOS = 12
-ALL = "all scenarios"
+ALL = "all"
+BARS_FROM_COLUMNS = 80
+"""On a narrower terminal the words take the room of the bars."""
 
 
 class Screen:
@@ -112,11 +116,19 @@ def new_bars() -> Bars:
     from rich.progress import Progress as Bars
     from rich.table import Column
 
+    class TwoTables(Bars):
+        """The names of scenarios take no room from the line of the run."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks[:1])
+            if self.tasks[1:]:
+                yield self.make_tasks_table(self.tasks[1:])
+
     console = Console(stderr=True, highlight=False)
-    return Bars(
+    drawn = [BarColumn(bar_width=20 if console.width > 100 else 8), TaskProgressColumn()]
+    return TwoTables(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=30)),
-        BarColumn(bar_width=20 if console.width > 100 else 8),
-        TaskProgressColumn(),
+        *(drawn if console.width >= BARS_FROM_COLUMNS else []),
         TextColumn("{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
         console=console, auto_refresh=False, expand=True,
     )  # fmt: skip

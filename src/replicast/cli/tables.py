@@ -5,6 +5,7 @@ No cell is cut, shrunk or broken in two at any width; only a text of `words` wra
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -100,7 +101,9 @@ def _print_plainly(sheet: _Sheet) -> None:
 def _print_on_terminal(sheet: _Sheet, optional: Sequence[int], names: Sequence[int]) -> None:
     from rich.console import Console
 
-    console, shown = Console(highlight=False), [place for place in range(len(sheet.headers)) if sheet.says(place)]
+    width, height = shutil.get_terminal_size()  # rich takes a dumb terminal for 80 columns
+    console = Console(highlight=False, width=width, height=height)
+    shown = [place for place in range(len(sheet.headers)) if sheet.says(place)]
     for left_out in (None, *optional):
         shown = [place for place in shown if place != left_out]
         table = _as_columns(sheet, shown)

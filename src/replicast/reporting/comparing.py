@@ -76,7 +76,8 @@ def values_of_run(store: Store, record: RunRecord) -> RunValues:
             values.notes.append(copies_note(scenario, copies))
         failed = sum(number <= planned for number in coverage.failed(scenario))
         if failed and not values.paired:
-            values.notes.append(f"{scenario}: {failed} of {planned} replications failed and are left out")
+            are = "is" if failed == 1 else "are"
+            values.notes.append(f"{scenario}: {failed} of {planned} replications failed and {are} left out")
     values.booleans = set(values.metrics()) - numeric
     return values
 
