@@ -45,7 +45,7 @@ contracts: $(VENV)/.test
 pytest: $(VENV)/.test $(VENV)/.asl-validator
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slurm and not long" $(PYTEST_ARGUMENTS)
 
-test-long: system $(VENV)/.test
+test-long: system $(VENV)/.test $(VENV)/.azurite
 	$(BIN)/pytest -n 2 --dist worksteal -m "long and not slurm" --timeout 900 $(PYTEST_ARGUMENTS)
 
 test-image: $(VENV)/.test
@@ -119,6 +119,13 @@ $(VENV)/.asl-validator: Makefile | $(VENV)/.test
 	  npm install --silent --no-save --no-package-lock --prefix $(VENV)/node asl-validator@4.0.0 && touch $@ || \
 	  echo "npm could not install asl-validator; the test of the state machine by it is skipped"; \
 	else echo "npm is missing (Debian: apt install npm); the test of the state machine by asl-validator is skipped"; fi
+
+# Azure's storage, emulated; from npm, so the tests skip where there is none.
+$(VENV)/.azurite: Makefile | $(VENV)/.test
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --no-package-lock --prefix $(VENV)/azurite azurite@3.35.0 && touch $@ || \
+	  echo "npm could not install azurite; the tests of a store on Azure are skipped"; \
+	else echo "npm is missing (Debian: apt install npm); the tests of a store on Azure are skipped"; fi
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUTPUT) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -92,14 +92,14 @@ class ObjectDocuments:
             if self.read(run, MARKER) is not None:
                 finish_removal(self, run)
         try:
-            self._call(obstore.put, f"{run}/{name}", content, mode="create" if new else "overwrite")
+            self._put(f"{run}/{name}", content, mode="create" if new else "overwrite")
         except AlreadyExistsError:
             return False
         return True
 
     def write_file(self, run: str, name: str, file: Path) -> None:
         """As `write`, of a file that need not fit into memory: a bucket is given it part by part."""
-        self._call(obstore.put, f"{run}/{name}", file)
+        self._put(f"{run}/{name}", file)
 
     def read(self, run: str, name: str) -> bytes | None:
         try:
@@ -147,6 +147,13 @@ class ObjectDocuments:
             return
         except BaseError as error:
             raise StoreError(f"the store '{self.label}' cannot be listed: {one_line(error)}") from error
+
+    def _put(self, path: str, content: bytes | Path, **options: Any) -> None:
+        """Raises AlreadyExistsError, where that was asked; StoreError also of a bucket that is not there."""
+        try:
+            self._call(obstore.put, path, content, **options)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise StoreError(f"the store '{self.label}' cannot be written: {one_line(error)}") from error
 
     def _call(self, operation: Any, *arguments: Any, **options: Any) -> Any:
         try:
