@@ -1,8 +1,8 @@
 """Quick R models, whose outcomes come as columns: each is what it would be alone, whatever its neighbours do."""
 
 import math
-from dataclasses import replace
 
+import msgspec
 import pytest
 from r_bench import Bench, perform
 
@@ -20,7 +20,7 @@ RETURNED = {
 
 def told(outcomes: list[Outcome]) -> list[str]:
     """All that an outcome says, but for its time."""
-    return [repr(replace(outcome, seconds=0.0)) for outcome in outcomes]
+    return [repr(msgspec.structs.replace(outcome, seconds=0.0)) for outcome in outcomes]
 
 
 @pytest.mark.parametrize("returned", RETURNED.values(), ids=RETURNED)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from replicast.core.commands import command as hint
 from replicast.core.errors import ModelError, RunChanged, StoreError
@@ -58,7 +58,7 @@ def _described(record: RunRecord, pool: Pool) -> Signature:
 def _outside_place(record: RunRecord, module: str) -> str | None:
     """Where the run found a module outside of the project; None where it found none of that name."""
     for name, known in record.outside.items():
-        if name.partition("/")[0] in (module, f"{module}.py"):
+        if PurePosixPath(name.partition("/")[0]).stem == module:
             return known.partition("  ")[2]
     return None
 

@@ -110,7 +110,8 @@ class Answers(Estimates):
         """Writes every table to `folder`, and calls a model's own collation, unless `own=False`.
 
         Options are `file_format` ("csv", "parquet", "xlsx" or "safe-csv", which no spreadsheet runs), `only` (the names
-        of tables), `confidence` of the summary's intervals, and `report`, called with each table's name and rows.
+        of tables), `confidence` of the summary's intervals, `report`, called with each table's name and rows, and
+        `hand_on`, called with the path of each table's file once it is whole, before the next is made.
 
         Where not all of the store can be seen from here, the tables that were collated beside it are fetched.
         """
