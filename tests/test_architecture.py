@@ -123,6 +123,15 @@ def test_tables_are_collated_and_runs_listed_without_arrays_or_frames(tmp_path: 
     assert all_tables & HEAVY == set()
 
 
+@pytest.mark.parametrize("metrics", ["", "'x': rng.random(), "], ids=["tables alone", "a metric of a column's name"])
+def test_notes_on_tables_need_no_frames(tmp_path: Path, metrics: str) -> None:
+    returned = f"{{{metrics}'rows': [{{'who': 'y', 'x': rng.random()}}] * 2}}"
+    (tmp_path / "model.py").write_text(f"def simulate(rng):\n    return {returned}\n")
+    modules_after(RUN, cwd=tmp_path)
+    assert modules_after(LOOK, "collate", "--store", "runs", "-o", "out", cwd=tmp_path) & HEAVY == set()
+    assert (tmp_path / "out" / "rows.csv").read_text().count("\n") == 13
+
+
 IMPORT_DOORS = """
 import json, sys
 import replicast.cli.start

@@ -53,11 +53,12 @@ def estimand_notes(tables: RunTables) -> Iterator[str]:
     """On metrics that are the means of a table's column: the mean of means is not the mean of all rows."""
     known = set(tables.metric_names())
     for table in (name for name in tables.names if name not in ("metrics", tables.source.table)):
-        for column in tables.columns(table):
-            named = [m for m in (column, f"mean_{column}", f"{column}_mean", f"{table}.{column}") if m in known]
-            if not named or not tables.unified(table).schema[column].is_numeric():
-                continue
-            for metric in named:
+        named = {
+            column: [m for m in (column, f"mean_{column}", f"{column}_mean", f"{table}.{column}") if m in known]
+            for column in tables.columns(table)
+        }
+        for column in tables.numeric_columns(table) if any(named.values()) else []:
+            for metric in named[column]:
                 yield (
                     f"'{metric}' is summarised as a mean of replications' own values; the mean of all rows of "
                     f"{table} is another number where replications have unequally many: "
@@ -67,7 +68,7 @@ def estimand_notes(tables: RunTables) -> Iterator[str]:
 
 def no_metric_notes(tables: RunTables) -> Iterator[str]:
     """On a run whose replications returned tables alone, of which a summary says nothing; how to have one."""
-    columns = {table: _numeric_columns(tables, table) for table in tables.names if table != METRICS}
+    columns = {table: tables.numeric_columns(table) for table in tables.names if table != METRICS}
     numeric = [table for table in columns if columns[table]]
     if not columns:
         return
@@ -79,11 +80,6 @@ def no_metric_notes(tables: RunTables) -> Iterator[str]:
         table = next((one for one in numeric if _one_row_each(tables, one)), numeric[0])
         note += f"; of the rows of a column: summary --pooled {table}.{columns[table][0]}:mean"
     yield note
-
-
-def _numeric_columns(tables: RunTables, table: str) -> list[str]:
-    schema = tables.unified(table).schema
-    return [name for name in tables.columns(table) if schema[name].is_numeric()]
 
 
 def _one_row_each(tables: RunTables, table: str) -> bool:

@@ -101,6 +101,14 @@ class RunTables:
         found = dict.fromkeys(name for schema in self._schemas_of(table) for name in schema.names)
         return [name for name in found if name not in KEYS]
 
+    def numeric_columns(self, table: str) -> list[str]:
+        """Those of the model's own columns that hold numbers, in order; of Arrow alone where nothing is unified."""
+        if (schema := self.straight_schema(table)) is not None:
+            kinds = {field.name: field.type for field in fields_of(schema)}
+            return [name for name in self.columns(table) if DataType.is_numeric(kinds[name])]
+        unified = self.unified(table).schema
+        return [name for name in self.columns(table) if unified[name].is_numeric()]
+
     def _schemas_of(self, table: str) -> Sequence[Schema]:
         if table == METRICS:
             return self.source.schemas(self._schemas[self.source.table])
