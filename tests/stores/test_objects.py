@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replicast.conducting.mending import set_aside_damage
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.replication import Failure, Outcome
 from replicast.models.results import read_result
@@ -103,6 +105,20 @@ class TestDeaths:
         assert store.coverage(RUN).done("base") == [(1, 1)]
         assert stored(store) == [{"scenario": "base", "replication": 1, "value": 0.125}]
         assert all("#" not in name for name in store.documents(RUN, "parts"))
+
+    def test_what_a_dead_writer_left_half_written_is_removed_before_a_run_goes_on(self, tmp_path: Path) -> None:
+        store = ObjectStore(str(tmp_path))
+        store.save(RUN, [outcome(1)])
+        whole = files(store)
+        (manifest,) = [path for path in whole if "/parts/manifests/" in str(path)]
+        left, being_written = manifest.with_name(f"{manifest.name}#1"), tmp_path / RUN / "run.json#2"
+        for path in (left, being_written):
+            path.write_bytes(b"half")
+        os.utime(left, (1, 1))
+        assert set_aside_damage(store, RUN) == []
+        assert not left.exists()
+        assert being_written.exists()
+        assert files(store) == sorted([*whole, being_written])
 
 
 class TestSchemas:

@@ -8,6 +8,5 @@ from replicast.core.ports import Damage, Store
 def set_aside_damage(store: Store, run: str) -> list[Damage]:
     """Reads all that is stored of the run, once. What does not fit its digest is missing from now on, and returned."""
     found = list(store.damage(run))
-    if found:
-        store.set_aside(run, found)
+    store.set_aside(run, found)
     return found

@@ -233,7 +233,10 @@ class Store(Protocol):
         ...
 
     def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
-        """From now on these count as missing, and what is saved in their place answers; nothing is overwritten."""
+        """From now on these count as missing, and what is saved in their place answers; nothing is overwritten.
+
+        What writers that died left half-written is removed, also where there is no damage.
+        """
         ...
 
     def artefacts(self, run: str, scenario: str | None = None, replication: int | None = None) -> Iterable[str]: ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,12 +17,11 @@ from replicast.core.record import NAME as RUN
 
 from .after_fork import check_not_forked
 from .names import one_line
-from .removing import MARKER, finish_removal, remove_folder, remove_objects
+from .removing import HALF_WRITTEN, MARKER, finish_removal, remove_folder, remove_objects
 from .several import readers_of
 
 READERS = 32
 """Requests to a bucket at once, where each is of one small object."""
-HALF_WRITTEN = re.compile(r"#\d+$")
 
 
 class ObjectDocuments:

@@ -45,6 +45,7 @@ from .names import (
 )
 from .object_documents import READERS, ObjectDocuments, can_be_written
 from .registry import StoreKind
+from .removing import clear_half_written
 from .several import in_order, readers_of
 
 if TYPE_CHECKING:
@@ -302,6 +303,8 @@ class ObjectStore(ObjectDocuments):
     def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
         for one in damage:
             self.write(run, one.part + SET_ASIDE, f"{one}\n".encode(), new=True)
+        if self.folder is not None:
+            clear_half_written(self.folder / run)
 
     def _list_relative(self, run: str, prefix: str) -> Iterator[tuple[str, int]]:
         return ((path.removeprefix(f"{run}/"), size) for path, size in self._list(f"{run}/{prefix}"))

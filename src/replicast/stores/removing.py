@@ -1,4 +1,4 @@
-"""Removing a run from a folder or object store, so that a death halfway leaves it whole or gone.
+"""Removing a run from a folder or object store, so that a death halfway leaves it whole or gone; and what writers left.
 
 A folder's run is moved aside in one step and emptied there. An object store moves nothing: there a marker is written,
 then `run.json` goes, without which there is no run, then the rest, then the marker. A run of the same name that begins
@@ -8,7 +8,10 @@ while a marker is there first finishes the removal, so that no old part is count
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +20,10 @@ from replicast.core.record import NAME
 
 ASIDE = ".removed"
 MARKER = "removing"
+HALF_WRITTEN = re.compile(r"#\d+$")
+"""A file of a folder's that its writer has not renamed to its name yet."""
+GIVEN_UP_SECONDS = 3600.0
+"""After which no writer is at work on it any more."""
 
 
 class Documents(Protocol):
@@ -37,6 +44,15 @@ def remove_folder(store: Path, run: str) -> None:
         shutil.rmtree(aside, ignore_errors=True)  # with what an earlier removal left behind
     except OSError as error:
         raise StoreError(f"run {run} cannot be removed from '{store}': {error.strerror}") from error
+
+
+def clear_half_written(folder: Path) -> None:
+    """Removes what writers that died left of files; one that somebody may be writing stays."""
+    given_up = time.time() - GIVEN_UP_SECONDS
+    for path in folder.rglob("*#*"):
+        with suppress(OSError):
+            if HALF_WRITTEN.search(path.name) and path.is_file() and path.stat().st_mtime < given_up:
+                path.unlink()
 
 
 def remove_objects(store: Documents, run: str) -> None:

@@ -144,6 +144,8 @@ class SqlStore(SqlResults):
 
     def set_aside(self, run: str, damage: Sequence[Damage]) -> None:
         """Takes the rows of each damaged batch out: a primary key takes no second row in their place."""
+        if not damage:
+            return
         self._make_sure()
         tables = self._known_tables()
         numbers = {one.part for one in damage if one.part.isdecimal()}
