@@ -93,3 +93,15 @@ def test_estimates_without_errors_have_the_measures_that_need_none():
     assert measures(np.array([1.0]), truth=0.0) == []
     names = [one.name for one in measures(np.ones(5), truth=0.0, se=np.zeros(5))]
     assert names == ["bias", "empirical_se", "mse", "model_se", "coverage", "bias_eliminated_coverage", "power"]
+
+
+def test_standard_errors_that_do_not_vary_have_no_error_of_their_own() -> None:
+    """Their mean is rounded, and the spread around it is no spread."""
+    estimate = np.array([0.4, 0.6, 0.5] * 10)
+    found = {one.name: one for one in measures(estimate, truth=0.5, se=np.full(30, 0.1))}
+    assert (found["model_se"].estimate, found["model_se"].mcse) == (0.1, 0.0)
+
+
+def test_estimates_that_do_not_vary_have_no_standard_error() -> None:
+    found = {one.name: one for one in measures(np.full(30, 0.1), truth=0.0)}
+    assert (found["empirical_se"].estimate, found["bias"].mcse, found["mse"].mcse) == (0.0, 0.0, 0.0)

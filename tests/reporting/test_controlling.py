@@ -59,6 +59,11 @@ def test_what_cannot_be_adjusted_says_why(make_run: MakeRun) -> None:
         run.controlled()
 
 
+def test_a_metric_that_does_not_vary_has_no_interval_of_its_mean_s_rounding(make_run: MakeRun) -> None:
+    row = make_run({"a": [{"v": 0.1, "u": own["u"]} for own in rows_of(30)]}).controlled({"u": 0.5}).objects[0]
+    assert (row.mean, row.plain_half_width, row.note) == (0.1, None, "the metric does not vary")
+
+
 def test_copies_have_no_interval(make_run: MakeRun) -> None:
     row = make_run({"a": rows_of(1) * 9}, copies=True).controlled({"u": 0.5}).objects[0]
     assert (row.estimate, row.plain_half_width, row.note) == (None, None, "replications are copies")

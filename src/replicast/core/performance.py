@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .distributions import check_confidence, normal_quantile, t_critical
 from .errors import RequestError, nearest
+from .moments import Moments
 
 MEASURES = (
     "bias", "empirical_se", "mse", "model_se", "relative_error", "coverage", "bias_eliminated_coverage", "power",
@@ -56,22 +57,27 @@ def measures(
 
 
 def _of_estimates(estimate: Array, truth: float) -> Iterator[Measure]:
-    n, sd = len(estimate), float(estimate.std(ddof=1))
+    n, sd = len(estimate), _sd(estimate)
     squares = (estimate - truth) ** 2
     yield Measure("bias", float((estimate - truth).mean()), sd / math.sqrt(n), n)
     yield Measure("empirical_se", sd, sd / math.sqrt(2.0 * (n - 1)), n)
-    yield Measure("mse", float(squares.mean()), float(squares.std(ddof=1)) / math.sqrt(n), n)
+    yield Measure("mse", float(squares.mean()), _sd(squares) / math.sqrt(n), n)
 
 
 def _of_errors(estimate: Array, se: Array) -> Iterator[Measure]:
-    n, empirical = len(se), float(estimate.std(ddof=1))
-    model = math.sqrt(float((se**2).mean()))
-    spread = float((se**2).var(ddof=1))
+    n, empirical, squares = len(se), _sd(estimate), se**2
+    spread = _sd(squares) ** 2
+    model = math.sqrt(float(squares.mean())) if spread else float(se[0])
     yield Measure("model_se", model, math.sqrt(spread / (4.0 * n)) / model if model else 0.0, n)
     if empirical and model:
         ratio = model / empirical
         error = 100.0 * ratio * math.sqrt(spread / (4.0 * n * model**4) + 1.0 / (2.0 * (n - 1)))
         yield Measure("relative_error", 100.0 * (ratio - 1.0), error, n)
+
+
+def _sd(values: Array) -> float:
+    """Of finite values; 0 of equal ones, of which a mean that was rounded would leave some spread."""
+    return Moments.of(values).sd or 0.0
 
 
 def _of_intervals(estimate: Array, se: Array, truth: float, df: Array | None, confidence: float) -> Iterator[Measure]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from replicast.core.controls import controlled
 from replicast.core.distributions import check_confidence, t_critical
 from replicast.core.errors import RequestError
+from replicast.core.moments import Moments
 
 from .comparing import RunValues
 
@@ -67,15 +68,16 @@ def _row(
     gone = int(np.isfinite(column).sum()) - len(known)
     note = f"left out, as a control is missing: {gone}" if gone else ""
     n = len(known)
-    mean = float(known[:, 0].mean()) if n else None
-    sd = float(known[:, 0].std(ddof=1)) if n > 1 else 0.0
-    plain = t_critical(confidence, n - 1) * sd / math.sqrt(n) if sd and not copies else None
+    moments = Moments.of(known[:, 0])
+    plain = t_critical(confidence, n - 1) * moments.sd / math.sqrt(n) if moments.sd and not copies else None
     try:
         if copies:
             raise ValueError("replications are copies")  # noqa: TRY301 - one way out for all reasons
         found = controlled(known[:, 0], known[:, 1:], np.array(list(controls.values())))
     except ValueError as reason:
-        return ControlledRow(*label, n, mean, plain, *(None,) * 7, "", "; ".join(filter(None, (str(reason), note))))
+        return ControlledRow(
+            *label, n, moments.mean, plain, *(None,) * 7, "", "; ".join(filter(None, (str(reason), note)))
+        )
     half_width = found.half_width(confidence)
     slopes = ", ".join(f"{name} {slope:.6g}" for name, slope in zip(controls, found.coefficients, strict=True))
     far = np.abs(known[:, 1:].mean(axis=0) - np.array(list(controls.values())))
@@ -84,6 +86,6 @@ def _row(
         if distance > 4.0:
             note += f"{'; ' * bool(note)}the mean of '{name}' is {distance:.1f} standard errors from what is said of it"
     return ControlledRow(
-        *label, n, mean, plain, found.estimate, found.se, found.df, found.estimate - half_width,
+        *label, n, moments.mean, plain, found.estimate, found.se, found.df, found.estimate - half_width,
         found.estimate + half_width, half_width, found.left, slopes, note,
     )  # fmt: skip
