@@ -83,7 +83,14 @@ def test_only_the_rows_can_tell_true_from_missing_beside_dates() -> None:
     assert unify("t", schemas).doubtful == ("d",)
     assert unify("t", schemas).schema == {"d": DATE}
     assert unify("t", schemas, {"d"}).schema == {"d": TEXT}
-    assert unify("t", [schema(d="logical"), schema(d="text")]).doubtful == ()
+
+
+def test_missing_values_alone_are_no_other_type() -> None:
+    schemas = [schema(d="logical"), schema(d="text"), schema(d="logical")]
+    assert unify("t", schemas).doubtful == ("d",)
+    assert unify("t", schemas, ()).notes == []
+    assert unify("t", schemas, ()).schema == {"d": TEXT}
+    assert unify("t", schemas, {"d"}).notes == ["column 'd' of table 't' came as logical, text: written as text"]
 
 
 def test_a_metric_is_a_number_also_where_it_was_always_missing() -> None:

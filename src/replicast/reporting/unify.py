@@ -51,9 +51,11 @@ def polars_types(schema: Schema) -> dict[str, pl.DataType]:
 
 
 def unify(
-    table: str, schemas: Sequence[Schema], logical: Container[str] = (), filled: Container[Types] | None = None
+    table: str, schemas: Sequence[Schema], logical: Container[str] | None = None, filled: Container[Types] | None = None
 ) -> Unified:
     """The schema that all rows of `table` are cast to; `logical` names the doubtful columns that hold true or false.
+
+    Without `logical`, as if all did but those beside dates and times.
 
     `filled` are the types of schemas of which there are rows: others decide on columns that no row has, and no more.
     """
@@ -68,10 +70,14 @@ def unify(
             if kind not in found[name] and (name not in in_rows or types not in hollow):
                 found[name].append(kind)
     for name, kinds in found.items():
-        common = pl.String() if name in logical else common_type(kinds)
-        unified.schema[name] = common
-        if pl.Boolean in kinds and common.is_temporal():
+        if pl.Boolean in kinds and len(kinds) > 1:
             unified.doubtful += (name,)
+            if logical is not None and name not in logical:
+                kinds.remove(pl.Boolean())
+        common = common_type(kinds)
+        if common.is_temporal() and pl.Boolean in kinds and logical is not None:
+            common = pl.String()
+        unified.schema[name] = common
         if len(kinds) > 1:
             names = ", ".join(sorted(map(type_name, kinds)))
             became = type_name(common)
