@@ -124,6 +124,11 @@ def test_one_such_value_is_told_as_one(store: ObjectStore) -> None:
     assert "1 value is missing" in summary_of(store, [1.0, NAN, 3.0]).notes[0]
 
 
+def test_a_metric_of_nothing_but_such_values_has_no_mean_of_others(store: ObjectStore) -> None:
+    (note,) = summary_of(store, [NAN, NAN, {"value": None}]).notes
+    assert note.endswith("3 values are missing, NaN or infinite in 'value': there is no other, and no mean")
+
+
 def test_a_metric_that_some_replications_lack_is_missing_there(store: ObjectStore) -> None:
     rows = {row.metric: row for row in summary_of(store, [{"a": 1.0}, {"a": 2.0, "b": 5}, {"b": 7, "a": 4.0}]).rows}
     assert list(rows) == ["a", "b"]

@@ -23,7 +23,8 @@ def notes_on(row: SummaryRow, *, copies: bool, counts: bool = False, unit: str =
     """On one row: values that are not finite, do not vary, only count, or are beyond what a double holds."""
     if row.non_finite:
         which = "1 value is" if row.non_finite == 1 else f"{row.non_finite} values are"
-        yield f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': the mean is of the other {row.n}"
+        rest = f"the mean is of the other {row.n}" if row.n else "there is no other, and no mean"
+        yield f"{row.scenario}: {which} missing, NaN or infinite in '{row.metric}': {rest}"
     if counts:
         yield f"{row.scenario}: '{row.metric}' only counts the replications: its mean and interval say nothing"
     if copies or row.n < 2 or row.ci_lower is not None:
