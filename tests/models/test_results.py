@@ -25,7 +25,7 @@ from arro3.core import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicast.models.results import UnusableResult, as_number, read_result
+from replicast.models.results import UnusableResult, as_number, describe, read_result
 from replicast.models.tables import LEFT_OUT, keys_of
 
 NAN, INF = math.nan, math.inf
@@ -587,6 +587,20 @@ class TestColumns:
         assert table({"d": [moment.date()] * 2, "t": [moment] * 2}) == {"d": [moment.date()] * 2, "t": [moment] * 2}
 
 
+class TestNamesOfFields:
+    @pytest.mark.parametrize("beside", [{}, {"n": 1.0}], ids=["alone", "beside a number"])
+    def test_a_structured_array_is_a_table_with_the_names_of_its_fields(self, beside: dict[str, float]) -> None:
+        rows = np.array([(1, 2.5, "x"), (2, 3.5, "y")], dtype=[("i", "i4"), ("f", "f4"), ("s", "U3")])
+        for made in (rows, rows.view(np.recarray)):
+            _, tables = read_result({"t": made, **beside})
+            assert pl.DataFrame(tables["t"]).to_dict(as_series=False) == {"i": [1, 2], "f": [2.5, 3.5], "s": ["x", "y"]}
+
+    @pytest.mark.parametrize(("name", "column"), [("wait", "wait"), (None, "value"), (3, "value")])
+    def test_a_series_keeps_its_name(self, name: Any, column: str) -> None:
+        _, tables = read_result({"n": 1.0, "t": pd.Series([1.5, 2.5], name=name)})
+        assert pl.DataFrame(tables["t"]).to_dict(as_series=False) == {column: [1.5, 2.5]}
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("returned", "said"),
@@ -620,10 +634,20 @@ class TestRefusals:
             refused.value
         )
 
-    @pytest.mark.parametrize("item", [{"a": {"b": 1}}, {1, 2}, np.zeros((2, 2)), [1, 2, [3]], object()])
+    @pytest.mark.parametrize("item", [{"a": {"b": 1}}, {1, 2}, np.zeros((2, 2)), [1, 2, [3]], 1 + 2j, b"x"])
     def test_an_item_that_is_neither_number_nor_table_is_named(self, item: Any) -> None:
         with pytest.raises(UnusableResult, match="'odd' of what the model returned is a"):
             read_result({"wait": 1.0, "odd": item})
+
+    @pytest.mark.parametrize(
+        "item", [object(), int, len, np.random.default_rng(1)], ids=lambda item: type(item).__name__
+    )
+    def test_an_item_that_holds_no_numbers_costs_a_note_and_not_the_replication(self, item: Any) -> None:
+        notes: list[str] = []
+        assert read_result({"wait": 1.0, "odd": item}, notes.append) == ({"wait": 1.0}, {})
+        assert notes == [f"'odd' is {describe(item)}: it is not kept"]
+        with pytest.raises(UnusableResult, match="it must return a number"):
+            read_result({"odd": item})
 
     @pytest.mark.parametrize(
         ("values", "said"),

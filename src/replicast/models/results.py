@@ -149,6 +149,9 @@ class _Reading:
         table = as_table(value, name, self.keys, self.noted)
         if table is None:
             table = as_vector(value, name, self.noted)
+        if table is None and is_opaque(value):
+            self.noted(f"'{name}' is {describe(value)}: it is not kept")
+            return
         if table is None:
             raise UnusableResult(
                 f"'{name}' of what the model returned is {describe(value)}, not a number or a table{_cure(value)}"
@@ -206,6 +209,12 @@ def refuse_unequal(returned: Mapping[Any, Any]) -> None:
 def is_single(value: Any) -> bool:
     """Whether a value is a number, a duration or a text."""
     return as_number(value) is not NOT_A_NUMBER or as_text(value) is not None or isinstance(value, DURATIONS)
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether it is no number and holds none that can be listed: an environment, a fitted model, a function."""
+    listing = ("__iter__", "__len__", "__getitem__", "__array__", "__dataframe__", "collect_schema")
+    return not isinstance(value, complex) and not any(hasattr(type(value), name) for name in listing)
 
 
 def as_text(value: Any) -> str | None:

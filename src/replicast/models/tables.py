@@ -44,7 +44,9 @@ def is_column_mapping(value: Mapping[Any, Any]) -> bool:
     columns = list(value.values())
     if not all(isinstance(column, (list, tuple, np.ndarray)) and not reader_of(type(column)) for column in columns):
         return False
-    if any(isinstance(c, np.ndarray) and c.ndim != 1 for c in columns) or len({len(c) for c in columns}) != 1:
+    if any(isinstance(c, np.ndarray) and (c.ndim != 1 or c.dtype.names) for c in columns):
+        return False
+    if len({len(c) for c in columns}) != 1:
         return False
     return not any(isinstance(item, Mapping) or reader_of(type(item)) for column in columns for item in column[:1])
 
@@ -94,7 +96,7 @@ def _first_values(column: ChunkedArray) -> set[Any]:
 def as_vector(value: Any, name: str, noted: Noted = ignore_note) -> Table | None:
     """An array, a series or a list of single values as a table of one column, `value`; None if it is none of these."""
     if hasattr(type(value), "iloc") and not hasattr(type(value), "columns"):
-        return table_of(columns_of_series(value, name, VALUE, noted))
+        return table_of(columns_of_series(value, name, value.name if isinstance(value.name, str) else VALUE, noted))
     if isinstance(value, np.ndarray):
         return table_of({VALUE: column_array(value, name, VALUE, noted)}) if value.ndim == 1 else None
     for listing in ("to_list", "to_pylist"):
