@@ -292,6 +292,29 @@ def test_what_is_neither_number_nor_table_costs_nothing_and_is_kept_or_noted(ben
     assert "--keep rds" in note
 
 
+def test_a_deeper_list_is_noted_with_its_cure(bench: Bench) -> None:
+    outcome = bench.one("simulate <- function() list(x = 1, wards = list(north = data.frame(w = 1), south = 2))")
+    (note,) = outcome.notes
+    assert "'wards' of what the model returned is a list of north, south" in note
+    assert "name what is in it one level up, as in list(icu.wait = 1.5, icu.patients = data.frame(...))" in note
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("NA_character_", None),
+        ("'NA'", "NA"),
+        ("as.Date(NA)", None),
+        ("as.POSIXct('2026-07-01 12:00', tz = 'Europe/London')", "2026-07-01T12:00:00+01:00"),
+        ("as.POSIXlt('2026-07-01', tz = 'UTC')", "2026-07-01T00:00:00+00:00"),
+        ("as.POSIXct(0.25, origin = '1970-01-01', tz = 'UTC')", "1970-01-01T00:00:00.250000+00:00"),
+    ],
+)
+def test_a_text_is_missing_where_it_is_and_a_time_has_its_offset(bench: Bench, text: str, kept: str | None) -> None:
+    tables = bench.one(f"simulate <- function() list(x = 1, t = {text})").tables
+    assert columns(tables["texts"]) == {"name": ["t"], "text": [kept]}
+
+
 def test_a_key_column_of_the_models_own_that_differs_between_rows_is_kept(bench: Bench) -> None:
     outcome = bench.one(
         "simulate <- function() list(t = data.frame(replication = 1:2, scenario = 'base', x = 3:4), y = 1)"

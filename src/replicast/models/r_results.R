@@ -153,7 +153,14 @@ is_text <- function(element) {
     (is.character(element) || is.factor(element) || inherits(element, c("Date", "POSIXt")))
 }
 
-written <- function(element) enc2utf8(if (is.na(element)) "NA" else as.character(unname(element)))
+# A time in its own zone with the offset from UTC, since as.character() leaves the zone out.
+written <- function(element) {
+  if (is.na(element)) return(NA_character_)
+  if (!inherits(element, "POSIXt")) return(enc2utf8(as.character(unname(element))))
+  parts <- as.double(as.POSIXct(element)) %% 1
+  form <- if (parts == 0) "%Y-%m-%dT%H:%M:%S%z" else "%Y-%m-%dT%H:%M:%OS6%z"
+  sub("([0-9]{2})$", ":\\1", format(element, form))
+}
 
 is_single_or_text <- function(element) is_single(element) || is_text(element)
 
@@ -199,7 +206,8 @@ is_matrix <- function(element) {
 skip <- function(name, element) {
   came <- paste0("'", name, "' of what the model returned is ", description(element), ", not a number or a data.frame")
   skipped <<- c(skipped, came)
-  if (is.null(keep_prefix)) note(came, ": it is not kept; --keep rds keeps what is returned whole")
+  cure <- if (is_mapping(element)) "name what is in it one level up, as in list(icu.wait = 1.5, icu.patients = data.frame(...)); "
+  if (is.null(keep_prefix)) note(came, ": it is not kept; ", cure, "--keep rds keeps what is returned whole")
 }
 
 # Vectors with names that were spread out, and metrics that were found: a name in both was one named number at times.
