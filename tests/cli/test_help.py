@@ -137,3 +137,10 @@ def test_a_command_that_can_be_pasted_is_left_alone_with_the_prose_around_it() -
     )
     check_hints(["run", "m.py", "--store", "/s"], said)
     check_hints([], "there is no option '--sede'; see: replicast run --help\nthe runs that replicast list shows")
+
+
+def test_a_program_that_is_given_as_an_option_is_told_its_place(replicast: Call) -> None:
+    done = replicast("run", "--command", "python3 model.py {out}", "-n", "2")
+    assert done.returncode == 2
+    assert "(a program and what it takes stand last, behind --)" in done.stderr
+    assert "behind --" not in replicast("summary", "--program", "x").stderr

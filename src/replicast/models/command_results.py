@@ -20,6 +20,7 @@ from replicast.core.arrow import table_of
 from replicast.core.replication import Metric
 
 from .columns import Noted, ignore_note
+from .pandas_frames import free_name
 from .results import NOT_A_NUMBER, Returned, UnusableResult, as_number, column_array, describe, read_result
 from .tables import ANY_KEYS, Keys
 
@@ -28,6 +29,9 @@ MISSING = ("", "NA")
 TRUTH = {"true": True, "TRUE": True, "True": True, "false": False, "FALSE": False, "False": False}
 INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")
 FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE)
+BLANKS = " \t"
+EXACT_DIGITS = 15
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
 SHOWN_CHARACTERS = 60
 
 
@@ -35,12 +39,15 @@ def take_results(folder: Path, noted: Noted = ignore_note, keys: Keys = ANY_KEYS
     """Reads and removes what is metrics and tables; the other files stay. Raises UnusableResult."""
     metrics: dict[str, Metric] = {}
     tables: dict[str, Table] = {}
+    texts: dict[str, Table] = {}
     taken = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_result(path)]
     for path in taken:
         if path.name == METRICS_FILE:
-            metrics = read_metrics(path.read_bytes(), noted)
+            metrics, texts = read_metrics(path.read_bytes(), noted)
         else:
             tables |= _table_in(path, tables, noted, keys)
+    for name, table in texts.items():
+        tables[free_name(name, tables)] = table
     for path in taken:
         path.unlink()
     return metrics, tables
@@ -54,12 +61,15 @@ def _table_in(path: Path, tables: Container[str], noted: Noted, keys: Keys) -> d
     if path.stem in tables:
         raise UnusableResult(f"the command left two tables called '{path.stem}'")
     content = path.read_bytes()
-    table = read_csv(content, path.name) if path.suffix.lower() == ".csv" else read_parquet(content, path.name)
+    table = read_csv(content, path.name, noted) if path.suffix.lower() == ".csv" else read_parquet(content, path.name)
     return read_result({path.stem: table}, noted, keys)[1]
 
 
-def read_metrics(content: bytes, noted: Noted = ignore_note) -> dict[str, Metric]:
-    """The numbers of a `metrics.json`, those of an inner object beside the others. Raises UnusableResult."""
+def read_metrics(content: bytes, noted: Noted = ignore_note) -> Returned:
+    """The numbers of a `metrics.json`, those of an inner object beside the others, and a table of its texts.
+
+    Raises UnusableResult.
+    """
     try:
         named = json.loads(content, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
@@ -67,8 +77,8 @@ def read_metrics(content: bytes, noted: Noted = ignore_note) -> dict[str, Metric
     if not isinstance(named, dict):
         raise UnusableResult(f"{METRICS_FILE} holds {describe(named)}; it must hold an object of numbers")
     for name, value in named.items():
-        _check_numbers(name, value)
-    return read_result(named, noted)[0] if named else {}
+        _check_singles(name, value)
+    return read_result(named, noted) if named else ({}, {})
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -79,10 +89,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return named
 
 
-def _check_numbers(name: str, value: Any) -> None:
+def _check_singles(name: str, value: Any) -> None:
     inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {}
     for path, item in inner.items() or ((name, value),):
-        if as_number(item) is NOT_A_NUMBER:
+        if as_number(item) is NOT_A_NUMBER and not isinstance(item, str):
             raise UnusableResult(f"'{path}' of {METRICS_FILE} is {describe(item)}, not a number")
 
 
@@ -116,13 +126,15 @@ def read_parquet(content: bytes, name: str) -> Table:
         raise UnusableResult(f"{name} is not a Parquet file that can be read: its content is damaged") from None
 
 
-def read_csv(content: bytes, name: str) -> Table:
+def read_csv(content: bytes, name: str, noted: Noted = ignore_note) -> Table:
     """A table with a header line, its columns typed by what all their values are: bool, int, float, else text.
 
-    Empty fields and NA are missing. R's row names and pandas' index (a first column without a name) are left out where
-    they only count. Raises UnusableResult, naming the line or the column.
+    Blanks around a name, or around a value that is no text, do not count. Empty fields and NA are missing. R's row
+    names and pandas' index (a first column without a name) are left out where they only count. Raises UnusableResult,
+    naming the line or the column.
     """
     header, *rows = _csv_rows(content, name)
+    header = [column.strip(BLANKS) for column in header]
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in header]
     if header and not header[0]:
         if _counts(columns[0]):
@@ -131,7 +143,7 @@ def read_csv(content: bytes, name: str) -> Table:
             header[0] = "row"
     _check_header(header, name)
     stem = name.rpartition(".")[0]
-    arrays = {h: column_array(parse_column(c), stem, h) for h, c in zip(header, columns, strict=True)}
+    arrays = {h: column_array(parse_column(c), stem, h, noted) for h, c in zip(header, columns, strict=True)}
     return table_of(arrays)
 
 
@@ -140,6 +152,7 @@ def _csv_rows(content: bytes, name: str) -> list[list[str]]:
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         rows = [next(lines, [])]
+        _check_separator(rows[0], name)
         for row in lines:
             if row and len(row) != len(rows[0]):
                 message = f"line {lines.line_num} of {name} has {len(row)} fields, and its header {len(rows[0])}"
@@ -155,6 +168,15 @@ def _csv_rows(content: bytes, name: str) -> list[list[str]]:
     return rows
 
 
+def _check_separator(header: Sequence[str], name: str) -> None:
+    found = next((mark for mark in SEPARATORS if len(header) == 1 and mark in header[0]), None)
+    if found:
+        raise UnusableResult(
+            f"the columns of {name} are parted by {SEPARATORS[found]}: "
+            "write them with commas between, and points in numbers"
+        )
+
+
 def _counts(column: Sequence[str]) -> bool:
     """Whether a column holds nothing but the rows' numbers, from 1 or from 0."""
     return any(all(text == str(i) for i, text in enumerate(column, first)) for first in (0, 1))
@@ -168,15 +190,22 @@ def _check_header(header: Sequence[str], name: str) -> None:
             raise UnusableResult(f"{name} has two columns called '{column}'")
 
 
+def _as_number(text: str) -> int | float:
+    """A double, but for whole numbers of so many digits that a double may lose some, which is to be told."""
+    return int(text) if len(text) > EXACT_DIGITS and INTEGER.fullmatch(text) else float(text)
+
+
 def parse_column(texts: Sequence[str]) -> list[Any]:
     """The texts in the narrowest of bool, int, float and text that keeps all of them; a leading zero keeps a text."""
-    present = {text for text in texts if text not in MISSING}
-    kind: Any = str
+    present = {text.strip(BLANKS) for text in texts} - {*MISSING}
+    kind: Any = None
     if present <= TRUTH.keys():
         kind = TRUTH.__getitem__
     elif all(map(INTEGER.fullmatch, present)):
         kind = int
     elif all(map(FLOAT.fullmatch, present)):
-        kind = float
+        kind = _as_number
+    if kind is None:
+        return [None if text in MISSING else text for text in texts]
     values: dict[str, Any] = {text: kind(text) for text in present} | dict.fromkeys(MISSING)
-    return [values[text] for text in texts]
+    return [values[text.strip(BLANKS)] for text in texts]
