@@ -119,6 +119,18 @@ def test_values_under_a_number_that_no_replication_has_are_named_and_mended(
     assert replicast.Run(made.store.url, "one").damage() == []
 
 
+@pytest.mark.parametrize("number", [4, 15])
+def test_a_kept_file_that_no_replication_left_is_named_and_taken_out(made: replicast.Run, number: int) -> None:
+    name = f"artefacts/scenario=base/replication={number:06d}/plan.txt"
+    made.store.write("one", name, b"added by hand")
+    again = replicast.Run(made.store.url, "one")
+    (damage,) = again.damage()
+    assert f"'{name}' is of no replication that was stored" in damage
+    again.resume(workers=1)
+    assert replicast.Run(made.store.url, "one").damage() == []
+    assert made.store.artefacts("one") == []
+
+
 @pytest.mark.parametrize("edit", ["DELETE FROM replications WHERE replication = 4", *list(LEFT_OVER.values())[1:]])
 def test_what_is_left_of_rows_deleted_by_hand_keeps_nothing_from_being_saved(
     made: replicast.Run, edit: str, tmp_path: Path

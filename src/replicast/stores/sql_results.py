@@ -17,7 +17,7 @@ from replicast.core.errors import StoreError
 from replicast.core.ports import Damage
 
 from .coverage import Part, RunCoverage, ScenarioCoverage, Segment
-from .names import LEDGER, encode_name
+from .names import ARTEFACT, LEDGER, encode_name
 from .sql_batches import Batch, batches_of, damage_to
 from .sql_checking import Checker, Held, damage_by_number, without_loose
 from .sql_documents import SqlDocuments
@@ -77,6 +77,7 @@ class SqlResults(SqlDocuments):
                     again = partial(self._batches, run, scenario)
                     yield from (loose.damage(scenario) for loose in checker.loose(again))
             yield from self._artefact_damage(run, batches)
+            yield from self._loose_artefacts(run, scenario)
         yield from self.database.perform(partial(leftovers, self.schema, self._known_tables(), run))
 
     def _scenarios(self, run: str) -> list[str]:
@@ -95,6 +96,17 @@ class SqlResults(SqlDocuments):
             for name, sha256 in batch.artefacts.items():
                 if hashlib.sha256(self.read(run, name) or b"").hexdigest() != sha256:
                     yield damage_to(batch, name)
+
+    def _loose_artefacts(self, run: str, scenario: str) -> Iterator[Damage]:
+        """Kept files that no batch says to hold; batches are read after them, since both are saved at once."""
+        names = self.artefacts(run, scenario)
+        batches = self._batches(run, scenario) if names else []
+        if any(batch.old for batch in batches):
+            return
+        for name in sorted(set(names).difference(*(batch.artefacts for batch in batches))):
+            place = ARTEFACT.fullmatch(name)
+            number = int(place[2]) if place else 0
+            yield Damage(scenario, number, number, f"'{name}' is of no replication that was stored", name)
 
     def _batches(self, run: str, scenario: str | None = None) -> list[Batch]:
         return self.database.perform(lambda connection: self._batches_in(connection, run, scenario))
