@@ -62,6 +62,15 @@ def test_a_table_that_happens_to_have_one_row_gives_no_metric(run: Any) -> None:
     assert len(rows) == made.metrics().pl()["number"].sum()
 
 
+def test_what_a_patient_waits_is_asked_of_all_rows_and_is_no_mean_of_means(run: Any) -> None:
+    """The true mean is 79/30 = 2.633, that of replications' own means 2.0; 57 tables of one row have 0.106."""
+    (found,) = run(PATIENTS, n=2000).pooled("patients.wait:mean").objects
+    assert (found.replications, found.rows) == (2000, 40_336)
+    assert found.estimate == pytest.approx(2.64121, abs=1e-5)
+    assert found.ci_lower < 79 / 30 < found.ci_upper
+    assert found.mean_of_replications == pytest.approx(2.02422, abs=1e-5)
+
+
 def test_a_metric_may_be_called_as_a_column_of_a_table_of_one_row(run: Any) -> None:
     text = PATIENTS.replace('"number": n', '"wait": float(w.mean())')
     made = run(text, n=200)
