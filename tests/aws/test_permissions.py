@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+from obstore.exceptions import PermissionDeniedError
 
 from replicast.asking.preparation import Preparation
 from replicast.asking.request import Request
 from replicast.aws import commands
 from replicast.aws.access import Aws
+from replicast.aws.performing import Performer
 from replicast.aws.sandbox import started
 from replicast.aws.stack import StackState
+from replicast.core.errors import StoreError
+from replicast.stores.objects import ObjectStore
 
 from .conftest import REGION, SMALL, TAUGHT, Deploy, free_port, use_account, wait_for
 
@@ -119,6 +126,57 @@ def test_a_function_writes_its_own_part_of_a_run_and_removes_nothing(
     assert not any(allowed(aws, role, "s3:DeleteObject", f"{root}/{key}") for key in [*may, *may_not])
     assert not allowed(aws, role, "s3:GetObject", "arn:aws:s3:::another/runs/r/run.json")
     assert not allowed(aws, role, "lambda:InvokeFunction", "*")
+
+
+def decided(aws: Aws, bucket: str, role: str, action: str, key: str = "", **context: str) -> bool:
+    """Whether a role's policies, and none of the bucket's, allow a request, with what it says of itself.
+
+    By the emulator's evaluator: an allow where there is one, unless anything denies
+    (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
+    """
+    iam, account = aws.client("iam"), aws.account
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    own = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    theirs = aws.client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
+    place = f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
+    said = {"s3:" + name.replace("_", "-"): value for name, value in context.items()}
+    said["s3:objectcreationoperation"] = "true" if action == "s3:PutObject" else "false"
+    asked = EvalContext(
+        f"arn:aws:sts::{account}:assumed-role/{role}/it", "AssumedRole", account, action, place, aws.region,
+        secure_transport=True, service_context=said,
+    )  # fmt: skip
+    return evaluate(asked, [parse_policy_document(document) for document in [*own, theirs]]).decision == "Allow"
+
+
+@pytest.mark.parametrize("function", ["simulate", "plan", "collate"])
+def test_no_function_writes_over_a_part(aws: Aws, stack: StackState, function: str) -> None:
+    role = role_of(aws, f"replicast-{function}")
+    ask = partial(decided, aws, stack.bucket, role, "s3:PutObject", "runs/r/parts/metrics/base/1.parquet")
+    assert not ask()
+    assert ask(if_none_match="*") is (function != "collate")
+
+
+def test_simulate_lists_runs_alone_and_nothing_without_a_prefix(aws: Aws, stack: StackState) -> None:
+    ask = partial(decided, aws, stack.bucket, role_of(aws, "replicast-simulate"), "s3:ListBucket")
+    assert ask(prefix="runs/r/parts")
+    assert not any([ask(), ask(prefix=""), ask(prefix="code/"), ask(prefix="deployed/")])
+
+
+def test_a_cancellation_that_simulate_may_not_ask_for_is_none(tmp_path: Path) -> None:
+    """What S3 says of an object that is not there to whom may not list (GetObject's page in the API reference)."""
+
+    class Forbidding(ObjectStore):
+        why: Exception = PermissionDeniedError("403")
+
+        def read(self, run: str, name: str) -> bytes | None:
+            raise StoreError(f"{run}/{name}") from self.why
+
+    performer = object.__new__(Performer)
+    performer.store, performer.record = Forbidding(str(tmp_path)), SimpleNamespace(id="r")
+    assert not performer._is_cancelled()
+    Forbidding.why = OSError("gone")
+    with pytest.raises(StoreError):
+        performer._is_cancelled()
 
 
 @pytest.mark.usefixtures("stack")

@@ -13,8 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from obstore.exceptions import PermissionDeniedError
+
 import replicast
 from replicast.conducting.cancelling import CANCEL
+from replicast.core.errors import StoreError
 from replicast.core.planning import count, gaps, merge
 from replicast.core.ports import JobState, Store, Work
 from replicast.core.record import RunRecord
@@ -129,7 +132,13 @@ class Performer:
         self.store.save(self.record.id, [outcome])
 
     def _is_cancelled(self) -> bool:
-        return self.store.read(self.record.id, CANCEL) is not None
+        """By the document of that name; S3 says of one that is not there to whom may not list that it is forbidden."""
+        try:
+            return self.store.read(self.record.id, CANCEL) is not None
+        except StoreError as error:
+            if isinstance(error.__cause__, PermissionDeniedError):
+                return False
+            raise
 
 
 def import_path() -> str:
