@@ -42,6 +42,7 @@ def test_verifying_says_which_versions_and_processor_performed_the_run_where_the
     assert other_systems(store, Run(store, run).record) == []
     verify = ("verify", run, "--store", f"s3://{stack.bucket}/runs", "--trust", "--json")
     assert json.loads(replicast(*verify).stdout)["performed_on"] == []
+    assert replicast("verify", run, "--on", "aws", "--trust", "--json").stdout == replicast(*verify).stdout
     another = there | {"numpy": "1.26.4", "processor": "aarch64", "simpy": "4.1.1"}
     store.write(run, "systems/another.json", json.dumps(another).encode())
     done = replicast(*verify)

@@ -326,6 +326,7 @@ def _add_checking(add: Add) -> None:
     which.add_argument("--stored", action="store_true", help="check what is stored by its digests; simulate nothing")
     _trust(verify)
     verify.add_argument("--workers", type=int, metavar="W", help="processes at once (default: all cores)")
+    verify.add_argument("--on", metavar="PLACE", help="the run is in the store of this place, as of aws")
     made = add(
         "environment", "environment_command:environment", "print what it takes to build a run's environment again"
     )

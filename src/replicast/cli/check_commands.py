@@ -124,7 +124,7 @@ def _write_snippet(handle: Any, chosen: argparse.Namespace) -> int:
 
 
 def verify(chosen: argparse.Namespace) -> int:
-    handle = open_run(chosen)
+    handle = open_run(chosen, chosen.on)
     if chosen.stored:
         return _verify_stored(handle, as_json=chosen.json)
     check_trust(handle.record, chosen)

@@ -8,11 +8,14 @@ from typing import Any
 from .screen import say_words
 
 
-def open_run(chosen: argparse.Namespace) -> Any:
+def open_run(chosen: argparse.Namespace, place: str | None = None) -> Any:
+    """The run; where no store is named, in that of the `place`, if one is given that has its own."""
     from replicast.asking.settings import default_store
+    from replicast.places.registry import open_place
     from replicast.runs import Run
 
-    run = Run(chosen.store or default_store(), chosen.run)
+    own = open_place(place).store() if place and not chosen.store else None
+    run = Run(own or chosen.store or default_store(), chosen.run)
     for damaged in run.left_out:
         say_words(f"left out: {damaged}")
     return run
