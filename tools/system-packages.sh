@@ -1,7 +1,7 @@
 # Installs the system packages that the tests use, where this is Debian and we are root; else says what is missing.
 # R, packages of R's (streams are compared with them; the R package in r/ is built and tested with them), Chromium (pages are looked at); LibreOffice (opens spreadsheets); npm (the state
 # machine is checked by a validator from there).
-r_packages='future.apply dorng:doRNG data.table tibble processx jsonlite testthat withr callr cli progressr knitr rmarkdown here pkgload'
+r_packages='future.apply dorng:doRNG data.table tibble processx jsonlite testthat withr callr cli progressr knitr rmarkdown here pkgload readxl'
 missing=
 command -v Rscript >/dev/null || missing="$missing r-base-core"
 if command -v Rscript >/dev/null; then

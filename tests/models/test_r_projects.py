@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -33,6 +35,32 @@ def test_a_package_is_loaded_from_its_source(replicast: Cli, package: Path, load
     ended = replicast("run", "scripts/sim.R", "-n", 2, "--seed", 1)
     assert ended.returncode == 0, ended.stderr
     assert "incompatible" not in ended.stderr
+
+
+def test_inputs_are_read_by_relative_paths_from_rds_csv_and_xlsx(replicast: Cli, tmp_path: Path) -> None:
+    """From the copy: what becomes of the files on disk changes nothing."""
+    if subprocess.run(["Rscript", "-e", "quit(status = !requireNamespace('readxl'))"], check=False).returncode:
+        pytest.skip("R's package readxl is not installed (Debian: apt install r-cran-readxl)")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rates.csv").write_text("rate\n2\n")
+    subprocess.run(["Rscript", "-e", 'saveRDS(list(beds = 3L), "data/beds.rds")'], cwd=tmp_path, check=True)
+    book = openpyxl.Workbook()
+    for row in (["los", "ward"], [4.5, "icu"]):
+        book.active.append(row)
+    book.save(tmp_path / "data" / "stays.xlsx")
+    (tmp_path / "model.R").write_text(
+        'rates <- read.csv("data/rates.csv")\n'
+        "simulate <- function() {\n"
+        '  stays <- readxl::read_excel("data/stays.xlsx")\n'
+        '  c(rate = rates$rate, beds = readRDS("data/beds.rds")$beds, los = stays$los, x = runif(1))\n}\n'
+    )
+    ended = replicast("run", "model.R", "-n", 2, "--seed", 1, "--name", "x", "--json")
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "data" / "stays.xlsx").unlink()
+    ended = replicast("resume", "x", "-n", 4, "--json")
+    assert ended.returncode == 0, ended.stderr
+    means = {row["metric"]: row["mean"] for row in json.loads(ended.stdout)["summary"]}
+    assert (means["rate"], means["beds"], means["los"]) == (2.0, 3.0, 4.5)
 
 
 def test_a_package_of_the_project_is_never_proposed_for_installation(replicast: Cli, package: Path) -> None:
