@@ -94,6 +94,22 @@ def test_what_collate_wrote_is_left_out_and_said_to_be(
     assert found.left_out == {"tables": "collate wrote it"}
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_folder_of_some_collated_tables_is_left_out_and_one_with_anything_beside_them_is_not(
+    project: Path, replicast: Callable[..., subprocess.CompletedProcess[str]], kind: str
+) -> None:
+    """Without a summary, the keys with which every table begins give it away."""
+    fill(project, ["model.py"], "def simulate(rng):\n    return {'rows': [{'x': rng.random()}] * 2}\n")
+    assert replicast("run", "model.py", "-n", "2", "--name", "x", cwd=project).returncode == 0
+    for folder in ("results", "data"):
+        asked = ("collate", "x", "-o", folder, "--format", kind, "--table", "rows")
+        assert replicast(*asked, cwd=project).returncode == 0
+    fill(project, ["data/observed.csv"], "ward,wait\n")
+    found = find_source(project)
+    assert found.left_out == {"results": "collate wrote it"}
+    assert list(found.files) == ["data/observed.csv", f"data/rows.{kind}", "model.py"]
+
+
 def test_a_summary_of_the_user_s_own_is_data(project: Path) -> None:
     fill(project, ["model.py", "data/summary.csv", "data/beds.csv"], "ward,beds\n")
     assert len(find_source(project).files) == 3

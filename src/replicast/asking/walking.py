@@ -19,6 +19,7 @@ MARKERS = {".here"}
 IGNORED = "version control ignores it"
 SUMMARY_HEADER = b"scenario,metric,planned,n,failed,"
 SUMMARY_COLUMNS = (b"relative_half_width", b"non_finite")
+KEYS_HEADER, KEYS_COLUMNS = b"scenario,replication", (b"scenario", b"replication")
 FOOTER = 1 << 14
 DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
 SQLITE = b"SQLite format 3\0"
@@ -172,14 +173,30 @@ def _children(path: Path) -> list[Path]:
 
 
 def is_collated(folder: Path) -> bool:
-    """Whether `collate` wrote a folder, which its summary gives away; `expected` ones are there to be compared with."""
+    """Whether `collate` wrote a folder: its summary gives it away, or the keys with which all of its tables begin.
+
+    `expected` ones are there to be compared with.
+    """
     if folder.name == "expected":
         return False
-    for name in ("summary.csv", "summary.parquet"):
-        with contextlib.suppress(OSError), (folder / name).open("rb") as file:
-            if name == "summary.csv":
-                return file.read(len(SUMMARY_HEADER)) == SUMMARY_HEADER
-            file.seek(max(0, file.seek(0, os.SEEK_END) - FOOTER))
-            footer = file.read()
-            return all(column in footer for column in SUMMARY_COLUMNS)
+    if any(_begins(folder / name, SUMMARY_HEADER, SUMMARY_COLUMNS) for name in ("summary.csv", "summary.parquet")):
+        return True
+    try:
+        files = [Path(entry.path) for entry in os.scandir(folder)]
+    except OSError:
+        return False
+    return bool(files) and all(_begins(file, KEYS_HEADER, KEYS_COLUMNS) for file in files)
+
+
+def _begins(file: Path, header: bytes, columns: Iterable[bytes]) -> bool:
+    """Whether a CSV file begins with a header, or a Parquet file's end names the columns."""
+    with contextlib.suppress(OSError):
+        if file.suffix == ".csv":
+            with file.open("rb") as opened:
+                return opened.read(len(header)) == header
+        if file.suffix == ".parquet":
+            with file.open("rb") as opened:
+                opened.seek(max(0, opened.seek(0, os.SEEK_END) - FOOTER))
+                footer = opened.read()
+                return all(column in footer for column in columns)
     return False
