@@ -23,6 +23,7 @@ from replicast.core.ports import JobState
 from replicast.core.progress import Conclusion, Ending, Progress
 from replicast.core.record import NAME, RunRecord
 from replicast.runs import Run
+from replicast.testing import check_place
 
 from .conftest import Deploy, wait_for
 
@@ -101,6 +102,12 @@ def test_a_run_on_aws_has_the_metrics_of_a_run_at_home_and_a_second_start_invoke
     assert Run(executor.store, record.id).metrics().pl().equals(expected)
     assert conducted(record, executor).simulated == 0
     assert len(executions(aws, stack)) == 1
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("stack")
+def test_the_place_does_what_every_place_must() -> None:
+    check_place("aws")
 
 
 @pytest.mark.long
