@@ -15,7 +15,7 @@ import pytest
 
 import replicast
 from replicast.core.planning import count
-from replicast.executors.dask import DaskExecutor
+from replicast.executors.dask import DaskExecutor, DaskJob
 from replicast.testing import check_executor, check_place
 
 from .conftest import free_port
@@ -138,6 +138,27 @@ def test_a_cluster_that_scales_with_its_work_begins_with_nobody(write_model: Wri
         asked = {"n": 8, "seed": 3, "params": {"pause": 0.2}}
         there = replicast.run(model, store=str(tmp_path / "there"), on=f"dask://{address}", **asked)
     assert collated(here, tmp_path / "a") == collated(there, tmp_path / "b")
+
+
+class Future:
+    status = "error"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def exception(self, timeout: float) -> Exception:
+        assert timeout
+        return self.error
+
+
+def test_what_kept_dask_from_a_task_is_said_and_a_worker_that_died_is_asked_again() -> None:
+    """A scheduler without replicast cannot read the graph: batches came back without a result, and nobody knew why."""
+    job = object.__new__(DaskJob)
+    job._futures = [Future(RuntimeError("Error during deserialization of\n  the task graph."))]
+    with pytest.raises(replicast.ExecutorError, match=r"of the task graph\.; scheduler and workers need replicast"):
+        job._complain()
+    job._futures = [Future(distributed.KilledWorker("task", None, 3))]
+    job._complain()
 
 
 @pytest.mark.long

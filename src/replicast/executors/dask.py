@@ -1,6 +1,7 @@
 """Dask as an executor: each batch is a task that runs the worker, saves into the run's store, and returns nothing.
 
-Workers need replicast and the store. Through Dask come dask-jobqueue (PBS, LSF, SGE), Kubernetes and Coiled.
+Scheduler and workers need replicast, and workers the store. Through Dask come dask-jobqueue (PBS, LSF, SGE),
+Kubernetes and Coiled.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from .store_progress import StoreProgress
 
 TASKS_A_THREAD = 4
 AWAY_SECONDS = 120.0
-
+DIED = ("KilledWorker", "CancelledError", "FutureCancelledError", "TimeoutError")
+"""Errors of a future that say nothing of its task."""
 
 _idle: dict[tuple[str, str], list[tuple[Pool, Work]]] = {}
 """On a Dask worker: processes with their model loaded, by store and run, for the tasks that follow."""
@@ -128,7 +130,12 @@ class DaskJob:
         return False
 
     def _complain(self) -> None:
+        """Of what kept a batch from being performed; of workers that died with theirs, the conductor asks again."""
         for future in self._futures:
+            error = future.exception(timeout=10) if future.status == "error" else None
+            if error is not None and type(error).__name__ not in DIED:
+                hint = "; scheduler and workers need replicast" if "deserializ" in str(error) else ""
+                raise ExecutorError(f"Dask could not perform a batch: {' '.join(str(error).split())[:300]}{hint}")
             said = future.result(timeout=10) if future.status == "finished" else None
             if said is not None:
                 raise (ModelError if said[0] == "ModelError" else ExecutorError)(f"on a Dask worker: {said[1]}")
