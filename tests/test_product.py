@@ -71,3 +71,19 @@ def test_completion_in_bash_offers_what_fits(replicast: Call) -> None:
     asked = "\nCOMP_WORDS=(replicast summ); COMP_CWORD=1; _shtab_replicast; echo ${COMPREPLY[@]}"
     done = subprocess.run(["bash", "-c", script + asked], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["summary"], done.stderr
+
+
+def test_every_page_of_help_in_r_has_its_place_on_the_site_of_pkgdown() -> None:
+    """pkgdown refuses a topic that its index leaves out, and an index that names none."""
+    r = REPOSITORY / "r"
+    exported = re.findall(r"^export\((\S+)\)$", (r / "NAMESPACE").read_text(encoding="utf-8"), re.MULTILINE)
+    topics = [
+        set(re.findall(r"^\\alias\{(.+)\}$", page.read_text(encoding="utf-8"), re.MULTILINE))
+        for page in (r / "man").glob("*.Rd")
+    ]
+    index = (r / "_pkgdown.yml").read_text(encoding="utf-8")
+    named = [name for line in re.findall(r"contents: \[?([^\]\n]+)", index) for name in line.split(", ")]
+    aliases = set().union(*topics)
+    assert set(exported) <= aliases
+    assert set(named) <= aliases
+    assert [topic for topic in topics if not topic & set(named)] == []
