@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from replicast.cli.arguments import build_parser
+from replicast.cli.folding import fold
 from replicast.core import digits
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -167,6 +168,29 @@ def test_a_table_shows_names_and_verdicts_whole_at_any_width(on_a_terminal: Show
 def test_a_dumb_terminal_s_width_is_heeded_too(on_a_terminal: Show, store: Path, command: str) -> None:
     lines = on_a_terminal(60, *command.split(), cwd=store, term="dumb").splitlines()
     assert max(map(len, lines)) <= 60
+
+
+SKEWED = "def simulate(rng):\n    return {'wait_at_the_clinic': rng.exponential() ** 3}\n"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_command_in_prose_is_not_broken(on_a_terminal: Show, tmp_path: Path, columns: int) -> None:
+    """What is copied from a terminal has its line breaks, and a shell runs each line alone."""
+    (tmp_path / "model.py").write_text(SKEWED, encoding="utf-8")
+    place = ["--store", "the runs of the paper on waiting times at the clinic"]
+    on_a_terminal(columns, "run", "model.py", "-n", "30", "--seed", "1", "--name", "x", *place)
+    said = on_a_terminal(columns, "summary", "x", *place, both=True).splitlines()
+    pasted = f"replicast summary x --quantiles 0.5 --store '{place[1]}'"
+    assert [line[line.index("replicast") :] for line in said if "replicast" in line] == [pasted]
+    assert max(len(line) for line in said if "replicast" not in line) <= columns
+
+
+def test_prose_around_a_command_is_broken_as_ever() -> None:
+    words = "what is simulated is stored, and replicast collate makes the tables; then: replicast list --top 1; or not"
+    assert fold(words, 30, "  ") == [
+        "what is simulated is stored,", "  and replicast collate makes", "  the tables; then:",
+        "  replicast list --top 1; or", "  not",
+    ]  # fmt: skip
 
 
 def test_every_command_with_a_table_is_tried() -> None:

@@ -6,11 +6,11 @@ import json
 import math
 import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 from replicast.core.digits import percent, shown
 
+from .folding import fold
 from .harmless import harmless
 from .tables import Toned, print_table
 
@@ -52,9 +52,7 @@ def folded(text: str, stream: TextIO, indent: str = "  ") -> str:
     if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns
-    lines = [textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-             for line in text.splitlines()]  # fmt: skip
-    return "\n".join("\n".join(line) for line in lines)
+    return "\n".join("\n".join(fold(line, width, indent)) for line in text.splitlines())
 
 
 def print_json(value: Any) -> None:

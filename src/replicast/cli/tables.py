@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from .folding import fold
 from .harmless import code_of
 
 if TYPE_CHECKING:
@@ -160,9 +160,7 @@ def _flow(cells: Sequence[str], labels: Sequence[str], width: int, indent: str) 
             line = Text()
         line = Text.assemble(line, ("   " if line else indent), piece)
         if line.cell_len > width:
-            wrapped = textwrap.wrap(line.plain, width, subsequent_indent=INDENT * 2, break_long_words=False,
-                                    break_on_hyphens=False)  # fmt: skip
-            yield from map(Text, wrapped)
+            yield from map(Text, fold(line.plain, width, INDENT * 2))
             line = Text()
     if line:
         yield line
