@@ -20,7 +20,7 @@ from replicast.conducting.mending import set_aside_damage
 from replicast.core.errors import RequestError, StoreError
 from replicast.core.replication import Failure, Outcome
 from replicast.models.results import read_result
-from replicast.stores import open_store
+from replicast.stores import object_documents, open_store
 from replicast.stores.objects import ObjectStore, encode_name, new_token, safe_name
 from replicast.testing import STORE_CHECKS
 
@@ -58,6 +58,15 @@ LISTED = [check for check in STORE_CHECKS if not {"killed", "savers", "never"} &
 def test_a_store_without_folders_is_a_store(check: Callable[[Any], None]) -> None:
     """All but the checks that open the store by its URL from other threads and processes."""
     check(ObjectStore("memory:///"))
+
+
+@pytest.mark.parametrize("check", LISTED, ids=lambda check: check.__name__)
+def test_a_folder_without_obstore_as_after_a_fork_is_a_store(
+    check: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_documents, "is_forked", lambda: True)
+    monkeypatch.setattr(object_documents, "check_frames", lambda _label: None)
+    check(ObjectStore(str(tmp_path / "runs")))
 
 
 RETURNED: Any = {"value": 1.5, "patients": [{"x": 1}, {"x": 2}], "beds": {"y": [1.5, 2.5, 3.5]}}

@@ -15,7 +15,8 @@ from obstore.store import LocalStore, from_url
 from replicast.core.errors import StoreError
 from replicast.core.record import NAME as RUN
 
-from .after_fork import check_not_forked
+from . import plain_folder
+from .after_fork import check_frames, is_forked, refuse
 from .names import one_line
 from .removing import HALF_WRITTEN, MARKER, finish_removal, remove_folder, remove_objects
 from .several import readers_of
@@ -39,7 +40,8 @@ class ObjectDocuments:
 
     @property
     def objects(self) -> Any:
-        check_not_forked(self.label)
+        if is_forked():
+            refuse(self.label)
         if self._objects is None:
             try:
                 if self.folder is not None:
@@ -155,6 +157,9 @@ class ObjectDocuments:
 
     def _call(self, operation: Any, *arguments: Any, **options: Any) -> Any:
         try:
+            if self.folder is not None and is_forked():
+                check_frames(self.label)
+                return getattr(plain_folder, operation.__name__)(self.folder, *arguments, **options)
             return operation(self.objects, *arguments, **options)
         except (AlreadyExistsError, NotFoundError, FileNotFoundError):
             raise

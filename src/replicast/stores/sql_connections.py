@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from replicast.core.errors import RequestError, StoreError
 
-from .after_fork import check_not_forked
+from .after_fork import check_frames
 
 try:
     import sqlalchemy as sa
@@ -105,7 +105,7 @@ class Database:
 
     @property
     def engine(self) -> sa.Engine:
-        check_not_forked(self.label)
+        check_frames(self.label)
         if self._engine is None:
             self._engine = self._create_engine()
         return self._engine
