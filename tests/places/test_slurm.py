@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ import pytest
 
 import replicast
 from replicast import Run
+from replicast import run as run_at_home
 from replicast.core.planning import count
 from replicast.executors.slurm import Settings, SlurmExecutor, array_size
 from replicast.testing import check_executor, check_place
@@ -183,6 +185,29 @@ def test_a_requeued_task_does_what_is_left_of_its_batch(replicast: Command, writ
     assert stored(tmp_path / "runs", "again") == 4
     seconds = replicast("sql", "again", "SELECT COUNT(*) AS n FROM metrics", "--json")
     assert json.loads(seconds.stdout) == [{"n": 4}]
+
+
+def test_tasks_that_urgent_work_preempts_are_asked_again(
+    replicast: Command, write_model: Write, tmp_path: Path
+) -> None:
+    model = write_model(MODEL.replace("replication == 7", "False"))
+    ended: list[subprocess.CompletedProcess[str]] = []
+    options = ("-n", "8", "--seed", "3", "--param", "pause=2", "--on", "slurm", "--workers", "2", "--name", "humble")
+    running = threading.Thread(target=lambda: ended.append(replicast("run", model, *options, "--quiet", timeout=400)))
+    running.start()
+    wait_until(
+        lambda: (tmp_path / "runs" / "humble" / "run.json").exists() and stored(tmp_path / "runs", "humble") >= 1
+    )
+    urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap", "sleep 2"]
+    subprocess.run(urgent, check=True, capture_output=True)
+    running.join(400)
+    assert ended, "the run did not end"
+    assert ended[0].returncode == 0, ended[0].stderr
+    logs = [path.read_text() for path in (tmp_path / "runs" / "humble" / "slurm-logs").iterdir()]
+    assert any("DUE TO PREEMPTION" in log for log in logs)
+    here = run_at_home(str(model), n=8, seed=3, params={"pause": 0}, store=str(tmp_path / "here"))
+    there = Run(tmp_path / "runs", "humble")
+    assert there.metrics().pl().equals(here.metrics().pl())
 
 
 def test_a_time_limit_that_no_replication_fits_ends_the_run_with_slurms_word(
