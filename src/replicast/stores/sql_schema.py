@@ -7,6 +7,7 @@ speed of loading: they are written in the transaction that writes their replicat
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -271,10 +272,10 @@ def check_version(version: int, label: str) -> None:
     if version > VERSION:
         raise StoreError(
             f"the database '{label}' was made by a newer replicast (schema {version}; this one knows {VERSION}): "
-            "python -m pip install --upgrade replicast"
+            "update this one, from where it was installed"
         )
     if version < OLDEST:
         raise StoreError(
             f"the database '{label}' has schema {version}, which this replicast no longer writes: copy each run with "
-            f"the version that wrote it: replicast copy RUN --from {label} --to FOLDER"
+            f"the version that wrote it: replicast copy RUN --from {shlex.quote(label)} --to FOLDER"
         )
