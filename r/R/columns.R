@@ -14,7 +14,8 @@ read_columns <- function(file) {
   on.exit(close(connection))
   head <- strsplit(readLines(connection, 1L, encoding = "UTF-8"), "\t", fixed = TRUE)[[1L]]
   if (length(head) != 2L || head[[1L]] != MAGIC) {
-    stop("the program replicast and this package do not fit together; install again with replicast_install()")
+    stop("the program replicast and this package do not fit together; install both from the same ",
+         "repository: ", HOW_TO_INSTALL)
   }
   described <- jsonlite::fromJSON(head[[2L]], simplifyVector = TRUE)
   columns <- Map(

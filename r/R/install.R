@@ -2,19 +2,21 @@
 #'
 #' Makes a virtual environment of Python of its own and installs replicast into it. Nothing else of the system changes.
 #'
-#' @param package What pip is to install: a name, with extras if wanted (`"replicast[aws,sql]"`), or the path of a wheel
-#'   or a source folder.
+#' @param package What pip is to install: the folder of replicast's repository or a wheel, with extras if wanted
+#'   (`"/path/of/replicast[aws,sql]"`). There is no default, as replicast is in no registry of Python's.
 #' @param python Path of a Python of 3.11 or newer. By default the newest one that is found.
 #' @param path Folder of the virtual environment.
 #' @param options Further arguments to pip, such as `c("--index-url", url)`.
 #' @return The path of the program, invisibly.
 #' @examples
 #' \dontrun{
-#' replicast_install()
+#' replicast_install("~/replicast")
 #' }
 #' @export
-replicast_install <- function(package = "replicast", python = NULL, path = environment_folder(), options = character()) {
+replicast_install <- function(package, python = NULL, path = environment_folder(), options = character()) {
   refuse_windows()
+  if (missing(package)) stop("name the folder of replicast's repository, or a wheel: ", HOW_TO_INSTALL, call. = FALSE)
+  package <- path.expand(package)
   python <- if (is.null(python)) find_python() else checked_python(python)
   message("Installing ", package, " for ", python, " into ", path)
   made <- run_outside(python, c("-m", "venv", "--clear", path), stderr_to_stdout = TRUE)
@@ -33,6 +35,8 @@ replicast_install <- function(package = "replicast", python = NULL, path = envir
   message("replicast ", program_version(program), " is installed")
   invisible(program)
 }
+
+HOW_TO_INSTALL <- 'replicast_install("/path/of/replicast")'
 
 WINDOWS <- paste(
   "replicast does not run on Windows itself. Install WSL (in PowerShell: wsl --install), then R and replicast in it;",
@@ -99,7 +103,7 @@ replicast_program <- function() {
   if (file.exists(own)) return(own)
   on_path <- unname(Sys.which("replicast"))
   if (nzchar(on_path)) return(on_path)
-  stop("the program replicast is not installed; install it with: replicast_install()", call. = FALSE)
+  stop("the program replicast is not installed; install it with: ", HOW_TO_INSTALL, call. = FALSE)
 }
 
 program_version <- function(program) {

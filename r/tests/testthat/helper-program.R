@@ -2,7 +2,7 @@
 skip_without_program <- function() {
   skip_on_cran()
   found <- tryCatch(nzchar(replicast_program()), error = function(error) FALSE)
-  if (!found) skip("the program replicast is not installed: replicast_install()")
+  if (!found) skip("the program replicast is not installed: see ?replicast_install")
 }
 
 local_store <- function(env = parent.frame()) {

@@ -25,6 +25,10 @@ test_that("a Python that is too old or missing is named with what to do", {
   expect_false(is_new_enough("does not run"))
 })
 
+test_that("nothing is asked of a registry, which has no replicast", {
+  expect_error(replicast_install(), "name the folder of replicast's repository, or a wheel: replicast_install\\(\"/path")
+})
+
 test_that("a program that is not there is named", {
   old <- options(replicast.program = "/nowhere/replicast")
   on.exit(options(old))
