@@ -57,10 +57,10 @@ CALLED_OTHERWISE = {
     "verify": {"sample": "size"},
 }  # fmt: skip
 OF_ANOTHER_METHOD = {
-    "status": {"watch": library.run}, "replay": {"snippet": Run.write_snippet}, "verify": {"stored": Run.damage},
-    "copy": {"source": Run}, "warmup": {"output": Run.report},
+    "status": {"watch": library.run}, "replay": {"snippet": Run.write_snippet},
+    "verify": {"stored": Run.damage, "on": Run}, "copy": {"source": Run}, "warmup": {"output": Run.report},
 }  # fmt: skip
-"""`watch` is a function that `run` and `resume` take."""
+"""`watch` is a function that `run` and `resume` take; `verify --on` names the store that a `Run` is opened with."""
 
 
 @pytest.mark.parametrize("command", sorted(FROM_PYTHON.keys() - {"summary"}))
