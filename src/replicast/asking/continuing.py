@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from replicast.core.commands import command as hint
 from replicast.core.errors import ModelError, RunChanged, StoreError
@@ -16,6 +15,7 @@ from replicast.core.ports import Store
 from replicast.core.record import RunRecord, Segment
 from replicast.core.segments import OURS, edits_of, source_changes, what_is_new, with_segment
 from replicast.executors.pool import Pool
+from replicast.models import language_of
 from replicast.performing.copies import FOLDER, code_hash, digest
 
 
@@ -38,29 +38,13 @@ def surroundings_of(record: RunRecord, pool: Pool) -> tuple[dict[str, str], Sign
     return {name: digest(folder / name) for name in sorted(names)}, _described(record, pool)
 
 
-NO_MODULE = re.compile(r"(No module named '([^'.]+)[^']*').*")
-
-
 def _described(record: RunRecord, pool: Pool) -> Signature:
     """As the model says of itself. Raises ModelError; of a module from outside that is gone it says where it was."""
     try:
         return pool.describe()
     except ModelError as error:
-        missed = NO_MODULE.search(str(error))
-        place = _outside_place(record, missed.group(2)) if missed else None
-        if missed is None or place is None:
-            raise
-        was = f"{missed.group(1)}; the run imported it from '{place}', outside of what was copied: have it there, "
-        was += "and its folder on PYTHONPATH, as when the run was made"
-        raise ModelError(str(error).replace(missed.group(), was), error.detail) from None
-
-
-def _outside_place(record: RunRecord, module: str) -> str | None:
-    """Where the run found a module outside of the project; None where it found none of that name."""
-    for name, known in record.outside.items():
-        if PurePosixPath(name.partition("/")[0]).stem == module:
-            return known.partition("  ")[2]
-    return None
+        said = language_of(record.experiment.model).missed(str(error), record.outside)
+        raise ModelError(said, error.detail) from None
 
 
 def changes_of(record: RunRecord, pool: Pool) -> list[str]:

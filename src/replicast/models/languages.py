@@ -82,9 +82,15 @@ def snippet_of_r(*arguments: Any) -> str:
     return r_snippet(*arguments)
 
 
+def missed_by_python(message: str, outside: Mapping[str, str]) -> str:
+    from .python_missing import had_from_elsewhere
+
+    return had_from_elsewhere(message, outside)
+
+
 PYTHON = LanguageKind(
     open_python, (".py",), debugs=True, title="Python", runtime="python", streams={**EACH, "parallel": PCG64},
-    collate=collate_in_python,
+    collate=collate_in_python, missed=missed_by_python,
 )  # fmt: skip
 R = LanguageKind(
     open_r, (".r",), ends_overdue=True, programs="R", needs_r=True, title="R", runtime="R",
@@ -102,4 +108,5 @@ COMMAND = LanguageKind(
 )  # fmt: skip
 CALLABLE = LanguageKind(
     open_python, travels=False, title="Python", runtime="python", streams={**EACH, "parallel": PCG64},
+    missed=missed_by_python,
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .python_imports import is_installed
@@ -33,6 +34,27 @@ def what_to_do(name: str, copy: Path, project: Path | None) -> str:
     if above is not None:
         return f"; it stands in '{above}', outside the project that is copied: say --project '{above.parent}'"
     return f"; install it with: python -m pip install {name}"
+
+
+NO_MODULE = re.compile(r"(No module named '([^'.]+)[^']*').*")
+
+
+def had_from_elsewhere(message: str, outside: Mapping[str, str]) -> str:
+    """A message with where a run found the module that is missing, if that was outside of the project.
+
+    `outside` is that of the run's record: digests and places by the names of files.
+    """
+    missing = NO_MODULE.search(message)
+    found = (known.partition("  ")[2] for name, known in outside.items()
+             if missing and name.partition("/")[0].removesuffix(".py") == missing[2])  # fmt: skip
+    place = next(found, None)
+    if missing is None or place is None:
+        return message
+    was = (
+        f"{missing[1]}; the run imported it from '{place}', outside of what was copied: have it there, "
+        "and its folder on PYTHONPATH, as when the run was made"
+    )
+    return message.replace(missing[0], was)
 
 
 NO_PARENT = "with no known parent package"

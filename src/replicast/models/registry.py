@@ -56,7 +56,8 @@ class LanguageKind:
     `title` is what people call it (its name, if empty), `runtime` what runs it, as `Signature.versions` calls that (its
     name, if empty). `streams` says of each kind of streams that its models take what they draw from, `refuses_seed`
     why a seed is none, if it is not; `keeps` which of `rds` and `files` can be kept of it. `root_marks` are files, or
-    patterns of them, that stand at the root of a project. `no_function` says that a text defines no function of a name.
+    patterns of them, that stand at the root of a project. `no_function` says that a text defines no function of a name,
+    `missed` tells of a message on a module that is not there where a run had it from, by `outside` of the run's record.
 
     `collate` and `snippet` are there where a model can bring its own collation, and where one replication can be
     written as lines of the language. `environment` gives lines that install `versions`, `versions_here` those of this
@@ -77,6 +78,7 @@ class LanguageKind:
     keeps: Collection[str] = ("files",)
     root_marks: tuple[str, ...] = ()
     no_function: Callable[[str, str, str, Sequence[str]], str] = no_such_function
+    missed: Callable[[str, Mapping[str, str]], str] = lambda message, _outside: message
     collate: Collate | None = None
     snippet: Snippet | None = None
     environment: Callable[[Mapping[str, str]], list[str]] = requirements
