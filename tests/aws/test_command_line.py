@@ -99,7 +99,7 @@ def test_a_model_that_always_fails_is_not_estimated(replicast: Command, write_mo
         (("aws", "destroy", "--results"), "--yes"),
         (("aws", "logs"), "replicast aws deploy"),
         (("run", "model.py", "-n", "2", "--on", "aws"), "replicast aws deploy"),
-        (("estimate", "model.py", "--on", "moon"), "estimates are made for aws"),
+        (("estimate", "model.py", "--on", "moon"), "invalid choice: 'moon' (choose from"),
         (("estimate", "model.py", "-n", "0"), "must be 1 or more, and 0 is not"),
         (("estimate", "model.py", "-n", "-3"), "must be 1 or more, and -3 is not"),
         (("estimate", "model.py", "--memory", "-1"), "--memory takes 1 or more"),

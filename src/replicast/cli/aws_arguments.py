@@ -54,7 +54,7 @@ def _add_estimate(add: Add, add_model: ModelOptions) -> None:
     estimate = add("estimate", "aws_estimate:estimate", "run a pilot and say what a run on AWS would take and cost")
     add_model(estimate, optional=True)
     add_replications(estimate, "replications of each scenario")
-    estimate.add_argument("--on", default="aws", metavar="WHERE", help="aws (default)")
+    estimate.add_argument("--on", default="aws", choices=["aws"], metavar="WHERE", help="aws (default)")
     estimate.add_argument(
         "--pilot", type=int, default=PILOT, metavar="K", help=f"replications tried here (default: {PILOT})"
     )

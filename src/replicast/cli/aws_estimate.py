@@ -60,8 +60,6 @@ def _check(chosen: argparse.Namespace) -> None:
     """Raises RequestError for numbers that cannot be meant."""
     from replicast.core.record import check_replications
 
-    if chosen.on != "aws":
-        raise RequestError(f"estimates are made for aws, not for '{chosen.on}'")
     if chosen.pilot < 2:
         raise RequestError(f"--pilot takes 2 or more, and {chosen.pilot} is not")
     if chosen.replications is not None:

@@ -102,6 +102,9 @@ MEANT_OPTIONS = _by_name(
     }
 )
 
+MEANT_PROGRAM = frozenset({"--command", "--cmd", "--program", "--exec"})
+PROGRAM_CLAUSE = " (a program and what it takes stand last, behind --)"
+
 
 def meant(given: str, known: Iterable[str], others: Mapping[str, str]) -> str:
     """A clause that names what was meant by a command or option that is none: ` (did you mean '--workers'?)`."""

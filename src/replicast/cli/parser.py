@@ -9,10 +9,16 @@ from typing import Any, NoReturn
 
 from replicast.core.errors import RequestError
 
-from .help import COMMANDS, MEANT_COMMANDS, MEANT_OPTIONS, meant, overview, sections
-
-MEANT_COMMAND = ("--command", "--cmd", "--program", "--exec")
-COMMAND_CLAUSE = " (a program and what it takes stand last, behind --)"
+from .help import (
+    COMMANDS,
+    MEANT_COMMANDS,
+    MEANT_OPTIONS,
+    MEANT_PROGRAM,
+    PROGRAM_CLAUSE,
+    meant,
+    overview,
+    sections,
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,8 +32,8 @@ class Parser(argparse.ArgumentParser):
         _, is_unknown, unknown = message.partition("unrecognized arguments: ")
         if is_unknown:
             first = " ".join(unknown.split()[:1]).partition("=")[0]
-            command = COMMAND_CLAUSE if first in MEANT_COMMAND and "--seed" in self._option_string_actions else ""
-            found = command or meant(first, self._option_string_actions, MEANT_OPTIONS)
+            program = PROGRAM_CLAUSE if first in MEANT_PROGRAM and self.prog.endswith(" run") else ""
+            found = program or meant(first, self._option_string_actions, MEANT_OPTIONS)
             message = f"there is no option '{first}'{found}" if first.startswith("-") else f"what is '{first}' for?"
         elif "invalid choice: '" in message:
             given = message.split("invalid choice: '")[1].split("'")[0]
