@@ -25,6 +25,7 @@ def run_in_child(answers):
         run = replicast.run(model, n=30, seed=1, store=here, name="child", workers=2)
         run.resume(n=40, workers=2)
         run.collate("collated")
+        assert run.metrics().pl().height == 40  # by frames of its own, after which it goes on
         answers.put([run.status().state, run.summary().rows[0].n])
     except BaseException as error:
         answers.put(repr(error))

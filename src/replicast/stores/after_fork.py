@@ -10,19 +10,28 @@ import sys
 
 from replicast.core.errors import StoreError
 
-_used_by: list[int] = []
+_used = _forked = _has_frames_of_parent = False
+
+
+def _after_fork() -> None:
+    global _forked, _has_frames_of_parent
+    _forked = _forked or _used
+    _has_frames_of_parent = _has_frames_of_parent or "polars" in sys.modules
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_forked() -> bool:
     """To be asked before each use: whether this process was forked from one that used a store."""
-    if not _used_by:
-        _used_by.append(os.getpid())
-    return _used_by[0] != os.getpid()
+    global _used
+    _used = True
+    return _forked
 
 
 def check_frames(label: str) -> None:
     """Raises StoreError in a child that has Polars from its parent: its next frame would never be made."""
-    if is_forked() and "polars" in sys.modules:
+    if is_forked() and _has_frames_of_parent:
         refuse(label)
 
 

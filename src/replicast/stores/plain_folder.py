@@ -6,7 +6,9 @@ import os
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
+import obstore
 from obstore.exceptions import AlreadyExistsError
 
 
@@ -57,3 +59,7 @@ def _place(folder: Path, name: str) -> Path:
     if ".." in name.split("/"):
         raise ValueError(f"'{name}' leads out of its folder")
     return folder / name
+
+
+IN_PLACE_OF: dict[Any, Any] = {obstore.put: put, obstore.get: get, obstore.delete: delete}
+"""What is called in a folder for each of obstore's operations."""
