@@ -3,7 +3,7 @@ import pytest
 
 from replicast.core.errors import RequestError
 from replicast.core.pooled import parse_statistic, pooled
-from replicast.core.ratios import ratio_of
+from replicast.core.ratios import is_constant, ratio_of
 from replicast.core.streams import seed_sequence
 
 TRUTH = 79 / 30
@@ -84,6 +84,23 @@ def test_the_order_of_rows_and_a_second_time_change_nothing():
 )
 def test_what_cannot_be_divided_has_no_ratio(top, bottom):
     assert ratio_of(np.array(top), np.array(bottom), seed=1) is None
+
+
+def test_one_ratio_in_all_replications_has_no_interval_of_its_rounding():
+    """0.1 · 3 / 0.3 is no 1, and the spread of such quotients no spread."""
+    bottom = np.random.default_rng(1).random(50)
+    assert is_constant(3.0 * bottom, bottom)
+    assert is_constant(np.full(50, 0.1), np.full(50, 0.3))
+    assert ratio_of(3.0 * bottom, bottom, seed=1) is None
+    assert not is_constant(3.0 * bottom + 1e-12 * bottom**2, bottom)
+    assert not is_constant(np.array([1.0, 3.0, 6.0]), np.array([0.0, 1.0, 2.0]))
+
+
+@pytest.mark.parametrize("p", [None, 0.5, 0.95])
+def test_rows_that_are_all_the_same_have_no_interval(p):
+    found = pooled(np.repeat(np.arange(20), 3), np.full(60, 0.1), p, seed=1)
+    assert found.estimate == pytest.approx(0.1)
+    assert (found.interval, found.bootstrap) == (None, None)
 
 
 @pytest.mark.parametrize(("text", "p"), [("mean", None), ("median", 0.5), ("p95", 0.95), ("p99.9", 0.999)])

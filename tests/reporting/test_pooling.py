@@ -10,6 +10,7 @@ import pytest
 
 from replicast.core.errors import RequestError
 from replicast.reporting.comparing import describe_method
+from replicast.reporting.pooling import SAME
 from replicast.runs import Run
 
 MakeRun = Callable[..., Run]
@@ -69,6 +70,13 @@ def test_copies_have_a_ratio_and_no_interval(make_run: MakeRun) -> None:
     run = make_run({"base": [{"a": 1.0, "b": 2.0}] * 5}, copies=True)
     (row,) = run.ratio("a/b").to_dicts()
     assert (row["estimate"], row["ci_lower"], row["note"]) == (0.5, None, "replications are copies")
+
+
+def test_what_is_the_same_in_all_replications_has_no_interval_and_says_so(make_run: MakeRun) -> None:
+    u = np.random.default_rng(1).random(12)
+    run = make_run({"s": [{"a": own, "b": 3.0 * own} for own in u.tolist()]})
+    (row,) = run.ratio("b/a").objects
+    assert (row.estimate, row.ci_lower, row.note) == (pytest.approx(3.0), None, SAME)
 
 
 def test_the_scenarios_of_each_metric_are_a_family(make_run: MakeRun) -> None:

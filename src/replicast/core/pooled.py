@@ -21,7 +21,8 @@ FEWEST_DRAWS = 200
 class Pooled:
     """Of `rows` rows of `n` replications. `mean_of_replications` is the mean of each one's own statistic.
 
-    `interval` is the jackknife's for a mean, Woodruff's for a quantile; None where there is none.
+    `interval` is the jackknife's for a mean, Woodruff's for a quantile; None where there is none. Where replications do
+    not vary there is no `bootstrap` either.
     """
 
     n: int
@@ -69,6 +70,8 @@ def pooled(
         return Pooled(n, len(value), float(value.sum() / len(value)), float((sums / counts).mean()), *bounds)
     estimate = _quantile(value, p)
     own = float(np.mean([_quantile(value[unit == k], p) for k in range(n)])) if n * len(value) < MOST_WORK else math.nan
+    if np.ptp(value) == 0.0:
+        return Pooled(n, len(value), estimate, own, None, None)
     interval = _woodruff(unit, value, counts, p, estimate, confidence)
     return Pooled(n, len(value), estimate, own, interval, _bootstrap(unit, value, n, p, seed, confidence))
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .differences import ROUNDING
 from .distributions import t_critical
 
 DRAWS = 2000
@@ -40,14 +41,26 @@ class Ratio:
     bootstrap: Bounds
 
 
+def is_constant(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> bool:
+    """Whether all pairs have one ratio, but for its rounding, over which there is no interval."""
+    divided = bottom != 0.0
+    if top[~divided].any() or divided.sum() < 2:
+        return False
+    own = top[divided] / bottom[divided]
+    return bool(np.ptp(own) <= ROUNDING * np.abs(own).max())
+
+
 def ratio_of(
     top: NDArray[np.float64], bottom: NDArray[np.float64], *, seed: int, confidence: float = 0.95, draws: int = DRAWS
 ) -> Ratio | None:
-    """Of pairs of finite values, by replication; None of fewer than two, or where the denominators add up to 0."""
+    """Of pairs of finite values, by replication; None of fewer than two, or where there is no interval for their ratio.
+
+    There is none where the denominators add up to 0, and where all pairs have one ratio.
+    """
     n = len(top)
     if n and max(np.abs(top).max(), np.abs(bottom).max()) > LARGEST:
         return _scaled(top, bottom, seed=seed, confidence=confidence, draws=draws)
-    if n < 2 or (mean := float(bottom.mean())) == 0.0:
+    if n < 2 or (mean := float(bottom.mean())) == 0.0 or is_constant(top, bottom):
         return None
     without = bottom.sum() - bottom
     if (without == 0.0).any():

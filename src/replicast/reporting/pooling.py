@@ -13,7 +13,7 @@ from replicast.core.distributions import check_confidence, t_critical
 from replicast.core.errors import RequestError, nearest
 from replicast.core.pooled import Pooled, parse_statistic, pooled
 from replicast.core.ports import Store
-from replicast.core.ratios import ratio_of
+from replicast.core.ratios import is_constant, ratio_of
 from replicast.core.record import RunRecord
 
 from .comparing import RunValues
@@ -80,7 +80,9 @@ def _ratio_row(
     found = None if copies else ratio_of(top, bottom, seed=seed, confidence=confidence)
     total = float(bottom.sum())
     if found is None:
-        why = "replications are copies" if copies else "fewer than two replications, or nothing to divide by"
+        why = "fewer than two replications, or nothing to divide by"
+        if copies or is_constant(top, bottom):
+            why = "replications are copies" if copies else SAME
         estimate = float(top.sum()) / total if total else None
         return RatioRow(scenario, text, len(top), estimate, *(None,) * 9, own, why)
     notes = [] if len(ratios) == len(top) else [f"{len(top) - len(ratios)} have 0 below: not in the mean of ratios"]
@@ -91,6 +93,9 @@ def _ratio_row(
         scenario, text, found.n, found.estimate, found.jackknife, found.se, *found.interval,
         0.5 * (found.interval[1] - found.interval[0]), *found.delta, *found.bootstrap, own, "; ".join(notes),
     )  # fmt: skip
+
+
+SAME = "the same in all replications: no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ def _pooled_row(label: tuple[str, str, str, str], found: Pooled, note: str, *, c
     interval = none if copies or found.interval is None else found.interval
     bootstrap = none if copies or found.bootstrap is None else found.bootstrap
     own = found.mean_of_replications if math.isfinite(found.mean_of_replications) else None
+    if found.n > 1 and not copies and found.interval is found.bootstrap is None:
+        note = "; ".join(filter(None, (note, SAME)))
     return PooledRow(*label, found.n, found.rows, found.estimate, *interval, *bootstrap, own, note)
 
 
