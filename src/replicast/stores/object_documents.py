@@ -15,9 +15,9 @@ from obstore.store import LocalStore, from_url
 from replicast.core.errors import StoreError
 from replicast.core.record import NAME as RUN
 
-from . import plain_folder
 from .after_fork import check_frames, is_forked, refuse
 from .names import one_line
+from .plain_folder import IN_PLACE_OF
 from .removing import HALF_WRITTEN, MARKER, finish_removal, remove_folder, remove_objects
 from .several import readers_of
 
@@ -37,6 +37,8 @@ class ObjectDocuments:
         self._begun: set[str] = set()
         """Runs of which a removal that was interrupted is finished, if there was one."""
         self._options = dict(options or {})
+        self.listed: Mapping[str, frozenset[str]] | None = None
+        """By run, its own documents (`labels.json`, `cancel`, …) as they were a moment ago: no other is asked for."""
 
     @property
     def objects(self) -> Any:
@@ -76,8 +78,10 @@ class ObjectDocuments:
         folders = [name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"]]
         return folders, [item["path"].rpartition("/")[2] for item in found["objects"]]
 
-    def documents_by_run(self) -> dict[str, frozenset[str]]:
+    def documents_by_run(self) -> Mapping[str, frozenset[str]]:
         """The documents that lie in each folder itself, at one request a folder, several at a time."""
+        if self.listed is not None:
+            return self.listed
 
         def listed(folder: str) -> frozenset[str]:
             return frozenset(self._below(f"{folder}/")[1])
@@ -102,6 +106,8 @@ class ObjectDocuments:
         self._put(f"{run}/{name}", file)
 
     def read(self, run: str, name: str) -> bytes | None:
+        if self.listed is not None and "/" not in name and name not in self.listed.get(run, (name,)):
+            return None
         try:
             return bytes(self._call(obstore.get, f"{run}/{name}").bytes())
         except (NotFoundError, FileNotFoundError):
@@ -159,7 +165,7 @@ class ObjectDocuments:
         try:
             if self.folder is not None and is_forked():
                 check_frames(self.label)
-                return getattr(plain_folder, operation.__name__)(self.folder, *arguments, **options)
+                return IN_PLACE_OF[operation](self.folder, *arguments, **options)
             return operation(self.objects, *arguments, **options)
         except (AlreadyExistsError, NotFoundError, FileNotFoundError):
             raise
