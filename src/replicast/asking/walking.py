@@ -191,12 +191,12 @@ def is_collated(folder: Path) -> bool:
 def _begins(file: Path, header: bytes, columns: Iterable[bytes]) -> bool:
     """Whether a CSV file begins with a header, or a Parquet file's end names the columns."""
     with contextlib.suppress(OSError):
-        if file.suffix == ".csv":
-            with file.open("rb") as opened:
+        if file.suffix not in (".csv", ".parquet") or not file.is_file():  # a pipe would be waited for
+            return False
+        with file.open("rb") as opened:
+            if file.suffix == ".csv":
                 return opened.read(len(header)) == header
-        if file.suffix == ".parquet":
-            with file.open("rb") as opened:
-                opened.seek(max(0, opened.seek(0, os.SEEK_END) - FOOTER))
-                footer = opened.read()
-                return all(column in footer for column in columns)
+            opened.seek(max(0, opened.seek(0, os.SEEK_END) - FOOTER))
+            footer = opened.read()
+            return all(column in footer for column in columns)
     return False

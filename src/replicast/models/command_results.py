@@ -93,7 +93,7 @@ def _check_singles(name: str, value: Any) -> None:
     inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {}
     for path, item in inner.items() or ((name, value),):
         if as_number(item) is NOT_A_NUMBER and not isinstance(item, str):
-            raise UnusableResult(f"'{path}' of {METRICS_FILE} is {describe(item)}, not a number")
+            raise UnusableResult(f"'{path}' of {METRICS_FILE} is {describe(item)}, not a number or a text")
 
 
 def read_printed(text: str) -> Metric:

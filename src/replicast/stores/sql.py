@@ -151,10 +151,10 @@ class SqlStore(SqlResults):
         numbers = {one.part for one in damage if one.part.isdecimal()}
         for batch in [batch for batch in self._batches(run) if str(batch.number) in numbers]:
             self.database.perform(partial(remove_batch, self.schema, tables, run, batch), write=True)
-        for one in damage:
-            if one.part.startswith("artefacts/"):
-                self.delete(run, one.part)
-        loose = [one for one in damage if not one.part.isdecimal() and not one.part.startswith("artefacts/")]
+        files = {one.part for one in damage if one.part.startswith("artefacts/")}
+        for name in files:
+            self.delete(run, name)
+        loose = [one for one in damage if one.part not in numbers | files]
         if loose:
             self.database.perform(partial(remove_loose, self.schema, tables, run, loose), write=True)
 
