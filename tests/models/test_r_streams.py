@@ -134,6 +134,16 @@ def test_a_named_stream_is_a_sub_stream_numbered_by_its_name(bench: Bench) -> No
     assert [o.metrics["main"] for o in outcomes] == [o.metrics["value"] for o in plain]
 
 
+def test_two_names_of_one_stream_are_refused(bench: Bench) -> None:
+    """s13456 and s28031 have the first 30 bits of their SHA-256 in common."""
+    numbers = {int.from_bytes(hashlib.sha256(name).digest()[:4]) >> 2 for name in (b"s13456", b"s28031")}
+    assert len(numbers) == 1
+    drawn = 'replicast_stream("s13456")(runif(1)) + replicast_stream("s28031")(runif(1))'
+    (outcome,) = bench.run(f"simulate <- function() {drawn}", 1)
+    assert outcome.failure is not None
+    assert "streams 's28031' and 's13456' would be the same: rename one" in outcome.failure.message
+
+
 def test_a_source_that_is_added_changes_no_draw_of_the_others_in_r(bench: Bench) -> None:
     one = 'simulate <- function() { a <- replicast_stream("a"); c(x = a(rexp(1)), y = a(rexp(1))) }'
     two = """
